@@ -1,0 +1,64 @@
+"""What a checked configuration is: frozen values, every default filled in, for one node of the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hafw.node import CheckSettings
+    from hafw.pipe import Address
+    from hafw.vrrp.settings import RouterSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckConfig:
+    """One ``[instance.X.check.NAME]``."""
+
+    settings: CheckSettings
+    """Name, critical or weight, rise, fall: what the Node needs."""
+    plugin: str
+    interval: float
+    """Seconds between the starts of two runs."""
+    timeout: float
+    """Seconds one run may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceConfig:
+    """One ``[instance.NAME]``."""
+
+    router: RouterSettings
+    addresses: tuple[Address, ...]
+    """Virtual addresses first, in configured order, then excluded ones; with length, interface, label, scope."""
+    checks: tuple[CheckConfig, ...] = ()
+    announce_rate: int = 2000
+    """Announcement frames per second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginConfig:
+    """One ``[plugin.NAME]``, or a plugin that is on by default."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The plugin's own keys as TOML gave them, secrets resolved by the plugin process (``file:``, ``env:``)."""
+    file: str = ""
+    """A one-file local plugin instead of an installed one; absolute."""
+    user: str = ""
+    """The user of the plugin process; empty: the plugin's default (nobody for pure checks), else the daemon's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole ``config.toml`` as one node sees it."""
+
+    path: str
+    node_name: str
+    instances: Mapping[str, InstanceConfig]
+    plugins: Mapping[str, PluginConfig]
+    """By name; contains ``vip`` and ``arp`` unless they are switched off."""
+    control_socket: str = "/run/hafw/control.sock"
+    control_group: str = ""

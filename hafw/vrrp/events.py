@@ -1,0 +1,137 @@
+"""What goes into a Node. Frozen values; the union ``Event`` is closed.
+
+``router`` is the instance's name. The time is not in the event: it is the last argument of ``handle``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hafw.vrrp.packet import Advertisement
+    from hafw.vrrp.settings import IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """The takeover plan of this router is ready: it may take part in the election."""
+
+    router: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Leave the election for good, as a planned handover if MASTER (C-FSM-10, C-FSM-20)."""
+
+    router: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertReceived:
+    """An advertisement that passed every check of section 7.1; never one of our own (C-RX-22)."""
+
+    router: str
+    advert: Advertisement
+    source: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The Node's deadline has passed; the sockets were drained before."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesInstalled:
+    """The keeper read back from the kernel that every address wanted as bound is there."""
+
+    router: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesRefused:
+    """The kernel refused an address; ``error`` names the address and the errno."""
+
+    router: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesLost:
+    """Somebody removed bound addresses; ``culprit`` is who is suspected, or empty."""
+
+    router: str
+    addresses: tuple[IPAddress, ...]
+    culprit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesClaimed:
+    """Another machine's gratuitous ARP or NA claimed these; one event per drained socket."""
+
+    router: str
+    addresses: tuple[IPAddress, ...]
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """The interface of some routers changed.
+
+    ``up``: it exists, is administratively up and has carrier. ``primary``: by family (4 or 6) the address that
+    adverts are sent from, without any virtual address.
+    """
+
+    interface: str
+    up: bool
+    primary: dict[int, IPAddress]
+    problem: str = ""
+    """Why it is not up, in words for the status: "does not exist", "no carrier", ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictReported:
+    """A check of this router said healthy or not; rise and fall are counted by the Node."""
+
+    router: str
+    check: str
+    healthy: bool
+    detail: str = ""
+    duration: float = 0.0
+    immediate: bool = False
+    """Skip rise and fall: the death of the process itself was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRaised:
+    """The router cannot serve; ``reason`` is the first cause. Sent by the Node to its routers."""
+
+    router: str
+    reason: str
+    detail: str
+    can_send: bool = True
+    """False when the link is gone: no priority 0 can leave (C-FSM-36)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCleared:
+    """The last cause is gone. Sent by the Node to its routers."""
+
+    router: str
+    reason: str
+
+
+Event = (
+    Startup
+    | Shutdown
+    | AdvertReceived
+    | Tick
+    | AddressesInstalled
+    | AddressesRefused
+    | AddressesLost
+    | AddressesClaimed
+    | LinkChanged
+    | VerdictReported
+    | FaultRaised
+    | FaultCleared
+)

@@ -1,0 +1,81 @@
+"""What one virtual router is told: its configuration, as frozen values.
+
+All durations are float seconds. The wire's units live in ``packet.py`` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+
+IPAddress = IPv4Address | IPv6Address
+
+DEFAULT_ANNOUNCE_REPEAT = (0.0, 0.05, 0.25, 1.0, 5.0)
+"""Seconds after the addresses are installed at which they are announced."""
+
+
+class State(StrEnum):
+    """RFC 9568 section 6.4 (MASTER is its Active), and keepalived's FAULT."""
+
+    INITIALIZE = "INITIALIZE"
+    BACKUP = "BACKUP"
+    MASTER = "MASTER"
+    FAULT = "FAULT"
+
+
+class Checksum(StrEnum):
+    """The VRRPv3 over IPv4 checksum that is *sent*; both are accepted (C-PKT-08, C-PKT-09)."""
+
+    AUTO = "auto"
+    """The form last heard from a peer; the pseudo-header form until one was heard."""
+    RFC9568 = "rfc9568"
+    """Over the VRRP message only."""
+    PSEUDO_HEADER = "pseudo-header"
+    """Over an IPv4 pseudo-header and the message: keepalived and FRR accept no other by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings:
+    """One ``[instance.NAME]``; the config reader has checked every value."""
+
+    name: str
+    interface: str
+    vrid: int
+    """1 to 255 (C-PKT-02)."""
+    version: int = 3
+    """2 or 3."""
+    priority: int = 100
+    """1 to 254, or 255 when ``owner`` (C-PKT-03)."""
+    owner: bool = False
+    advertisement_interval: float = 1.0
+    """Seconds: version 3 0.01 to 40.95 in steps of 0.01, version 2 whole seconds 1 to 255."""
+    virtual_addresses: tuple[IPAddress, ...]
+    """Advertised, in configured order, of one family (C-PKT-11, C-PKT-13); IPv6: the first is link-local (C-PKT-12)."""
+    excluded_addresses: tuple[IPAddress, ...] = ()
+    """Bound and announced with the others, never advertised; may be of the other family."""
+    preempt: bool = True
+    preempt_delay: float = 0.0
+    down_timer_adverts: int = 3
+    password: bytes | None = None
+    """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
+    unicast_peers: tuple[IPAddress, ...] = ()
+    """Empty: multicast."""
+    source_address: IPAddress | None = None
+    """``None``: the interface's primary address (IPv6: its link-local address)."""
+    multicast_group: IPAddress | None = None
+    """``None``: 224.0.0.18 or ff02::12."""
+    checksum: Checksum = Checksum.AUTO
+    announce_repeat: tuple[float, ...] = DEFAULT_ANNOUNCE_REPEAT
+    announce_refresh: float = 60.0
+    """Seconds between announcements once the repeats are done; 0: never."""
+
+    @property
+    def family(self) -> int:
+        """4 or 6: the advertised family, that of the first virtual address."""
+        return self.virtual_addresses[0].version
+
+    @property
+    def all_addresses(self) -> tuple[IPAddress, ...]:
+        """Everything that a MASTER binds, advertised addresses first."""
+        return self.virtual_addresses + self.excluded_addresses
