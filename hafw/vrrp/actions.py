@@ -70,7 +70,7 @@ class Notice:
 
     router: str
     kind: str
-    fields: Mapping[str, str | int | float] = field(default_factory=dict)
+    fields: Mapping[str, str | float] = field(default_factory=dict)
 
 
 Action = SendAdvertisement | SetAddresses | Announce | Transition | Notice

@@ -1,0 +1,268 @@
+"""This host: its virtual routers and their health. Pure: events and the time go in, actions come out.
+
+A ``Node`` routes each event to its router, counts rise and fall, and turns everything that keeps a router from
+serving (link, primary address, refused addresses, critical checks) into *causes*. A router is in FAULT while it has
+one; the first one, in order of appearance, is its reason. There is one ``deadline`` for the whole host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from hafw.vrrp.actions import Action, Notice, Transition
+from hafw.vrrp.events import (
+    AddressesInstalled,
+    AddressesLost,
+    AddressesRefused,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    LinkChanged,
+    Shutdown,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+from hafw.vrrp.router import VirtualRouter
+from hafw.vrrp.settings import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hafw.vrrp.settings import RouterSettings
+
+RETRY_FIRST = 5.0
+"""Seconds in FAULT after the kernel refused an address, before it is tried again; doubles up to ``RETRY_MAX``."""
+RETRY_MAX = 300.0
+PRIORITY_MIN, PRIORITY_MAX = 1, 254
+"""What weights can make of a priority, as in keepalived; 255 is the owner's and never changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """What the Node needs to know of one ``[instance.X.check.NAME]``."""
+
+    name: str
+    critical: bool = False
+    """FAULT when it fails."""
+    weight: int = 0
+    """Otherwise: added to the priority while healthy (positive) or while failing (negative)."""
+    rise: int = 2
+    fall: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSettings:
+    """One instance, as the Node sees it."""
+
+    router: RouterSettings
+    checks: tuple[CheckSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a router cannot serve."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class CheckStatus:
+    """One check of one router: the verdict that counts, and the last one that came."""
+
+    settings: CheckSettings
+    healthy: bool | None = None
+    """``None``: it has never answered."""
+    streak: int = 0
+    """Consecutive verdicts that contradict ``healthy``."""
+    detail: str = ""
+    duration: float = 0.0
+    at: float = 0.0
+
+    def count(self, event: VerdictReported, now: float) -> bool:
+        """Take a verdict; tell whether ``healthy`` changed. The first verdict decides alone, as in keepalived."""
+        self.detail, self.duration, self.at = event.detail, event.duration, now
+        if event.healthy == self.healthy:
+            self.streak = 0
+            return False
+        self.streak += 1
+        needed = self.settings.rise if event.healthy else self.settings.fall
+        if self.healthy is not None and not event.immediate and self.streak < needed:
+            return False
+        self.healthy, self.streak = event.healthy, 0
+        return True
+
+    @property
+    def weight_now(self) -> int:
+        """What it adds to the priority at this moment."""
+        weight = self.settings.weight
+        if self.settings.critical or self.healthy is None:
+            return 0
+        return weight if self.healthy == (weight > 0) else 0
+
+
+class Instance:
+    """A virtual router with its checks and the causes that keep it from serving."""
+
+    def __init__(self, settings: InstanceSettings, now: float) -> None:
+        self.settings = settings
+        self.router = VirtualRouter(settings.router, now)
+        self.checks = {check.name: CheckStatus(check) for check in settings.checks}
+        self.causes: dict[str, Cause] = {}
+        self.wanted = False
+        self.link_known = False
+        self.retry_at = inf
+        self._retry_after = RETRY_FIRST
+
+    @property
+    def deadline(self) -> float:
+        """When ``Tick`` wants to be called next; ``inf``: never."""
+        return min(self.router.deadline, self.retry_at)
+
+    @property
+    def waits_for(self) -> str:
+        """What is missing before it can join the election, in words; empty: nothing."""
+        if not self.wanted:
+            return "the takeover plan"
+        if not self.link_known:
+            return f"news of {self.settings.router.interface}"
+        unknown = [name for name, check in self.checks.items() if check.settings.critical and check.healthy is None]
+        return f"the first verdict of check {unknown[0]}" if unknown else ""
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event that concerns this instance."""
+        match event:
+            case Startup():
+                self.wanted = True
+                return self._settle(now)
+            case Shutdown():
+                self.wanted, self.retry_at = False, inf
+                return self.router.handle(event, now)
+            case LinkChanged():
+                return self._link(event, now)
+            case VerdictReported():
+                return self._verdict(event, now)
+            case AddressesRefused():
+                return self._fail_addresses("address-refused", event.error, now)
+            case AddressesLost():
+                return self._lost(event, now)
+            case AddressesInstalled():
+                self._retry_after = RETRY_FIRST
+                return self.router.handle(event, now)
+            case Tick():
+                return self._tick(now)
+            case _:
+                return self.router.handle(event, now)
+
+    def _tick(self, now: float) -> list[Action]:
+        actions = self.router.handle(Tick(), now) if now >= self.router.deadline else []
+        if now >= self.retry_at:
+            self._forget_refusal()
+            actions = actions + self._settle(now)
+        return actions
+
+    def _settle(self, now: float, *, can_send: bool = True) -> list[Action]:
+        """Bring the router to what its causes say: in FAULT while there is one."""
+        router = self.router
+        if not self.wanted:
+            return []
+        if self.causes:
+            cause = next(iter(self.causes.values()))
+            raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send)
+            return router.handle(raised, now)
+        if router.state is State.FAULT:
+            return router.handle(FaultCleared(router.settings.name, "recovered"), now)
+        if router.state is State.INITIALIZE and not self.waits_for:
+            return router.handle(Startup(router.settings.name), now)
+        return []
+
+    def _link(self, event: LinkChanged, now: float) -> list[Action]:
+        self.link_known = True
+        settings = self.router.settings
+        primary = settings.source_address or event.primary.get(settings.family)
+        self._set_cause("link", None if event.up else Cause("interface-down", f"{event.interface} {event.problem}"))
+        missing = event.up and event.primary.get(settings.family) is None
+        detail = f"{event.interface} has no IPv{settings.family} address of its own"
+        self._set_cause("primary", Cause("no-primary-address", detail) if missing else None)
+        if event.up and not missing:
+            self.router.primary = primary
+            self._forget_refusal()
+        return self._settle(now, can_send=event.up)
+
+    def _verdict(self, event: VerdictReported, now: float) -> list[Action]:
+        check = self.checks.get(event.check)
+        if check is None or not check.count(event, now):
+            return []
+        name = self.router.settings.name
+        healthy = bool(check.healthy)
+        notice = Notice(name, "check_changed", {"check": event.check, "healthy": healthy, "detail": event.detail})
+        if check.settings.critical:
+            failed = Cause("check-failed", f"check {event.check}: {event.detail}")
+            self._set_cause(f"check {event.check}", None if healthy else failed)
+        elif not self.router.settings.owner:
+            total = self.router.settings.priority + sum(each.weight_now for each in self.checks.values())
+            self.router.set_priority(max(PRIORITY_MIN, min(PRIORITY_MAX, total)))
+        return [notice, *self._settle(now)]
+
+    def _lost(self, event: AddressesLost, now: float) -> list[Action]:
+        actions = self.router.handle(event, now)
+        if not self.router.tenure.exhausted:
+            return actions
+        by = event.culprit or "somebody"
+        return actions + self._fail_addresses("address-removed", f"{by} keeps removing {event.addresses[0]}", now)
+
+    def _fail_addresses(self, reason: str, detail: str, now: float) -> list[Action]:
+        self._set_cause("addresses", Cause(reason, detail))
+        self.retry_at = now + self._retry_after
+        self._retry_after = min(2 * self._retry_after, RETRY_MAX)
+        return self._settle(now)
+
+    def _forget_refusal(self) -> None:
+        self.retry_at = inf
+        self._set_cause("addresses", None)
+
+    def _set_cause(self, key: str, cause: Cause | None) -> None:
+        if cause is None:
+            self.causes.pop(key, None)
+        else:
+            self.causes[key] = cause
+
+
+class Node:
+    """All instances of this host; the only thing that the shell and the simulator drive."""
+
+    def __init__(self, instances: Iterable[InstanceSettings], now: float) -> None:
+        self.instances = {each.router.name: Instance(each, now) for each in instances}
+        self.seq = 0
+
+    @property
+    def deadline(self) -> float:
+        """When ``handle(Tick(), now)`` wants to be called next; ``inf``: never."""
+        return min((instance.deadline for instance in self.instances.values()), default=inf)
+
+    @property
+    def done(self) -> bool:
+        """Every router has left the election and holds nothing."""
+        return all(instance.router.done for instance in self.instances.values())
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
+        match event:
+            case Tick():
+                concerned = [each for each in self.instances.values() if each.deadline <= now]
+            case LinkChanged():
+                concerned = [
+                    each for each in self.instances.values() if each.settings.router.interface == event.interface
+                ]
+            case _:
+                concerned = [self.instances[event.router]] if event.router in self.instances else []
+        return [self._numbered(action) for each in concerned for action in each.handle(event, now)]
+
+    def _numbered(self, action: Action) -> Action:
+        if not isinstance(action, Transition):
+            return action
+        self.seq += 1
+        return replace(action, seq=self.seq)

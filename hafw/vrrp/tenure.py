@@ -1,0 +1,198 @@
+"""What one router does with its addresses: bind, announce, put back, hold until claimed.
+
+The election decides *that*; this decides *how*. Pure, like the router that owns it: events and the time go in,
+actions come out, ``deadline`` says when it wants a ``Tick``.
+
+Addresses are wanted in one of three ways. ``bound``: they are to be there; somebody removing them is answered.
+``held``: they stay, answering, until another machine claims them or ``hold_until`` has passed; never put back.
+Neither: they are to be gone. While ``serving`` (the router is MASTER) bound addresses are announced.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from hafw.vrrp.actions import Action, Announce, Notice, SetAddresses
+from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AdvertReceived, Event, Tick
+
+if TYPE_CHECKING:
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+HOLD_AFTER_SUCCESSOR = 0.5
+"""Seconds, and at most one of the successor's intervals: how long we wait for its claim after its first advert."""
+RESTORE_FREE = 3
+"""Removals of our addresses within ``RESTORE_WINDOW`` that are answered at once; then we back off."""
+RESTORE_WINDOW = 60.0
+RESTORE_BACKOFF = 0.25
+RESTORE_LIMIT = 12
+"""Removals within the window after which the Node gives up: FAULT."""
+NAMES_SHOWN = 4
+
+
+class Tenure:
+    """The addresses of one router, from binding to release."""
+
+    def __init__(self, settings: RouterSettings) -> None:
+        self.settings = settings
+        self.bound = False
+        self.installed = False
+        self.serving = False
+        self.held: tuple[IPAddress, ...] = ()
+        self.hold_until = inf
+        self._awaits_successor = False
+        self._served_from = 0.0
+        self._announced = 0
+        self._announce_from = 0.0
+        self._announce_at = inf
+        self._reannounced_at = -inf
+        self._lost_at: float | None = None
+        self._losses: list[float] = []
+        self._restore_at = inf
+
+    @property
+    def deadline(self) -> float:
+        """When ``Tick`` wants to be called next; ``inf``: never."""
+        return min(self.hold_until, self._announce_at, self._restore_at)
+
+    @property
+    def exhausted(self) -> bool:
+        """Somebody removes the addresses faster than it makes sense to put them back."""
+        return len(self._losses) >= RESTORE_LIMIT
+
+    # -- what the election says ---------------------------------------------------------------------------------
+
+    def bind(self) -> list[Action]:
+        """Want every address in the kernel; what was held is wanted again."""
+        self.bound, self.installed = True, False
+        self.held, self.hold_until = (), inf
+        self._losses, self._lost_at = [], None
+        return [self._set()]
+
+    def serve(self, now: float) -> list[Action]:
+        """The router is MASTER now: announce as soon as the addresses are installed."""
+        self.serving, self._served_from = True, now
+        return self._announce_anew(now) if self.installed else []
+
+    def hold(self, now: float, seconds: float, *, awaits_successor: bool) -> list[Action]:
+        """Stop serving; keep answering until claimed, at most ``seconds``.
+
+        ``awaits_successor``: nobody is MASTER yet; the first advert of one shortens the wait.
+        """
+        self._stop()
+        self.held, self.hold_until = self.settings.all_addresses, now + seconds
+        self._awaits_successor = awaits_successor
+        return [self._set()]
+
+    def drop(self) -> list[Action]:
+        """Undo a ``bind`` before it served anybody."""
+        if not self.bound:
+            return []
+        self._stop()
+        return [self._set()]
+
+    def reannounce(self, now: float) -> list[Action]:
+        """Announce from the beginning of the list, but not more often than once an interval."""
+        if not self.installed or now < self._reannounced_at + self.settings.advertisement_interval:
+            return []
+        self._reannounced_at = now
+        return self._announce_anew(now)
+
+    # -- what happens to them -----------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event; called before the state machine sees it."""
+        match event:
+            case AddressesInstalled() if self.bound and not self.installed:
+                return self._confirmed(now)
+            case AddressesLost() if self.bound:
+                return self._restore(event, now)
+            case AddressesClaimed() if self.held:
+                self.held = tuple(address for address in self.held if address not in event.addresses)
+                return self._let_go(f"claimed by {event.mac}")
+            case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
+                self._awaits_successor = False
+                self.hold_until = min(self.hold_until, now + successor_time(event.advert.interval))
+                return []
+            case Tick():
+                return self._tick(now)
+            case _:
+                return []
+
+    def _tick(self, now: float) -> list[Action]:
+        if now >= self.hold_until:
+            self.held = ()
+            return self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
+        actions: list[Action] = []
+        if now >= self._restore_at:
+            self._restore_at = inf
+            actions.append(self._set())
+        if now >= self._announce_at:
+            self._schedule(now)
+            actions.append(Announce(self.settings.name))
+        return actions
+
+    def _confirmed(self, now: float) -> list[Action]:
+        self.installed = True
+        lost_at, self._lost_at = self._lost_at, None
+        if not self.serving:
+            return []
+        if lost_at is None:
+            notice = Notice(self.settings.name, "takeover_complete", {"seconds": round(now - self._served_from, 4)})
+        else:
+            notice = Notice(self.settings.name, "vip_restored", {"seconds": round(now - lost_at, 4)})
+        return [*self._announce_anew(now), notice]
+
+    def _restore(self, event: AddressesLost, now: float) -> list[Action]:
+        """Put back what somebody removed, at once the first times, then ever more slowly."""
+        self._losses = [at for at in self._losses if at > now - RESTORE_WINDOW] + [now]
+        self.installed = False
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        names = ", ".join(str(address) for address in event.addresses[:NAMES_SHOWN])
+        fields: dict[str, str | float] = {
+            "addresses": names,
+            "count": len(event.addresses),
+            "culprit": event.culprit,
+        }
+        notice = Notice(self.settings.name, "vip_lost", fields)
+        excess = len(self._losses) - RESTORE_FREE
+        if excess <= 0:
+            return [self._set(), notice]
+        self._restore_at = now + RESTORE_BACKOFF * excess
+        return [notice]
+
+    def _let_go(self, outcome: str) -> list[Action]:
+        if self.held:
+            return [self._set()]
+        self.hold_until = inf
+        return [self._set(), Notice(self.settings.name, "vip_released", {"outcome": outcome})]
+
+    def _stop(self) -> None:
+        self.bound = self.installed = self.serving = False
+        self.held, self.hold_until = (), inf
+        self._announce_at = self._restore_at = inf
+
+    def _set(self) -> SetAddresses:
+        every = self.settings.all_addresses if self.bound else ()
+        return SetAddresses(self.settings.name, bound=every, held=self.held)
+
+    # -- announcements ------------------------------------------------------------------------------------------
+
+    def _announce_anew(self, now: float) -> list[Action]:
+        self._announced, self._announce_from = 0, now
+        self._schedule(now)
+        return [Announce(self.settings.name)]
+
+    def _schedule(self, now: float) -> None:
+        """Set when the next announcement is due, the one at ``now`` being made."""
+        self._announced += 1
+        repeat, refresh = self.settings.announce_repeat, self.settings.announce_refresh
+        if self._announced < len(repeat):
+            self._announce_at = self._announce_from + repeat[self._announced]
+        else:
+            self._announce_at = now + refresh if refresh else inf
+
+
+def successor_time(interval: float) -> float:
+    """Seconds that a successor has, after its first advert, to claim the addresses (C-ARP-04 deviates for them)."""
+    return min(interval, HOLD_AFTER_SUCCESSOR)
