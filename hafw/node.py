@@ -20,6 +20,7 @@ from hafw.vrrp.events import (
     FaultCleared,
     FaultRaised,
     LinkChanged,
+    PlanReported,
     Shutdown,
     Startup,
     Tick,
@@ -114,6 +115,7 @@ class Instance:
         self.causes: dict[str, Cause] = {}
         self.wanted = False
         self.link_known = False
+        self.planned = False
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
 
@@ -125,12 +127,18 @@ class Instance:
     @property
     def waits_for(self) -> str:
         """What is missing before it can join the election, in words; empty: nothing."""
-        if not self.wanted:
-            return "the takeover plan"
         if not self.link_known:
             return f"news of {self.settings.router.interface}"
+        if not self.planned:
+            return "the takeover plan"
         unknown = [name for name, check in self.checks.items() if check.settings.critical and check.healthy is None]
         return f"the first verdict of check {unknown[0]}" if unknown else ""
+
+    @property
+    def waits_for_now(self) -> str:
+        """``waits_for`` while it does keep the router out of the election, for the status."""
+        outside = self.wanted and self.router.state in {State.INITIALIZE, State.FAULT} and not self.causes
+        return f"waits for {self.waits_for}" if outside and self.waits_for else ""
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event that concerns this instance."""
@@ -143,6 +151,10 @@ class Instance:
                 return self.router.handle(event, now)
             case LinkChanged():
                 return self._link(event, now)
+            case PlanReported():
+                self.planned = True
+                self._set_cause("plan", Cause("no-takeover-plan", event.problem) if event.problem else None)
+                return self._settle(now)
             case VerdictReported():
                 return self._verdict(event, now)
             case AddressesRefused():
@@ -173,9 +185,11 @@ class Instance:
             cause = next(iter(self.causes.values()))
             raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send)
             return router.handle(raised, now)
+        if self.waits_for:
+            return []
         if router.state is State.FAULT:
             return router.handle(FaultCleared(router.settings.name, "recovered"), now)
-        if router.state is State.INITIALIZE and not self.waits_for:
+        if router.state is State.INITIALIZE:
             return router.handle(Startup(router.settings.name), now)
         return []
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """The takeover plan of this router is ready: it may take part in the election."""
+    """This router may take part in the election, as soon as its link, plan and checks are known."""
 
     router: str
 
@@ -90,6 +90,14 @@ class LinkChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanReported:
+    """The plugins said what to bind and send on becoming MASTER; ``problem``: why they could not, or empty."""
+
+    router: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictReported:
     """A check of this router said healthy or not; rise and fall are counted by the Node."""
 
@@ -131,6 +139,7 @@ Event = (
     | AddressesLost
     | AddressesClaimed
     | LinkChanged
+    | PlanReported
     | VerdictReported
     | FaultRaised
     | FaultCleared
