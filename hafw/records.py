@@ -1,0 +1,107 @@
+"""The one JSON form of transitions, notices and snapshots: what the control socket, the log and the CLI show.
+
+Pure: takes values and the time, returns plain dicts. Event types are the stable words of the control socket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hafw.vrrp.actions import Notice, Transition
+from hafw.vrrp.settings import State
+
+if TYPE_CHECKING:
+    from hafw.node import Instance
+    from hafw.vrrp.settings import RouterSettings
+
+Record = dict[str, Any]
+
+
+def event_record(action: Transition | Notice, settings: RouterSettings) -> Record:
+    """A line of the event stream, without ``seq`` and ``time``, which the daemon stamps."""
+    head: Record = {"instance": settings.name, "vrid": settings.vrid, "interface": settings.interface}
+    if isinstance(action, Notice):
+        return {"type": action.kind, **head, **action.fields}
+    record = {
+        "type": "state_changed",
+        **head,
+        "from": str(action.old),
+        "to": str(action.new),
+        "reason": action.reason,
+        "priority": action.priority,
+    }
+    if action.detail:
+        record["detail"] = action.detail
+    if action.peer is not None:
+        record["peer"] = str(action.peer)
+    return record
+
+
+def instance_record(instance: Instance, now: float) -> Record:
+    """One instance as ``hafw status --json`` shows it. Durations are seconds."""
+    router = instance.router
+    settings = router.settings
+    return {
+        "name": settings.name,
+        "vrid": settings.vrid,
+        "interface": settings.interface,
+        "version": settings.version,
+        "state": str(router.state),
+        "since_seconds": round(now - router.since, 3),
+        "reason": router.reason,
+        "detail": router.detail or instance.waits_for_now,
+        "priority": settings.priority,
+        "effective_priority": router.priority,
+        "primary_address": str(router.primary or ""),
+        "master": _master_record(instance, now),
+        "addresses": _address_records(instance),
+        "advertisement_interval": settings.advertisement_interval,
+        "master_adver_interval": router.master_adver_interval,
+        "master_down_interval": router.master_down_interval,
+        "skew_time": router.skew_time,
+        "checks": [
+            {
+                "name": check.settings.name,
+                "critical": check.settings.critical,
+                "weight": check.settings.weight,
+                "healthy": check.healthy,
+                "detail": check.detail,
+                "duration": round(check.duration, 4),
+                "age_seconds": round(now - check.at, 3) if check.healthy is not None else None,
+                "against": check.streak,
+                "needed": check.settings.fall if check.healthy else check.settings.rise,
+            }
+            for check in instance.checks.values()
+        ],
+        "causes": [{"reason": cause.reason, "detail": cause.detail} for cause in instance.causes.values()],
+    }
+
+
+def _master_record(instance: Instance, now: float) -> Record | None:
+    """Who holds the role, as far as this host knows; ``None``: nobody was heard."""
+    router = instance.router
+    if router.state is State.MASTER:
+        return {"self": True, "address": str(router.primary or ""), "priority": router.priority}
+    peer = router.peer
+    if peer is None or not peer.live(now):
+        return None
+    heard = round(now - peer.heard_at, 3)
+    return {"self": False, "address": str(peer.source), "priority": peer.priority, "heard_seconds": heard}
+
+
+def _address_records(instance: Instance) -> list[Record]:
+    tenure = instance.router.tenure
+    held = set(tenure.held)
+
+    def how(address: object) -> str:
+        if address in held:
+            return "held"
+        if tenure.bound:
+            return "bound" if tenure.installed else "binding"
+        return "released"
+
+    advertised = instance.settings.router.virtual_addresses
+    return [
+        {"address": str(address), "state": how(address), "advertised": address in advertised}
+        for address in instance.settings.router.all_addresses
+    ]
