@@ -1,0 +1,88 @@
+# Needs Python 3.11 or newer and make; uses uv where it is installed. `make` alone lists the targets.
+
+VENV ?= .venv
+# The first of these that is new enough makes the virtual environment. One of your own: make PYTHON=/opt/python3.12/bin/python
+PYTHON ?= python3.13 python3.12 python3.11 python3
+# For pytest: make test ARGS="-k checksum"
+ARGS ?=
+
+PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt
+
+# The same pins for pip and for uv, for what is installed and for what builds it.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export UV_CONSTRAINT := constraints.txt
+export UV_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check clean
+
+help:
+	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
+	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
+	@echo "make check   ruff, mypy strict, import-linter"
+	@echo "make clean   removes $(VENV) and every cache"
+
+demo: $(VENV)/.installed
+	@echo "==> hafw demo"
+	@$(VENV)/bin/hafw demo
+
+test: $(VENV)/.installed-dev
+	@echo "==> pytest"
+	@$(VENV)/bin/pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	@echo "==> ruff"
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/ruff format --check --diff --quiet
+	@echo "==> mypy --strict"
+	@$(VENV)/bin/mypy --no-error-summary
+	@echo "==> import-linter"
+	@report=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$report"; exit 1; }
+
+clean:
+	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find hafw plugins tests examples bench -name __pycache__ -prune -exec rm -rf {} +
+
+# $(call install,WHAT): pip comes with Python, uv is quicker.
+install = if command -v uv >/dev/null; then uv pip install --quiet --python $(VENV)/bin/python $(1); \
+	else $(VENV)/bin/python -m pip install --quiet $(1); fi
+
+$(VENV)/.installed: $(PROJECTS) | $(VENV)/bin/python
+	@echo "==> installing hafw and its plugins into $(VENV)"
+	@$(call install,--editable . $(PLUGINS:%=--editable ./%))
+	@touch $@
+
+# pip before 25.1 does not know dependency groups, and the list shall stand in one place: pyproject.toml.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "==> installing the tools for tests and checks"
+	@$(VENV)/bin/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' >$(VENV)/dev.txt
+	@$(call install,--requirement $(VENV)/dev.txt)
+	@touch $@
+
+$(VENV)/bin/python:
+	@if command -v uv >/dev/null; then \
+		echo "==> virtual environment $(VENV), by uv"; \
+		uv venv --quiet --allow-existing --python '>=3.11' $(VENV); \
+		exit; \
+	fi; \
+	seen=; bare=; \
+	for python in $(PYTHON); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		if ! $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then seen="$$seen $$python is $$version,"; \
+		elif ! $$python -c 'import ensurepip, venv' 2>/dev/null; then bare=$$version; \
+		else \
+			echo "==> virtual environment $(VENV), by $$python (Python $$version)"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	if [ -n "$$bare" ]; then \
+		echo "python$$bare comes without its venv module: sudo apt-get install python$$bare-venv" >&2; \
+	else \
+		echo "Python 3.11 or newer is needed;$$seen none of \"$(PYTHON)\" is: install python3.11 and its venv" \
+			"module, or name one: make PYTHON=/path/to/python3.11" >&2; \
+	fi; \
+	exit 1

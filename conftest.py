@@ -1,0 +1,101 @@
+"""The markers ``peer`` and ``wire``: what a test needs of the machine, and what to do when it is not there.
+
+It stands at the root because the tests of the plugins, each a distribution of its own, need the markers too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PEER_PROGRAMS = {
+    "keepalived": "keepalived",
+    "nginx": "nginx",
+    "frr": "vtysh",
+    "tshark": "tshark",
+    "openssl": "openssl",
+}
+"""Peer, which is also the name of its package, and the program that shows that it is installed."""
+
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/frr"
+"""Where daemons are, and where the PATH of an ordinary user does not look."""
+
+_missing_peers = pytest.StashKey[dict[str, int]]()
+_denied_wires = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with nothing missing."""
+    config.stash[_missing_peers] = {}
+    config.stash[_denied_wires] = 0
+
+
+def _absent(reason: str) -> None:
+    """Skip; in CI fail, so that a green run there means that everything was tried."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and CI=true allows no skip", pytrace=False)
+    pytest.skip(reason)
+
+
+def _peer_is_installed(name: str) -> bool:
+    if name not in PEER_PROGRAMS:
+        known = ", ".join(sorted(PEER_PROGRAMS))
+        raise pytest.UsageError(f"peer({name!r}): unknown, known are {known}: add it to PEER_PROGRAMS in conftest.py")
+    return shutil.which(PEER_PROGRAMS[name], path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}") is not None
+
+
+@functools.cache
+def _wire_denial() -> str:
+    """Why no network namespace can be made and used here; empty when it can.
+
+    The whole sequence is tried: a container may allow a namespace and deny what has to be done in it.
+    """
+    probe = "ip link add name hafw0 type veth peer name hafw1 && ip link set hafw0 up"
+    try:
+        done = subprocess.run(
+            ["unshare", "--net", "--mount", "sh", "-c", probe], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture runs: a fixture may already start the peer."""
+    stash = item.config.stash
+    for mark in item.iter_markers("peer"):
+        (name,) = mark.args
+        if not _peer_is_installed(name):
+            stash[_missing_peers][name] = stash[_missing_peers].get(name, 0) + 1
+            _absent(f"{name} is not installed")
+    if item.get_closest_marker("wire") and _wire_denial():
+        stash[_denied_wires] += 1
+        _absent(f"no network namespaces: {_wire_denial()}")
+
+
+def _advice(config: pytest.Config) -> Iterator[str]:
+    missing, denied = config.stash[_missing_peers], config.stash[_denied_wires]
+    if missing:
+        installer = "dnf" if shutil.which("dnf") else "apt-get"
+        tests = ", ".join(f"{name} {count}" for name, count in sorted(missing.items()))
+        yield f"not run for want of a peer: {tests}. To run them: sudo {installer} install {' '.join(sorted(missing))}"
+    if denied:
+        way_out = "sudo make test" if os.geteuid() else "a machine or container where `unshare --net` is allowed"
+        yield f"not run for want of network namespaces ({_wire_denial()}): {denied}. To run them: {way_out}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    """Last of all, so that nobody needs to scroll: what was not tried, and how to try it."""
+    yield
+    for line in _advice(config):
+        terminalreporter.write_line(line, yellow=True)
