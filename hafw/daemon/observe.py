@@ -1,0 +1,177 @@
+"""Logs, counters and the ring of recent events. Nothing here may block or fail: it runs inside the election loop.
+
+A log line goes into a bounded queue and is written by a thread of its own; when the reader of the log stalls, lines
+are dropped and counted, and adverts stay on time.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections import Counter, deque
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hafw.records import Record
+
+LOG_QUEUE = 2000
+"""Lines; at a stalled reader the newest are dropped and counted."""
+EVENTS_KEPT = 1000
+"""Events that ``hafw events --since`` and ``hafw history`` can still show."""
+BAD_PACKET_EVERY = 10.0
+"""Seconds between two log lines for one reason and source (C-RX-20)."""
+SUSPECTS_KEPT = 256
+WARNINGS = {
+    "split_brain",
+    "vip_lost",
+    "vrid_collision",
+    "peer_mismatch",
+    "plugin_failed",
+    "stall",
+    "flapping",
+    "degraded",
+    "bad_packet",
+}
+
+
+class LogWriter:
+    """A file-like object for structlog whose ``write`` never blocks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.dropped = 0
+        self._stream = stream
+        self._queue: queue.Queue[str | None] = queue.Queue(LOG_QUEUE)
+        self._thread = threading.Thread(target=self._drain, name="log", daemon=True)
+        self._thread.start()
+
+    def msg(self, line: str) -> None:
+        """Queue one line, or count it as dropped."""
+        try:
+            self._queue.put_nowait(line)
+        except queue.Full:
+            self.dropped += 1
+
+    debug = info = warning = error = critical = msg
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what is queued; at most ``timeout`` seconds, since the reader may be gone."""
+        try:
+            self._queue.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(timeout)
+
+    def _drain(self) -> None:
+        while (line := self._queue.get()) is not None:
+            try:
+                self._stream.write(line + "\n")
+                if self._queue.empty():
+                    self._stream.flush()
+            except (OSError, ValueError):
+                self.dropped += 1
+
+
+def start_logging(stream: TextIO | None = None, style: str | None = None) -> LogWriter:
+    """Configure structlog for this process.
+
+    ``style``: ``console`` (the default on a terminal), ``logfmt`` (the default elsewhere) or ``json``; the
+    environment variable ``HAFW_LOG`` decides when it is left out.
+    """
+    stream = stream or sys.stderr
+    style = style or os.environ.get("HAFW_LOG") or ("console" if stream.isatty() else "logfmt")
+    writer = LogWriter(stream)
+    renderer: Any
+    if style == "json":
+        renderer = structlog.processors.JSONRenderer()
+    elif style == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ, sort_keys=False)
+    else:
+        renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+        logger_factory=lambda *_args: writer,
+        cache_logger_on_first_use=True,
+    )
+    return writer
+
+
+class Observer:
+    """What happened: event stream with sequence numbers, counters, log."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.log = structlog.get_logger()
+        self.seq = 0
+        self.events: deque[Record] = deque(maxlen=EVENTS_KEPT)
+        self.counters: Counter[tuple[str, str]] = Counter()
+        """By (instance or "", name); the names are those of ietf-vrrp."""
+        self._writer = writer
+        self._subscribers: list[Callable[[Record], None]] = []
+        self._said: dict[tuple[str, str], float] = {}
+
+    @property
+    def log_lines_dropped(self) -> int:
+        """Lines that were never written, because the reader of the log stalled."""
+        return self._writer.dropped
+
+    def subscribe(self, subscriber: Callable[[Record], None]) -> Callable[[], None]:
+        """Call ``subscriber`` with every event; it must not block. Returns the way to end it."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def since(self, seq: int, limit: int = EVENTS_KEPT) -> list[Record]:
+        """Kept events with a greater ``seq``, oldest first, the newest ``limit`` of them."""
+        newer = [event for event in self.events if event["seq"] > seq]
+        return newer[-limit:] if limit else []
+
+    def event(self, record: Record) -> Record:
+        """Stamp, keep, log and publish one event."""
+        self.seq += 1
+        stamped = {"seq": self.seq, "time": timestamp(), **record}
+        self.events.append(stamped)
+        fields = {key: value for key, value in record.items() if key != "type"}
+        level = self.log.warning if record["type"] in WARNINGS else self.log.info
+        level(record["type"], **fields)
+        for subscriber in tuple(self._subscribers):
+            subscriber(stamped)
+        return stamped
+
+    def count(self, instance: str, name: str, amount: int = 1) -> None:
+        """Add to a counter of this instance; an empty instance means the whole host."""
+        self.counters[instance, name] += amount
+
+    def bad_packet(self, instance: str, reason: str, source: str, detail: str, now: float) -> None:
+        """Count a refused packet exactly, and log it now and then (C-RX-20)."""
+        self.counters[instance, reason] += 1
+        if self.now_and_then(reason, source, now):
+            total = self.counters[instance, reason]
+            fields = {"instance": instance, "reason": reason, "source": source, "detail": detail, "count": total}
+            self.log.warning("bad_packet", **fields)
+
+    def now_and_then(self, what: str, whom: str, now: float) -> bool:
+        """True at most once per ``BAD_PACKET_EVERY`` seconds for this pair; the memory of pairs is bounded."""
+        key = (what, whom)
+        if now < self._said.get(key, -BAD_PACKET_EVERY) + BAD_PACKET_EVERY:
+            return False
+        if len(self._said) >= SUSPECTS_KEPT:
+            for old in list(islice(self._said, SUSPECTS_KEPT // 2)):
+                del self._said[old]
+        self._said[key] = now
+        return True
+
+
+def timestamp() -> str:
+    """Now, in UTC, ISO 8601 with milliseconds, as the event stream has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,293 @@
+"""The daemon: puts the rooms together, starts them in order and ends them in order."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from dataclasses import asdict
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import hafw
+from hafw.daemon.addresses import AddressKeeper
+from hafw.daemon.control import ControlSocket
+from hafw.daemon.loop import Election
+from hafw.daemon.observe import Observer, timestamp
+from hafw.daemon.plugins import Plan, PlanRefused, Plugins
+from hafw.daemon.sockets import Announcer, Wire
+from hafw.node import InstanceSettings, Node
+from hafw.pipe import Router, StateChange
+from hafw.records import instance_record
+from hafw.vrrp.events import (
+    AddressesInstalled,
+    Event,
+    LinkChanged,
+    PlanReported,
+    Shutdown,
+    Startup,
+    VerdictReported,
+)
+from hafw.vrrp.settings import State
+from hafw.wire.systemd import notify, watchdog_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hafw.config import Config, InstanceConfig
+    from hafw.daemon.addresses import LinkInfo
+    from hafw.daemon.observe import LogWriter
+    from hafw.records import Record
+    from hafw.vrrp.actions import SetAddresses
+
+PLAN_RETRY = 5.0
+"""Seconds until the plugins are asked again when they could not say what to bind."""
+RELEASE_BUDGET = 5.0
+"""Seconds that ``before_release`` hooks have in a planned stop."""
+STOP_BUDGET = 10.0
+"""Seconds that ``stopped`` hooks have at the end."""
+
+
+def describe(instance: InstanceConfig, link: LinkInfo | None) -> Router:
+    """What a plugin is told of an instance."""
+    settings = instance.router
+    return Router(
+        name=settings.name,
+        vrid=settings.vrid,
+        version=settings.version,
+        priority=settings.priority,
+        interface=settings.interface,
+        ifindex=link.ifindex if link else 0,
+        mac=link.mac if link else "",
+        primary_address=str(link.primary.get(settings.family, "")) if link else "",
+        addresses=instance.addresses,
+    )
+
+
+class Daemon:
+    """One running configuration."""
+
+    def __init__(self, config: Config, writer: LogWriter, *, dry_run: bool = False) -> None:
+        self.config = config
+        self.dry_run = dry_run
+        self.started_at = trio.current_time()
+        self.observer = Observer(writer)
+        instances = [
+            InstanceSettings(router=each.router, checks=tuple(check.settings for check in each.checks))
+            for each in config.instances.values()
+        ]
+        self.node = Node(instances, self.started_at)
+        routers = {name: instance.router for name, instance in self.node.instances.items()}
+        self.wire = Wire(routers, self._dispatch, self.observer, mute=dry_run)
+        self.announcer = Announcer(self.observer)
+        self.keeper = AddressKeeper(self._address_event)
+        self.plugins = Plugins(config, verdict=self._dispatch, notice=self._plugin_notice)
+        self.election = Election(
+            self.node,
+            self.wire,
+            self.observer,
+            set_addresses=self._set_addresses,
+            announce=self._announce,
+            changed=self._changed,
+        )
+        self.plans: dict[str, Plan] = {}
+        self._planned_for: dict[str, tuple[int, str]] = {}
+        self._nursery: trio.Nursery
+        self._stopping = trio.Event()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT; returns when everything is released."""
+        commands = {"status": self._status, "history": self._history, "plugins": self._plugins}
+        control = ControlSocket(self.config.control_socket, self.config.control_group, commands, self.observer)
+        listener = control.bind()
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._signals)
+            await self._nursery.start(self.wire.run)
+            self._nursery.start_soon(self.announcer.run)
+            self._nursery.start_soon(self.election.run)
+            self._nursery.start_soon(control.run, listener)
+            if not self.dry_run:
+                await self._nursery.start(self.plugins.run)
+                self.observer.subscribe(self.plugins.publish)
+            interfaces = {each.router.interface for each in self.config.instances.values()}
+            self.keeper.watch(interfaces, self.config.instances.values())
+            await self._nursery.start(self.keeper.run)
+            for name in self.node.instances:
+                self._start(name)
+            gc.freeze()  # what start-up made stays; the collector need not look at it again
+            notify("READY=1")
+            self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
+            self._nursery.start_soon(self._watchdog)
+            await self._stopping.wait()
+            await self._stop()
+            self._nursery.cancel_scope.cancel()
+        self.wire.close()
+        self.announcer.close()
+
+    def _start(self, name: str) -> None:
+        self._dispatch(Startup(name))
+        if self.dry_run:
+            for check in self.config.instances[name].checks:
+                self._dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))
+
+    async def _signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+            async for number in received:
+                self.observer.log.info("stopping", signal=signal.Signals(number).name)
+                self._stopping.set()
+
+    async def _watchdog(self) -> None:
+        interval = watchdog_interval()
+        while interval:
+            notify("WATCHDOG=1")
+            await trio.sleep(interval / 3)
+
+    async def _stop(self) -> None:
+        """The planned stop: hooks before, one goodbye, hold until claimed, hooks after."""
+        notify("STOPPING=1")
+        masters = [name for name, each in self.node.instances.items() if each.router.state is State.MASTER]
+        if masters and not self.dry_run:
+            await self.plugins.before_release([self._describe(name) for name in masters], RELEASE_BUDGET)
+        for name in self.node.instances:
+            self._dispatch(Shutdown(name))
+        await self.election.until(lambda: self.node.done)
+        if self.dry_run:
+            return
+        await self.keeper.settled()
+        for name, instance in self.node.instances.items():
+            old = "MASTER" if name in masters else str(instance.router.state)
+            self.plugins.deliver(self._describe(name), self._stopped(name, old))
+        await self.plugins.drain(STOP_BUDGET)
+
+    def _stopped(self, name: str, old: str) -> StateChange:
+        return StateChange(
+            seq=self.observer.seq + 1,
+            time=timestamp(),
+            instance=name,
+            old=old,
+            new="STOP",
+            reason="shutdown",
+            priority=self.node.instances[name].router.priority,
+        )
+
+    # -- events into the election -------------------------------------------------------------------------------
+
+    def _dispatch(self, event: Event) -> None:
+        self.election.dispatch(event)
+
+    def _address_event(self, event: Event) -> None:
+        if isinstance(event, LinkChanged):
+            self._link_changed(event.interface)
+        self._dispatch(event)
+
+    def _link_changed(self, interface: str) -> None:
+        """Follow an interface: sockets, frames and plans belong to an index and a MAC."""
+        link = self.keeper.links().get(interface)
+        identity = (link.ifindex, link.mac) if link else (0, "")
+        if self._planned_for.get(interface) == identity:
+            return
+        self._planned_for[interface] = identity
+        self.wire.link(interface, identity[0])
+        self.announcer.link(interface, identity[0])
+        if link:
+            self._nursery.start_soon(self._plan, interface, identity)
+
+    async def _plan(self, interface: str, identity: tuple[int, str]) -> None:
+        """Ask the plugins what a takeover is, before one is needed; again until they can say."""
+        names = [name for name, each in self.config.instances.items() if each.router.interface == interface]
+        while names and self._planned_for.get(interface) == identity:
+            names = [name for name in names if not await self._plan_one(name)]
+            if names:
+                await trio.sleep(PLAN_RETRY)
+
+    async def _plan_one(self, name: str) -> bool:
+        try:
+            plan = await self._ask_plan(name)
+        except PlanRefused as error:
+            self._dispatch(PlanReported(name, str(error)))
+            return False
+        self.plans[name] = plan
+        tenure = self.node.instances[name].router.tenure
+        every = tenure.settings.all_addresses if tenure.bound else ()
+        if not self.dry_run:  # the first call also removes what an earlier daemon left behind
+            self.keeper.want(name, plan.addresses, every, tenure.held)
+        self._dispatch(PlanReported(name))
+        if tenure.serving and tenure.installed:
+            self._announce(name)
+        return True
+
+    async def _ask_plan(self, name: str) -> Plan:
+        if self.dry_run:
+            each = self.config.instances[name]
+            return Plan(addresses={ip_address(address.address): address for address in each.addresses}, frames=[])
+        return await self.plugins.takeover(self._describe(name))
+
+    # -- actions out of the election ----------------------------------------------------------------------------
+
+    def _set_addresses(self, action: SetAddresses) -> None:
+        if self.dry_run:
+            addresses = ", ".join(str(address) for address in action.bound) or "none"
+            self.observer.log.info("would_bind", instance=action.router, addresses=addresses)
+            if action.bound:
+                self._dispatch(AddressesInstalled(action.router))
+            return
+        plan = self.plans.get(action.router)
+        self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held)
+
+    def _announce(self, name: str) -> None:
+        plan = self.plans.get(name)
+        if plan is None:
+            return
+        frames = [(frame.interface, frame.data) for frame in plan.frames]
+        self.announcer.announce(name, frames, self.config.instances[name].announce_rate)
+
+    def _changed(self, name: str, change: StateChange) -> None:
+        if not self.dry_run and change.new != "INITIALIZE":
+            self.plugins.deliver(self._describe(name), change)
+
+    def _plugin_notice(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self.observer.event({"type": kind, **fields})
+
+    def _describe(self, name: str) -> Router:
+        each = self.config.instances[name]
+        return describe(each, self.keeper.links().get(each.router.interface))
+
+    # -- answers ------------------------------------------------------------------------------------------------
+
+    async def _status(self, _request: Mapping[str, Any]) -> Record:
+        now = trio.current_time()
+        return {
+            "node": self.config.node_name,
+            "version": hafw.__version__,
+            "pid": os.getpid(),
+            "dry_run": self.dry_run,
+            "config": self.config.path,
+            "uptime_seconds": round(now - self.started_at, 3),
+            "instances": [self._instance_status(name, now) for name in self.node.instances],
+            "plugins": [asdict(plugin) for plugin in self.plugins.snapshot()],
+            "counters": self._counters(""),
+            "log_lines_dropped": self.observer.log_lines_dropped,
+            "timer_lateness_max": round(self.election.lateness_max, 6),
+        }
+
+    def _instance_status(self, name: str, now: float) -> Record:
+        refused = self.wire.refused.get(name)
+        return {
+            **instance_record(self.node.instances[name], now),
+            "counters": self._counters(name),
+            "peers_differ": self.wire.mismatches.get(name, {}),
+            "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
+        }
+
+    def _counters(self, instance: str) -> dict[str, int]:
+        return {name: value for (owner, name), value in self.observer.counters.items() if owner == instance}
+
+    async def _history(self, _request: Mapping[str, Any]) -> Record:
+        return {"transitions": [event for event in self.observer.events if event["type"] == "state_changed"]}
+
+    async def _plugins(self, _request: Mapping[str, Any]) -> Record:
+        return {"plugins": [asdict(plugin) for plugin in self.plugins.snapshot()]}

@@ -1,0 +1,237 @@
+"""VRRP sockets and announcement frames: what the election sends and hears.
+
+One socket per interface, family and group serves all its routers. ``send`` and ``drain`` are plain functions: nothing
+is awaited between a decision and the wire.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from hafw.vrrp.events import AdvertReceived
+from hafw.vrrp.packet import MULTICAST_GROUP, BadPacket, decode_untrusted, encode, peek_vrid_untrusted
+from hafw.vrrp.settings import Checksum
+from hafw.wire.claims import FrameSender
+from hafw.wire.sockets import VrrpSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from hafw.daemon.observe import Observer
+    from hafw.vrrp.packet import Datagram
+    from hafw.vrrp.router import VirtualRouter
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+Key = tuple[str, int, "IPAddress | None"]
+"""Interface, family, group; no group: unicast."""
+
+BURST = 64
+"""Announcement frames that leave at once; the rest is paced."""
+
+
+def socket_key(settings: RouterSettings) -> Key:
+    """Which socket serves this router."""
+    group = None if settings.unicast_peers else settings.multicast_group or MULTICAST_GROUP[settings.family]
+    return settings.interface, settings.family, group
+
+
+class Wire:
+    """All VRRP sockets of this host, opened and closed as interfaces come and go."""
+
+    def __init__(
+        self,
+        routers: Mapping[str, VirtualRouter],
+        received: Callable[[AdvertReceived], None],
+        observer: Observer,
+        *,
+        mute: bool = False,
+    ) -> None:
+        """``mute``: hear everything, send nothing (``--dry-run``)."""
+        self._mute = mute
+        self.refused: dict[str, dict[str, str | float]] = {}
+        """By instance: the last refused packet, for the status."""
+        self.mismatches: dict[str, dict[str, str]] = {}
+        """By instance and peer: what differs from our configuration, for the status."""
+        self._routers = routers
+        self._received = received
+        self._observer = observer
+        self._sockets: dict[Key, VrrpSocket] = {}
+        self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
+        self._forms: dict[str, Checksum] = {}
+        self._readers: dict[Key, trio.CancelScope] = {}
+        self._opened: trio.MemorySendChannel[Key]
+        self._opened, self._to_read = trio.open_memory_channel[Key](len(self._by_vrid) + 1024)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Wait for packets on every open socket."""
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            async for key in self._to_read:
+                nursery.start_soon(self._read, key)
+
+    async def _read(self, key: Key) -> None:
+        socket = self._sockets.get(key)
+        if socket is None:
+            return
+        with trio.CancelScope() as scope:
+            self._readers[key] = scope
+            while self._sockets.get(key) is socket:
+                await trio.lowlevel.wait_readable(socket.fileno())
+                self._drain_one(key, socket)
+
+    # -- opening and closing ------------------------------------------------------------------------------------
+
+    def link(self, interface: str, ifindex: int) -> None:
+        """An interface appeared (``ifindex`` may be new) or is gone (0)."""
+        for key in [key for key in self._sockets if key[0] == interface]:
+            if ifindex == 0 or self._sockets[key].ifindex != ifindex:
+                self._close(key)
+        if ifindex == 0:
+            return
+        for key in {key for key, _ in self._by_vrid if key[0] == interface and key not in self._sockets}:
+            socket = VrrpSocket.open(interface, ifindex, key[1], key[2])
+            socket.limit_to([vrid for each, vrid in self._by_vrid if each == key])
+            self._sockets[key] = socket
+            self._opened.send_nowait(key)
+
+    def _close(self, key: Key) -> None:
+        socket = self._sockets.pop(key)
+        reader = self._readers.pop(key, None)
+        if reader is not None:
+            reader.cancel()
+        socket.close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        for key in list(self._sockets):
+            self._close(key)
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take everything that has arrived, so that a late process does not blame a live MASTER."""
+        for key, socket in tuple(self._sockets.items()):
+            self._drain_one(key, socket)
+
+    def _drain_one(self, key: Key, socket: VrrpSocket) -> None:
+        for datagram in socket.receive():
+            self._take_untrusted(key, datagram)
+
+    def _take_untrusted(self, key: Key, datagram: Datagram) -> None:
+        now = trio.current_time()
+        vrid = peek_vrid_untrusted(datagram.payload)
+        router = None if vrid is None else self._by_vrid.get((key, vrid))
+        if router is None:
+            self._observer.bad_packet("", "vrid-errors", str(datagram.source), f"VRID {vrid} is not ours", now)
+            return
+        name = router.settings.name
+        own = [] if router.primary is None else [router.primary]
+        try:
+            advert, differs = decode_untrusted(datagram, router.settings, own)
+        except BadPacket as bad:
+            self.refused[name] = {"source": str(datagram.source), "reason": bad.reason, "detail": bad.detail, "at": now}
+            self._observer.bad_packet(name, bad.reason, str(datagram.source), bad.detail, now)
+            return
+        self._observer.count(name, "advertisement-rcvd")
+        if advert.priority == 0:
+            self._observer.count(name, "priority-zero-pkts-rcvd")
+        if advert.checksum is not None:
+            self._forms[name] = advert.checksum
+        self._compare(name, str(datagram.source), differs, now)
+        self._received(AdvertReceived(name, advert, datagram.source))
+
+    def _compare(self, name: str, peer: str, differs: Iterable[str], now: float) -> None:
+        """Remember and report what a peer has configured otherwise than we have."""
+        words = "; ".join(differs)
+        known = self.mismatches.setdefault(name, {})
+        if not words:
+            known.pop(peer, None)
+        elif known.get(peer) != words or self._observer.now_and_then(f"{name} {words}", peer, now):
+            known[peer] = words
+            self._observer.event({"type": "peer_mismatch", "instance": name, "peer": peer, "detail": words})
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def send(self, router: VirtualRouter, priority: int) -> None:
+        """One advertisement, to the group or to each peer; a failure is counted and logged, never raised."""
+        settings = router.settings
+        if self._mute:
+            return
+        key = socket_key(settings)
+        socket = self._sockets.get(key)
+        if socket is None or router.primary is None:
+            self._observer.count(settings.name, "send-errors")
+            return
+        form = settings.checksum
+        if form is Checksum.AUTO:
+            form = self._forms.get(settings.name, Checksum.PSEUDO_HEADER)
+        targets = settings.unicast_peers if key[2] is None else (key[2],)
+        for target in targets:
+            try:
+                socket.send(encode(settings, priority, router.primary, target, form), router.primary, target)
+            except OSError as error:
+                self._observer.count(settings.name, "send-errors")
+                if self._observer.now_and_then(f"send {settings.name}", str(target), trio.current_time()):
+                    self._observer.log.warning("send_failed", instance=settings.name, to=str(target), error=str(error))
+        self._observer.count(settings.name, "advertisement-sent")
+        if priority == 0:
+            self._observer.count(settings.name, "priority-zero-pkts-sent")
+
+
+class Announcer:
+    """Sends the prepared frames: the first burst at once, the rest paced, so that an advert never waits for them."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._senders: dict[str, FrameSender] = {}
+        self._queue: deque[tuple[str, float, deque[tuple[str, bytes]]]] = deque()
+        self._work = trio.Event()
+
+    def link(self, interface: str, ifindex: int) -> None:
+        """An interface appeared or is gone (0): a sender is bound to the index."""
+        old = self._senders.pop(interface, None)
+        if old is not None:
+            old.close()
+        if ifindex:
+            self._senders[interface] = FrameSender(ifindex)
+
+    def announce(self, router: str, frames: Iterable[tuple[str, bytes]], rate: int) -> None:
+        """Send these (interface, frame) pairs once, at most ``rate`` a second after the first burst.
+
+        A round of the same router that is still under way is replaced: nothing piles up.
+        """
+        self._queue = deque(entry for entry in self._queue if entry[0] != router)
+        waiting = deque(frames)
+        self._send(waiting, BURST)
+        if waiting:
+            self._queue.append((router, BURST / rate, waiting))
+            self._work.set()
+
+    async def run(self) -> None:
+        """Send what the bursts left over, a burst of each router in turn."""
+        while True:
+            if not self._queue:
+                self._work = trio.Event()
+                await self._work.wait()
+            await trio.sleep(self._queue[0][1])
+            if self._queue:
+                entry = self._queue.popleft()
+                self._send(entry[2], BURST)
+                if entry[2]:
+                    self._queue.append(entry)
+
+    def _send(self, waiting: deque[tuple[str, bytes]], limit: int) -> None:
+        for _ in range(min(limit, len(waiting))):
+            interface, frame = waiting.popleft()
+            sender = self._senders.get(interface)
+            if sender is None or sender.send_some([frame], 1) != 1:
+                self._observer.count("", "announcement-errors")
+
+    def close(self) -> None:
+        """Close every sender."""
+        for sender in self._senders.values():
+            sender.close()
+        self._senders.clear()
