@@ -1,0 +1,190 @@
+"""A switch and hosts on one machine: a bridge in one network namespace, each host in another, a veth between them.
+
+Nothing of it is visible outside: the namespaces have no name, and end with the lab. Whatever runs in one of them was
+started by the lab, so membership is what ``close`` ends processes by, those that detached themselves too.
+
+No sysctl is written, because /proc/sys is read-only in containers: addresses come without DAD and without the kernel's
+own link-local address instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from hafw.lab import namespaces
+from hafw.lab.capture import Capture
+from hafw.lab.namespaces import LabRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERFACE: Final = "eth0"
+"""The one interface of every host."""
+
+_BRIDGE: Final = "switch"
+_MAX_HOSTS: Final = 250
+_SWEEPS: Final = 100
+_SWEEP_PAUSE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    network: int
+    """Descriptor of its network namespace."""
+    directory: Path
+
+
+class Lab:
+    """Hosts on a switch; a context manager. All methods are synchronous, for one thread."""
+
+    def __init__(self) -> None:
+        """Build the switch; raise ``LabRefused`` where namespaces are denied."""
+        self._hosts: dict[str, _Host] = {}
+        self._processes: list[subprocess.Popen[Any]] = []
+        self.resources: Final = contextlib.ExitStack()
+        """What else ends with the lab."""
+        self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
+        self._switch = namespaces.new_network()
+        self._ip(self._switch, f"link add {_BRIDGE} type bridge mcast_snooping 0", f"link set {_BRIDGE} up")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_host(self, name: str, *addresses: str) -> None:
+        """Connect a host with these addresses (``192.168.161.1/24``) on its ``eth0``."""
+        number = len(self._hosts) + 1
+        if number > _MAX_HOSTS:
+            raise ValueError(f"host {name}: the lab holds at most {_MAX_HOSTS}")
+        network = namespaces.new_network()
+        directory = self.directory / name
+        directory.mkdir()
+        self._hosts[name] = _Host(network, directory)
+        mac = f"02:00:00:00:00:{number:02x}"
+        peer = f"peer name {INTERFACE} address {mac} netns /proc/self/fd/{network}"
+        self._ip(
+            self._switch,
+            f"link add {name} type veth {peer}",
+            f"link set {name} master {_BRIDGE} addrgenmode none up",
+            keep=network,
+        )
+        # IPv4 knows no such flag as nodad, and ip refuses it there.
+        assigned = [f"addr add {one} dev {INTERFACE}" + (" nodad" if ":" in one else "") for one in addresses]
+        self._ip(
+            network, "link set lo up", f"link set {INTERFACE} addrgenmode none", f"link set {INTERFACE} up", *assigned
+        )
+
+    def path(self, host: str, name: str) -> Path:
+        """Where this host keeps a file of its own; gone with the lab."""
+        return self._hosts[host].directory / name
+
+    def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
+        """Start a process on a host, in a process group of its own; it dies with the lab, or with this process."""
+        with namespaces.inside(self._hosts[host].network):
+            process = subprocess.Popen(argv, process_group=0, preexec_fn=namespaces.die_with_parent, **options)  # noqa: PLW1509
+        self._processes.append(process)
+        return process
+
+    def python(self, host: str, module: str, *arguments: str, **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
+        """Start one of hafw's own modules on a host, with this interpreter and from this very tree."""
+        environment = dict(options.pop("env", os.environ))
+        tree = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [tree, environment.get("PYTHONPATH")]))
+        return self.popen(host, [sys.executable, "-m", module, *arguments], env=environment, **options)
+
+    def run(self, host: str, argv: Sequence[str]) -> str:
+        """Run a short command on a host and return what it printed; raise when it fails."""
+        with namespaces.inside(self._hosts[host].network):
+            return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
+
+    def kill(self, process: subprocess.Popen[Any], signal_number: int = signal.SIGKILL) -> float:
+        """Signal a process and its children as one, as a crash does; return the moment (``time.time``)."""
+        moment = time.time()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_number)
+        if signal_number == signal.SIGKILL:
+            process.wait()
+        return moment
+
+    def cut(self, host: str) -> float:
+        """Take the host's port on the switch down: no carrier at the host. Return the moment (``time.time``)."""
+        self._ip(self._switch, f"link set {host} down")
+        return time.time()
+
+    def mend(self, host: str) -> float:
+        """Bring the port up again; return the moment."""
+        self._ip(self._switch, f"link set {host} up")
+        return time.time()
+
+    def addresses(self, host: str) -> set[str]:
+        """Return the addresses on any interface of the host but ``lo``, without their lengths."""
+        links = json.loads(self.run(host, ["ip", "-json", "address", "show"]))
+        return {info["local"] for link in links if link["ifname"] != "lo" for info in link["addr_info"]}
+
+    def capture(self) -> Capture:
+        """Listen to the ports of all hosts that there are, from now on."""
+        with namespaces.step("listen to the switch"), namespaces.inside(self._switch):
+            return self.resources.enter_context(contextlib.closing(Capture(frozenset(self._hosts))))
+
+    def close(self) -> None:
+        """End everything that runs on a host, and the network with it."""
+        for process in self._processes:
+            if process.poll() is None:
+                self.kill(process)
+        networks = [self._switch, *(host.network for host in self._hosts.values())]
+        _sweep({os.fstat(network).st_ino for network in networks})
+        for network in networks:
+            os.close(network)
+        self.resources.close()
+        self._hosts.clear()
+        self._processes.clear()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _ip(self, network: int, *commands: str, keep: int | None = None) -> None:
+        """Run ``ip`` commands in one process; ``keep`` is a descriptor that they name."""
+        script = "\n".join(commands) + "\n"
+        with namespaces.step("start ip (package iproute2)"), namespaces.inside(network):
+            done = subprocess.run(
+                ["ip", "-batch", "-"],
+                input=script,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=10,
+                pass_fds=() if keep is None else (keep,),
+            )
+        if done.returncode:
+            with namespaces.step(f"run ip {'; '.join(commands)}"):
+                raise OSError(None, " ".join(done.stderr.split()))
+
+
+def _sweep(networks: set[int]) -> None:
+    """Kill whatever still lives in these networks, by pid, until nothing does."""
+    for _ in range(_SWEEPS):
+        left = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _lives_in(entry, networks)]
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_SWEEP_PAUSE)
+    raise LabRefused(f"processes {left} survive SIGKILL in the lab's namespaces: the kernel holds them")
+
+
+def _lives_in(process: Path, networks: set[int]) -> bool:
+    with contextlib.suppress(OSError):
+        return (process / "ns/net").stat().st_ino in networks
+    return False

@@ -1,0 +1,208 @@
+"""Programs to run in the lab: hafw, its peers keepalived and FRR, and nginx, each from the same settings.
+
+Every program gets its files in its host's directory and logs to a file there: keepalived, for one, logs to the system
+console when no syslog daemon runs, and then waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+from hafw.lab.network import INTERFACE
+from hafw.vrrp.packet import virtual_mac
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hafw.lab.network import Lab
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+_SBIN: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/lib/frr")
+
+NGINX_CONFIGURATION: Final = """\
+# One process, so that its death is the death of nginx and nothing of it outlives the lab.
+daemon off;
+master_process off;
+user root;
+pid {pid_file};
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 80 default_server;
+        listen [::]:80 default_server;
+        location = /healthz {{ return 204; }}
+        location / {{ default_type text/plain; return 200 "{host}\\n"; }}
+    }}
+}}
+"""
+
+
+def program(name: str) -> str | None:
+    """Where a program is; also where the PATH of ordinary users does not look."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *_SBIN]))
+
+
+def start_web(lab: Lab, host: str) -> subprocess.Popen[Any]:
+    """Start nginx, or the responder where nginx is not installed; the page is the host's name."""
+    nginx = program("nginx")
+    pid_file = lab.path(host, "nginx.pid")
+    with lab.path(host, "web.log").open("ab") as log:
+        if nginx is None:
+            return lab.python(host, "hafw.lab.responder", host, str(pid_file), stdout=log, stderr=log)
+        directory = lab.path(host, "nginx")
+        directory.mkdir(exist_ok=True)
+        configuration = NGINX_CONFIGURATION.format(host=host, directory=directory, pid_file=pid_file)
+        path = lab.path(host, "nginx.conf")
+        path.write_text(configuration, encoding="utf-8")
+        argv = [nginx, "-p", str(directory), "-e", "stderr", "-c", str(path)]
+        return lab.popen(host, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def control_socket(lab: Lab, host: str) -> Path:
+    """Where the hafw of this host listens."""
+    return lab.path(host, "control.sock")
+
+
+def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:
+    """Start the daemon with this ``config.toml``, as the node named after the host."""
+    path = lab.path(host, "config.toml")
+    path.write_text(configuration, encoding="utf-8")
+    directory = lab.path(host, "run")
+    directory.mkdir(exist_ok=True)
+    environment = {**os.environ, "HAFW_RUN_DIR": str(directory)}
+    with lab.path(host, "hafw.log").open("ab") as log:
+        return lab.python(
+            host,
+            "hafw",
+            "run",
+            str(path),
+            "--node",
+            host,
+            "--socket",
+            str(control_socket(lab, host)),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def start_keepalived(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:
+    """Start keepalived with this ``keepalived.conf``."""
+    binary = program("keepalived")
+    if binary is None:
+        raise FileNotFoundError("keepalived: not installed: apt-get install keepalived")
+    path = lab.path(host, "keepalived.conf")
+    path.write_text(configuration, encoding="utf-8")
+    argv = [binary, "--dont-fork", "--log-console", "--log-detail", "--no-syslog", "--use-file", str(path)]
+    for option in ("--pid", "--vrrp_pid", "--checkers_pid"):
+        pid_file = lab.path(host, f"keepalived{option}")
+        pid_file.unlink(missing_ok=True)  # one that was killed leaves it, and then refuses to start
+        argv += [option, str(pid_file)]
+    with lab.path(host, "keepalived.log").open("ab") as log:
+        return lab.popen(host, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def start_frr(lab: Lab, host: str, settings: RouterSettings) -> list[subprocess.Popen[Any]]:
+    """Start zebra and vrrpd, which also need a macvlan with the virtual MAC and the addresses made beforehand."""
+    _make_macvlan(lab, host, settings)
+    directory = lab.path(host, "frr")
+    directory.mkdir(exist_ok=True)
+    path = lab.path(host, "frr.conf")
+    path.write_text(frr_configuration(settings), encoding="utf-8")
+    started = []
+    for name in ("zebra", "vrrpd"):
+        binary = program(name)
+        if binary is None:
+            raise FileNotFoundError(f"{name}: not installed: apt-get install frr")
+        argv = [binary, "-u", "root", "-g", "root", "-f", str(path), "-i", str(directory / f"{name}.pid")]
+        argv += ["-z", str(directory / "zserv.api"), "--vty_socket", str(directory), "-P", "0", "--log", "stdout"]
+        with lab.path(host, f"{name}.log").open("ab") as log:
+            started.append(lab.popen(host, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+    return started
+
+
+def _make_macvlan(lab: Lab, host: str, settings: RouterSettings) -> None:
+    family, vrid = settings.family, settings.vrid
+    name = f"vrrp{family}-{vrid}"
+    if f"{name}@" in lab.run(host, ["ip", "-oneline", "link", "show"]):
+        return
+    mac = virtual_mac(vrid, family).hex(":")
+    make = f"ip link add {name} link {INTERFACE} addrgenmode none address {mac} type macvlan mode bridge"
+    lab.run(host, make.split())
+    for address in settings.virtual_addresses:
+        flags = ["nodad"] if family == 6 else []
+        lab.run(host, ["ip", "address", "add", _with_length(address), "dev", name, *flags])
+    lab.run(host, ["ip", "link", "set", name, "up"])
+
+
+def hafw_configuration(settings: RouterSettings) -> str:
+    """One instance, as ``config.toml``."""
+    lines = [
+        "[instance.VI_1]",
+        f'interface = "{settings.interface}"',
+        f"version = {settings.version}",
+        f"vrid = {settings.vrid}",
+        f"priority = {settings.priority}",
+        f'advertisement_interval = "{round(settings.advertisement_interval * 1000)}ms"',
+        f"virtual_addresses = {[str(address) for address in settings.virtual_addresses]}",
+        f"preempt = {str(settings.preempt).lower()}",
+    ]
+    if settings.password is not None:
+        lines.append(f'auth = {{ type = "pass", password = "{settings.password.decode()}" }}')
+    if settings.unicast_peers:
+        lines.append(f"unicast_peers = {[str(peer) for peer in settings.unicast_peers]}")
+    return "\n".join(lines) + "\n"
+
+
+def keepalived_configuration(settings: RouterSettings) -> str:
+    """The same as ``keepalived.conf``."""
+    blocks = [f"virtual_ipaddress {{\n{_listed(settings.virtual_addresses)}  }}"]
+    if settings.password is not None:
+        blocks.append(f"authentication {{\n    auth_type PASS\n    auth_pass {settings.password.decode()}\n  }}")
+    if settings.unicast_peers:
+        blocks.append(f"unicast_peer {{\n{_listed(settings.unicast_peers)}  }}")
+    if not settings.preempt:
+        blocks.append("nopreempt")
+    body = "\n  ".join(blocks)
+    return f"""\
+vrrp_instance {settings.name} {{
+  state BACKUP
+  interface {settings.interface}
+  virtual_router_id {settings.vrid}
+  priority {settings.priority}
+  version {settings.version}
+  advert_int {settings.advertisement_interval:g}
+  {body}
+}}
+"""
+
+
+def frr_configuration(settings: RouterSettings) -> str:
+    """The same as ``frr.conf``; version 3 only."""
+    word = "ip" if settings.family == 4 else "ipv6"
+    addresses = "".join(f" vrrp {settings.vrid} {word} {address}\n" for address in settings.virtual_addresses)
+    return f"""\
+interface {settings.interface}
+ vrrp {settings.vrid} version {settings.version}
+ vrrp {settings.vrid} priority {settings.priority}
+ vrrp {settings.vrid} advertisement-interval {round(settings.advertisement_interval * 1000)}
+{addresses}"""
+
+
+def _listed(addresses: tuple[IPAddress, ...]) -> str:
+    return "".join(f"    {address}\n" for address in addresses)
+
+
+def _with_length(address: IPAddress) -> str:
+    return f"{address}/{address.max_prefixlen}"
