@@ -44,7 +44,7 @@ check: $(VENV)/.installed-dev
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find hafw plugins tests examples bench -name __pycache__ -prune -exec rm -rf {} +
+	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call install,WHAT): pip comes with Python, uv is quicker.
 install = if command -v uv >/dev/null; then uv pip install --quiet --python $(VENV)/bin/python $(1); \
