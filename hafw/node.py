@@ -16,6 +16,7 @@ from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
     AddressesRefused,
+    ConfigurationReplaced,
     Event,
     FaultCleared,
     FaultRaised,
@@ -169,6 +170,26 @@ class Instance:
             case _:
                 return self.router.handle(event, now)
 
+    def reconfigure(self, settings: InstanceSettings, now: float) -> list[Action]:
+        """Take new settings of the same router. Checks that stay keep their verdict, new ones count as unknown."""
+        self.settings = settings
+        before = self.checks
+        self.checks = {check.name: before.get(check.name, CheckStatus(check)) for check in settings.checks}
+        for check in settings.checks:
+            self.checks[check.name].settings = check
+        for name in before.keys() - self.checks.keys():
+            self._set_cause(f"check {name}", None)
+        actions = self.router.reconfigure(settings.router, now)
+        self._weigh()
+        return actions + self._settle(now)
+
+    def _weigh(self) -> None:
+        """Effective priority: configured plus weights, within 1 and 254; an owner's never changes."""
+        settings = self.router.settings
+        total = settings.priority + sum(each.weight_now for each in self.checks.values())
+        bounded = max(PRIORITY_MIN, min(PRIORITY_MAX, total))
+        self.router.set_priority(settings.priority if settings.owner else bounded)
+
     def _tick(self, now: float) -> list[Action]:
         actions = self.router.handle(Tick(), now) if now >= self.router.deadline else []
         if now >= self.retry_at:
@@ -216,9 +237,8 @@ class Instance:
         if check.settings.critical:
             failed = Cause("check-failed", f"check {event.check}: {event.detail}")
             self._set_cause(f"check {event.check}", None if healthy else failed)
-        elif not self.router.settings.owner:
-            total = self.router.settings.priority + sum(each.weight_now for each in self.checks.values())
-            self.router.set_priority(max(PRIORITY_MIN, min(PRIORITY_MAX, total)))
+        else:
+            self._weigh()
         return [notice, *self._settle(now)]
 
     def _lost(self, event: AddressesLost, now: float) -> list[Action]:
@@ -245,6 +265,24 @@ class Instance:
             self.causes[key] = cause
 
 
+def same_router(old: RouterSettings, new: RouterSettings) -> bool:
+    """Tell whether a running router can take these settings; otherwise it is shut down and started anew."""
+
+    def identity(settings: RouterSettings) -> tuple[object, ...]:
+        unicast = bool(settings.unicast_peers)
+        return (
+            settings.interface,
+            settings.vrid,
+            settings.version,
+            settings.family,
+            settings.owner,
+            unicast,
+            settings.multicast_group,
+        )
+
+    return identity(old) == identity(new)
+
+
 class Node:
     """All instances of this host; the only thing that the shell and the simulator drive."""
 
@@ -265,6 +303,8 @@ class Node:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
         match event:
+            case ConfigurationReplaced():
+                return [self._numbered(action) for action in self._replace(event.instances, now)]
             case Tick():
                 concerned = [each for each in self.instances.values() if each.deadline <= now]
             case LinkChanged():
@@ -274,6 +314,19 @@ class Node:
             case _:
                 concerned = [self.instances[event.router]] if event.router in self.instances else []
         return [self._numbered(action) for each in concerned for action in each.handle(event, now)]
+
+    def _replace(self, instances: tuple[InstanceSettings, ...], now: float) -> list[Action]:
+        """Keyed by name: what stays goes on in its state, what is new waits for its ``Startup``."""
+        before, self.instances = self.instances, {}
+        actions: list[Action] = []
+        for each in instances:
+            old = before.get(each.router.name)
+            if old is not None and same_router(old.settings.router, each.router):
+                actions += old.reconfigure(each, now)
+            else:
+                old = Instance(each, now)
+            self.instances[each.router.name] = old
+        return actions
 
     def _numbered(self, action: Action) -> Action:
         if not isinstance(action, Transition):

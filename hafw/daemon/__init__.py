@@ -1,0 +1,1 @@
+"""The trio shell around a Node: sockets, addresses, plugin processes, control socket."""

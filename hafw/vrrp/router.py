@@ -116,6 +116,19 @@ class VirtualRouter:
         if self.down_at < inf:
             self.down_at += self.skew_time - before
 
+    def reconfigure(self, settings: RouterSettings, now: float) -> list[Action]:
+        """Take new settings of the same router (interface, VRID, version, family) and go on in the same state."""
+        before, self.settings = self.settings, settings
+        interval = settings.advertisement_interval
+        if interval != before.advertisement_interval:
+            self.master_adver_interval = interval
+            self.adver_at = min(self.adver_at, now + interval)
+        if self.down_at < inf and interval != before.advertisement_interval:
+            self._listen(now)
+        if settings.source_address is not None:
+            self.primary = settings.source_address
+        return self.tenure.reconfigure(settings)
+
     # -- the entrance -------------------------------------------------------------------------------------------
 
     def handle(self, event: Event, now: float) -> list[Action]:

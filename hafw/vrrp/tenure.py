@@ -91,6 +91,14 @@ class Tenure:
         self._stop()
         return [self._set()]
 
+    def reconfigure(self, settings: RouterSettings) -> list[Action]:
+        """Take new settings; addresses that changed while bound are wanted at once."""
+        before, self.settings = self.settings.all_addresses, settings
+        if not self.bound or before == settings.all_addresses:
+            return []
+        self.installed = False
+        return [self._set()]
+
     def reannounce(self, now: float) -> list[Action]:
         """Announce from the beginning of the list, but not more often than once an interval."""
         if not self.installed or now < self._reannounced_at + self.settings.advertisement_interval:

@@ -1,0 +1,5 @@
+"""``python -m hafw`` is the ``hafw`` command."""
+
+from hafw.cli import main
+
+main()

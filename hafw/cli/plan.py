@@ -1,0 +1,19 @@
+"""``hafw plan``: what a takeover and a release would do, before either happens."""
+
+from __future__ import annotations
+
+import click
+import trio
+
+from hafw.cli.check import load_or_exit
+
+
+@click.command()
+@click.argument("config", type=click.Path(dir_okay=False))
+@click.option("--node", default=None, help="Name of the node, instead of the host name.")
+def plan(config: str, node: str | None) -> None:
+    """Show every address, frame and hook, in order, on becoming MASTER and on leaving."""
+    loaded = load_or_exit(config, node)
+    from hafw.daemon.plan import describe_takeovers  # noqa: PLC0415  (heavy)
+
+    click.echo(trio.run(describe_takeovers, loaded))

@@ -1,0 +1,50 @@
+"""``hafw run``: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+import trio
+
+from hafw.cli.check import load_or_exit
+from hafw.config.system import missing_capabilities
+
+CAPABILITY_MISSING = 7
+
+
+@click.command()
+@click.argument("config", type=click.Path(dir_okay=False))
+@click.option("--node", default=None, help="Name of this node, instead of the host name.")
+@click.option("--dry-run", is_flag=True, help="Elect and log; send, bind and run nothing.")
+@click.pass_obj
+def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # noqa: FBT001  (click's flag)
+    """Run the daemon on CONFIG, in the foreground."""
+    loaded = load_or_exit(config, node)
+    if socket:
+        loaded = replace(loaded, control_socket=socket)
+    missing = missing_capabilities()
+    if missing:
+        names = " and ".join(missing)
+        click.echo(
+            f"hafw: {names} missing: run as root, or grant them (systemd: AmbientCapabilities={names})", err=True
+        )
+        sys.exit(CAPABILITY_MISSING)
+    # Heavy imports only here, and only once it is clear that the daemon can run.
+    from hafw.daemon.observe import start_logging  # noqa: PLC0415
+    from hafw.daemon.run import Daemon  # noqa: PLC0415
+
+    writer = start_logging()
+
+    async def daemon() -> None:
+        await Daemon(loaded, writer, dry_run=dry_run).run()
+
+    try:
+        trio.run(daemon)
+    except* OSError as errors:
+        for error in errors.exceptions:
+            click.echo(f"hafw: {error}", err=True)
+        sys.exit(1)
+    finally:
+        writer.close()

@@ -1,0 +1,192 @@
+"""The verbs that look at a running daemon: status, events, history, plugins."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hafw.cli.client import ask, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Record = dict[str, Any]
+FAILED = 1
+
+
+def span(seconds: float) -> str:
+    """A length of time as an operator says it: ``14s``, ``2h 14m``, ``3d 4h``."""
+    whole = int(seconds)
+    units = [("d", whole // 86400), ("h", whole // 3600 % 24), ("m", whole // 60 % 60), ("s", whole % 60)]
+    while len(units) > 1 and units[0][1] == 0:
+        units.pop(0)
+    return " ".join(f"{value}{unit}" for unit, value in units[:2] if value or unit == units[0][0])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by their widest cell."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.pass_obj
+def status(socket: str, name: str | None, as_json: bool, watch: bool) -> None:  # noqa: FBT001  (click's flags)
+    """Who is MASTER, since when, why; NAME shows one instance."""
+    while True:
+        answer = ask(socket, {"do": "status"})
+        answer["instances"] = [each for each in answer["instances"] if name in {None, each["name"]}]
+        if name and not answer["instances"]:
+            click.echo(f"hafw: no instance {name!r} in {answer['config']}", err=True)
+            sys.exit(FAILED)
+        text = json.dumps(answer, ensure_ascii=False, indent=None if watch else 2) if as_json else render(answer)
+        click.echo(("\033[H\033[2J" if watch and not as_json and sys.stdout.isatty() else "") + text)
+        if not watch:
+            return
+        time.sleep(1)
+
+
+def render(answer: Record) -> str:
+    """The status table, and below it what an operator should know."""
+    dry = "   DRY RUN: sends and binds nothing" if answer["dry_run"] else ""
+    head = (
+        f"{answer['node']}   hafw {answer['version']}   up {span(answer['uptime_seconds'])}   {answer['config']}{dry}"
+    )
+    rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "ADDRESSES", "SINCE", "CHECKS"]]
+    rows += [_row(each) for each in answer["instances"]]
+    remarks = [remark for each in answer["instances"] for remark in _remarks(each)]
+    remarks += [
+        f"plugin {plugin['name']}: {plugin['state']}: {plugin['last_error']}"
+        for plugin in answer["plugins"]
+        if plugin["state"] in {"backing-off", "parked"}
+    ]
+    return "\n\n".join(part for part in (head, table(rows), "\n".join(remarks)) if part)
+
+
+def _row(each: Record) -> list[str]:
+    effective, configured = each["effective_priority"], each["priority"]
+    shown = [address["address"] for address in each["addresses"]]
+    addresses = shown[0] if len(shown) == 1 else f"{shown[0]} +{len(shown) - 1}"
+    return [
+        each["name"],
+        str(each["vrid"]),
+        each["state"],
+        str(configured) if effective == configured else f"{effective}/{configured}",
+        _master(each),
+        addresses,
+        span(each["since_seconds"]),
+        ", ".join(_check(check) for check in each["checks"]) or "-",
+    ]
+
+
+def _master(each: Record) -> str:
+    master = each["master"]
+    if master is None:
+        return "nobody heard"
+    return "this router" if master["self"] else f"{master['address']} ({master['priority']})"
+
+
+def _check(check: Record) -> str:
+    if check["healthy"] is None:
+        return f"{check['name']} unknown"
+    if check["healthy"]:
+        return f"{check['name']} ok {check['duration'] * 1000:.0f}ms"
+    return f"{check['name']} FAILED"
+
+
+def _remarks(each: Record) -> list[str]:
+    name = each["name"]
+    remarks = [f"{name}: {each['state']}: {cause['reason']}: {cause['detail']}" for cause in each["causes"]]
+    if not remarks and each["detail"]:
+        remarks.append(f"{name}: {each['state']}: {each['detail']}")
+    remarks += [
+        f"{name}: check {check['name']} ({check['weight']:+d}): {check['detail']}"
+        for check in each["checks"]
+        if check["healthy"] is False and not check["critical"]
+    ]
+    held = [address["address"] for address in each["addresses"] if address["state"] == "held"]
+    if held:
+        remarks.append(f"{name}: holds {', '.join(held)} until another router claims it")
+    remarks += [f"{name}: peer {peer} differs: {words}" for peer, words in each["peers_differ"].items()]
+    refused = each["last_refused"]
+    if refused and refused["at"] < 60:
+        remarks.append(
+            f"{name}: refused an advert from {refused['source']} {span(refused['at'])} ago: "
+            f"{refused['reason']}: {refused['detail']}"
+        )
+    return remarks
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("--since", type=int, default=None, metavar="SEQ", help="Begin after this sequence number.")
+@click.option("-n", "count", type=click.IntRange(0), default=None, help="Show the last N events, then follow.")
+@click.option("--no-follow", is_flag=True, help="End after the events that are there.")
+@click.pass_obj
+def events(socket: str, as_json: bool, since: int | None, count: int | None, no_follow: bool) -> None:  # noqa: FBT001
+    """Follow the live events; with --since or -n, earlier ones first."""
+    request: Record = {"do": "events"}
+    if since is not None or count is not None:
+        request |= {"since": since or 0, "n": count if count is not None else 1000}
+    lines = stream(socket, request)
+    newest = next(lines)["seq"]
+    if no_follow and newest == 0:
+        return
+    for event in lines:
+        click.echo(json.dumps(event, ensure_ascii=False) if as_json else sentence(event))
+        if no_follow and event["seq"] >= newest:
+            return
+
+
+def sentence(event: Record) -> str:
+    """One event as one line."""
+    shown = {key: value for key, value in event.items() if key not in {"seq", "time", "type", "vrid", "interface"}}
+    if event["type"] == "state_changed":
+        move = f"{shown.pop('instance')} {shown.pop('from')} -> {shown.pop('to')}"
+        shown = {"": move, **shown}
+    words = " ".join(f"{key}={value}" if key else str(value) for key, value in shown.items())
+    return f"{event['time']}  {event['type']:<18} {words}"
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def history(socket: str, name: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Transitions since the daemon started, with their reasons."""
+    transitions = ask(socket, {"do": "history"})["transitions"]
+    transitions = [each for each in transitions if name in {None, each["instance"]}]
+    if as_json:
+        click.echo(json.dumps(transitions, ensure_ascii=False, indent=2))
+        return
+    rows = [["TIME", "INSTANCE", "FROM", "TO", "REASON", "PRIORITY", "PEER", "DETAIL"]]
+    keys = ("time", "instance", "from", "to", "reason", "priority", "peer", "detail")
+    rows += [[str(each.get(key, "")) for key in keys] for each in transitions]
+    click.echo(table(rows))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def plugins(socket: str, as_json: bool) -> None:  # noqa: FBT001
+    """Name, package, state, hooks, failures and why."""
+    answer = ask(socket, {"do": "plugins"})["plugins"]
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        return
+    rows = [["PLUGIN", "PACKAGE", "STATE", "HOOKS", "CALLS", "FAILURES", "RESTARTS", "LAST ERROR"]]
+    for each in answer:
+        package = " ".join(part for part in (each["package"], each["version"]) if part)
+        numbers = [str(each[key]) for key in ("calls", "failures", "restarts")]
+        rows.append(
+            [each["name"], package, each["state"], " ".join(each["hooks"]), *numbers, each["last_error"] or "-"]
+        )
+    click.echo(table(rows))
