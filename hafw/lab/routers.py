@@ -79,7 +79,7 @@ def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]
     path.write_text(configuration, encoding="utf-8")
     directory = lab.path(host, "run")
     directory.mkdir(exist_ok=True)
-    environment = {**os.environ, "HAFW_RUN_DIR": str(directory)}
+    environment = {**os.environ, "HAFW_RUN_DIR": str(directory), "HAFW_SOCKET": str(control_socket(lab, host))}
     with lab.path(host, "hafw.log").open("ab") as log:
         return lab.python(
             host,
@@ -88,8 +88,6 @@ def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]
             str(path),
             "--node",
             host,
-            "--socket",
-            str(control_socket(lab, host)),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
