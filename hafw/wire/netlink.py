@@ -1,0 +1,169 @@
+"""rtnetlink: the addresses and links of this host, listed, changed and watched.
+
+Two sockets, because answers and announcements must not mix. ``Netlink`` asks and waits for the answer; the kernel may
+block on its routing lock, so call it from a thread. ``Monitor`` hears what changes, ours and everybody's; it never
+blocks. A socket belongs to the network namespace of the thread that made it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Self
+
+from hafw.wire import rtmessages
+from hafw.wire.options import set_receive_buffer
+from hafw.wire.rtmessages import Refusal, Resync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hafw.wire.rtmessages import AddressEntry, Change, Link, Request
+
+_SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
+_GROUPS = 0x1 | 0x10 | 0x100
+"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
+_BATCH = 64
+"""Messages per system call: a batch's answers fit any receive buffer, and the interpreter lock is let go between."""
+_RECEIVE_SIZE = 65536
+_BUFFER_SIZE = 8 << 20
+_ANSWER_TIMEOUT = 10.0
+_LISTINGS_MAX = 8
+
+
+class Netlink:
+    """Requests, one at a time; not for two threads at once.
+
+    Every method raises ``OSError`` or ``MalformedMessage`` and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._socket = _open(groups=0)
+        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._socket.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
+        self._socket.settimeout(_ANSWER_TIMEOUT)
+        self._seq = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def links(self) -> list[Link]:
+        """Every link."""
+        bodies = self._list(rtmessages.links_request())
+        return [link for body in bodies if (link := rtmessages.parse_link_untrusted(body))]
+
+    def addresses(self) -> list[AddressEntry]:
+        """Every address of both families; of one interface and family in the kernel's order, primary ones first."""
+        bodies = self._list(rtmessages.addresses_request())
+        return [entry for body in bodies if (entry := rtmessages.parse_address_untrusted(body))]
+
+    def change(self, adds: Iterable[AddressEntry], removes: Iterable[AddressEntry]) -> list[Refusal]:
+        """Add, then remove. Thousands are fine.
+
+        An address to add that is there, or to remove that is not, is no refusal: read back what counts.
+        """
+        adding = ((entry, rtmessages.add_request(entry), errno.EEXIST) for entry in adds)
+        removing = ((entry, rtmessages.remove_request(entry), errno.EADDRNOTAVAIL) for entry in removes)
+        wanted = chain(adding, removing)
+        refusals: list[Refusal] = []
+        while batch := list(islice(wanted, _BATCH)):
+            outcomes = self._exchange([request for _, request, _ in batch])
+            refusals += [
+                Refusal(entry.address, code, text)
+                for (entry, _, harmless), (code, text) in zip(batch, outcomes, strict=True)
+                if code not in (0, harmless)
+            ]
+        return refusals
+
+    def promote_secondaries(self, ifindex: int) -> None:
+        """Let the interface keep the other addresses of a subnet when their primary one is removed."""
+        for code, text in self._exchange([rtmessages.promote_secondaries_request(ifindex)]):
+            if code:
+                raise OSError(code, f"promote_secondaries on interface {ifindex}: {text}")
+
+    def _exchange(self, requests: list[Request]) -> list[tuple[int, str]]:
+        """The errno and its text for each request, in order; late answers to earlier requests are skipped."""
+        first = self._seq + 1
+        self._seq += len(requests)
+        pending = range(first, self._seq + 1)
+        messages = map(rtmessages.encode_request, requests, pending)
+        self._socket.send(b"".join(messages))
+        answers: dict[int, tuple[int, str]] = {}
+        while len(answers) < len(pending):
+            for kind, flags, seq, body in rtmessages.messages_untrusted(self._socket.recv(_RECEIVE_SIZE)):
+                if kind == rtmessages.ERROR and seq in pending:
+                    answers[seq] = rtmessages.outcome_untrusted(flags, body)
+        return [answers[seq] for seq in pending]
+
+    def _list(self, request: Request) -> list[bytes]:
+        """The bodies of a consistent listing: one that a change interrupted is taken again."""
+        for _ in range(_LISTINGS_MAX):
+            self._seq += 1
+            self._socket.send(rtmessages.encode_request(request, self._seq))
+            found = list(self._listing())
+            if None not in found:
+                return [body for body in found if body is not None]
+        raise OSError(errno.EBUSY, "links or addresses keep changing while they are listed")
+
+    def _listing(self) -> Iterator[bytes | None]:
+        """The bodies; a ``None`` among them when the listing was interrupted and may lack or repeat some."""
+        while True:
+            for kind, flags, seq, body in rtmessages.messages_untrusted(self._socket.recv(_RECEIVE_SIZE)):
+                if seq != self._seq:
+                    continue
+                if flags & rtmessages.DUMP_INTERRUPTED:
+                    yield None
+                if kind == rtmessages.DONE:
+                    return
+                if kind == rtmessages.ERROR:
+                    raise OSError(*rtmessages.outcome_untrusted(flags, body))
+                yield body
+
+
+class Monitor:
+    """Hears every change of links and addresses, in order."""
+
+    def __init__(self) -> None:
+        self._socket = _open(groups=_GROUPS)
+        self._socket.setblocking(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """To wait on."""
+        return self._socket.fileno()
+
+    def receive(self, limit: int = _BATCH) -> list[Change]:
+        """What has arrived, of at most ``limit`` datagrams (about 10 microseconds each); empty: nothing is left."""
+        changes: list[Change] = []
+        for _ in range(limit):
+            try:
+                data = self._socket.recv(_RECEIVE_SIZE)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                changes.append(Resync())
+                continue
+            changes += rtmessages.parse_changes_untrusted(data)
+        return changes
+
+
+def _open(groups: int) -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    try:
+        set_receive_buffer(opened, _BUFFER_SIZE)
+        opened.bind((0, groups))
+    except OSError:
+        opened.close()
+        raise
+    return opened

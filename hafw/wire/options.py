@@ -1,0 +1,45 @@
+"""Socket options that the standard library has no name for."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Instruction = tuple[int, int, int, int]
+"""Of a classic BPF program: code, jump if true, jump if false, constant."""
+
+LOAD_BYTE: Final = 0x30
+LOAD_HALF: Final = 0x28
+LOAD_WORD: Final = 0x20
+LOAD_BYTE_AT_X: Final = 0x50
+LOAD_X_IP_HEADER_LENGTH: Final = 0xB1
+"""X becomes four times the low half of the byte at the constant: an IPv4 header's length."""
+COPY_TO_X: Final = 0x07
+JUMP_IF_EQUAL: Final = 0x15
+JUMP_IF_EQUAL_X: Final = 0x1D
+RETURN: Final = 0x06
+DISCARD: Final = (RETURN, 0, 0, 0)
+ACCEPT: Final = (RETURN, 0, 0, 0xFFFFFFFF)
+
+_SO_ATTACH_FILTER = 26
+_SO_RCVBUFFORCE = 33
+
+
+def set_receive_buffer(opened: socket.socket, size: int) -> None:
+    """As large as asked for with CAP_NET_ADMIN, as the system's limit allows without."""
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+    except PermissionError:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def attach_filter(opened: socket.socket, program: Sequence[Instruction]) -> None:
+    """Let the kernel drop what the program discards; replaces the filter that was there, in one step."""
+    code = b"".join(struct.pack("=HBBI", *each) for each in program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(buffer)))
