@@ -50,9 +50,11 @@ clean:
 install = if command -v uv >/dev/null; then uv pip install --quiet --python $(VENV)/bin/python $(1); \
 	else $(VENV)/bin/python -m pip install --quiet $(1); fi
 
+# What builds the distributions is installed once: pip would fetch it anew for every single one of them.
 $(VENV)/.installed: $(PROJECTS) | $(VENV)/bin/python
 	@echo "==> installing hafw and its plugins into $(VENV)"
-	@$(call install,--editable . $(PLUGINS:%=--editable ./%))
+	@$(call install,hatchling editables)
+	@$(call install,--no-build-isolation --editable . $(PLUGINS:%=--editable ./%))
 	@touch $@
 
 # pip before 25.1 does not know dependency groups, and the list shall stand in one place: pyproject.toml.
