@@ -109,6 +109,9 @@ class ControlSocket:
             if len(buffer) > LINE_MAX:
                 too_long = CommandError("too-long", f"a request is at most {LINE_MAX} octets")
                 await self._say(stream, too_long.record())
+                with trio.move_on_after(REPLY_TIMEOUT):  # closing on unread data would take the answer away
+                    while await stream.receive_some(LINE_MAX):
+                        pass
                 return
 
     async def _answer(self, stream: trio.SocketStream, line: bytes) -> bool:
