@@ -86,6 +86,12 @@ def test_c_pkt_03_priority_sent_is_the_argument_not_the_configured_one(priority)
     assert received(settings(), message)[0].priority == priority
 
 
+@pytest.mark.parametrize("priority", [-1, 256])
+def test_c_pkt_03_a_priority_out_of_range_is_never_sent(priority):
+    with pytest.raises(AssertionError):
+        sent(settings(), priority=priority)
+
+
 def test_c_pkt_04_count_is_the_number_of_addresses():
     assert sent(settings())[3] == 1
     assert sent(settings(virtual_addresses=tuple(VIP + n for n in range(5))))[3] == 5
@@ -121,6 +127,12 @@ def test_version_2_interval_in_whole_seconds(seconds, octet):
     router = settings(version=2, advertisement_interval=seconds)
     assert sent(router)[5] == octet
     assert received(router, sent(router))[0].interval == seconds
+
+
+@pytest.mark.parametrize("seconds", [0.0, 256.0])
+def test_version_2_an_interval_out_of_range_is_never_sent(seconds):
+    with pytest.raises(AssertionError):
+        sent(settings(version=2, advertisement_interval=seconds))
 
 
 def test_c_pkt_07_ipv6_checksum_covers_the_pseudo_header():

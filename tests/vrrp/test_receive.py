@@ -298,12 +298,12 @@ def test_c_rx_15_another_order_of_the_same_addresses_is_no_difference():
     assert accepted(replace(V3, addresses=(R3, VIP)), settings(virtual_addresses=(VIP, R3)))[1] == ()
 
 
-def test_c_rx_15_a_long_list_is_cut_and_shows_what_differs():
-    many = tuple(VIP - n for n in range(200))
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, " and 1 more"), (200, " and 197 more")])
+def test_c_rx_15_a_long_list_is_cut_and_shows_first_what_differs(count, more):
+    many = tuple(VIP - n for n in range(count))
     _, differences = accepted(replace(V3, addresses=(*many, R3)), settings(virtual_addresses=many))
-    theirs = "addresses 10.77.0.3, 10.77.0.250, 10.77.0.249, 10.77.0.248 and 197 more"
-    ours = "ours are 10.77.0.250, 10.77.0.249, 10.77.0.248, 10.77.0.247 and 196 more"
-    assert differences == (f"{theirs}, {ours}",)
+    [said] = differences
+    assert said.startswith(f"addresses 10.77.0.3, 10.77.0.250, 10.77.0.249, 10.77.0.248{more}, ours are 10.77.0.250, ")
 
 
 def test_every_remark_is_reported_at_once():

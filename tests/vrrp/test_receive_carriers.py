@@ -31,6 +31,10 @@ def test_an_ipv4_header_is_taken_apart():
     assert strip_ipv4_untrusted(HEADER + ADVERT) == EXPECTED
 
 
+def test_a_header_alone_is_an_empty_message():
+    assert strip_ipv4_untrusted(with_octets(HEADER, {3: 20})).payload == b""
+
+
 @pytest.mark.parametrize("option_octets", [0, 4, 40])
 def test_c_rx_24_ip_options_are_skipped(option_octets):
     options = [IPOption(b"\x01")] * option_octets
