@@ -1,0 +1,166 @@
+"""Watches nginx: what it answers, and whether its master process lives.
+
+The HTTP check sees an nginx that answers wrongly or too late. The monitor sees the death of the process the moment it
+happens and reports it past ``fall``. It never reports recovery: that takes answered requests, counted by ``rise``.
+While the master process is dead the check fails too, because orphaned workers go on answering.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hafw.api import Duration, Verdict, hookimpl
+
+from hafw_nginx.control import Outcome, Revival, nginx_program, reload
+from hafw_nginx.http import Expect, Probe, parse_url
+from hafw_nginx.process import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOBODY = 65534
+TIMEOUT = Duration(0.7)
+GRACE = Duration(3.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """``[plugin.nginx]``."""
+
+    url: str = "http://127.0.0.1/"
+    host: str = ""
+    """The ``Host`` header, and the name on the certificate; empty: the URL's."""
+    expect: str = "200-399"
+    """Status codes that count as healthy: ranges and single ones, separated by commas."""
+    timeout: Duration = TIMEOUT
+    """For connecting, TLS and the whole answer; less than the check's own timeout, which kills this process."""
+    insecure: bool = False
+    """Accept any certificate."""
+    pid_file: str = ""
+    """Empty: the process is not watched."""
+    process: str = "nginx"
+    """The name that the process in the pid file must have."""
+    grace: Duration = GRACE
+    """How long a master process that quit on purpose may be without a successor."""
+    restart: str = ""
+    """The systemd unit to restart after a crash; empty: none."""
+    reload_on_master: bool = False
+    """Reload nginx on becoming MASTER, if ``nginx -t`` accepts its configuration."""
+    config_file: str = ""
+    """For ``nginx -t``; empty: where nginx itself looks."""
+
+
+def mistakes(options: Options) -> Iterator[tuple[str, str]]:
+    """Every key whose value cannot work, with the rule and the way out."""
+    for key, parse in (("url", parse_url), ("expect", Expect.parse)):
+        try:
+            parse(getattr(options, key))
+        except ValueError as error:
+            yield key, str(error)
+    if re.search(r"[^!-~]", options.host):
+        yield "host", f"{options.host!r} must be a host name, with a port if need be"
+    for key in ("timeout", "grace"):
+        if not 0 < getattr(options, key) <= 60:
+            yield key, f"{getattr(options, key):g}s must be more than 0 and at most 60s"
+    for key in ("pid_file", "config_file"):
+        path = getattr(options, key)
+        if path and not Path(path).is_absolute():
+            yield key, f"{path!r} must be an absolute path"
+    if not options.process:
+        yield "process", "must not be empty: the name in /proc/PID/comm, such as nginx"
+    yield from mistakes_of_acting(options)
+
+
+def mistakes_of_acting(options: Options) -> Iterator[tuple[str, str]]:
+    """The rules for ``restart`` and ``reload_on_master``, which do more than look."""
+    if options.restart and not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+", options.restart):
+        yield "restart", f"{options.restart!r} must be a unit name such as nginx.service"
+    if options.restart and not options.pid_file:
+        yield "restart", 'needs pid_file, by which a crash is told from a planned stop: pid_file = "/run/nginx.pid"'
+    if options.reload_on_master:
+        if not (options.restart or options.pid_file):
+            yield "reload_on_master", "needs restart (the unit to reload) or pid_file (the process to signal)"
+        if nginx_program() is None:
+            yield "reload_on_master", "nginx is not on PATH nor in /usr/sbin: nginx -t cannot run"
+    for key in ("restart", "reload_on_master"):
+        if getattr(options, key) and os.geteuid() == NOBODY:
+            yield key, 'nobody may not act on nginx: user = "root", or a user whom a polkit rule allows it'
+
+
+class Nginx:
+    """One nginx of this machine, the same for every instance."""
+
+    def __init__(self) -> None:
+        self._apply(Options())
+
+    def _apply(self, options: Options) -> None:
+        url = parse_url(options.url)
+        tls = None
+        if url.scheme == "https":
+            tls = ssl.create_default_context()
+            if options.insecure:
+                tls.check_hostname = False
+                tls.verify_mode = ssl.CERT_NONE
+        self._options = options
+        self._probe = Probe(
+            url=url, host=options.host, expect=Expect.parse(options.expect), timeout=options.timeout, tls=tls
+        )
+        self._revival = Revival(options.restart)
+        self._watch: Watch | None = None
+
+    @hookimpl
+    def options(self) -> type[Options]:
+        """The shape of ``[plugin.nginx]``."""
+        return Options
+
+    @hookimpl
+    def configure(self, options: Options) -> None:
+        """Refuse what cannot work, all of it at once."""
+        if found := list(mistakes(options)):
+            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        self._apply(options)
+
+    @hookimpl
+    def check(self) -> Verdict:
+        """Ask once. Failing to answer during a planned restart is no failure, dying while answering is one."""
+        verdict = self._probe.run()
+        if self._watch is None:
+            return verdict
+        if self._watch.problem:
+            return Verdict(False, "; ".join(filter(None, [self._watch.problem, self._revival.failure])))
+        if not verdict.healthy and self._watch.restarting:
+            return Verdict(True, f"restarting: {self._watch.restarting}")
+        return verdict
+
+    @hookimpl
+    def monitor(self, report: Callable[[Verdict], None]) -> None:
+        """Report the death of the master process at once."""
+        if self._options.pid_file:
+            self._watch = Watch(
+                self._options.pid_file,
+                self._options.process,
+                self._options.grace,
+                down=lambda why: report(Verdict(False, why, immediate=True)),
+                revive=self._revival.attempt,
+            )
+            self._watch.run()
+
+    @hookimpl
+    def became_master(self) -> Outcome | None:
+        """Reload, so that nginx binds what it could not bind as BACKUP."""
+        if not self._options.reload_on_master:
+            return None
+        return reload(
+            unit=self._options.restart,
+            pid_file=self._options.pid_file,
+            process=self._options.process,
+            config_file=self._options.config_file,
+        )
+
+
+plugin = Nginx()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import ssl
+import subprocess
+import time
+
+import pytest
+from hafw.api import Duration, Verdict
+from hafw_nginx import Nginx, Options
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def ask(url: str, **options: object) -> Verdict:
+    nginx = Nginx()
+    nginx.configure(Options(url=url, **options))
+    return nginx.check()
+
+
+def test_an_expected_status_is_healthy(answering):
+    port, asked = answering([OK])
+    assert ask(f"http://127.0.0.1:{port}/up?full=1", host="www.example.com") == Verdict(True, "HTTP 200")
+    request = asked.get(timeout=5).split(b"\r\n")
+    assert request[0] == b"GET /up?full=1 HTTP/1.1"
+    assert [line for line in request if line.startswith(b"Host:")] == [b"Host: www.example.com"]
+
+
+@pytest.mark.parametrize(("status", "expect", "healthy"), [
+    (200, "200-399", True), (399, "200-399", True), (400, "200-399", False), (301, "200,301", True),
+    (302, "200,301", False), (503, "200, 500-599", True), (199, "200-399", False),
+])  # fmt: skip
+def test_what_counts_as_healthy_is_what_expect_says(answering, status, expect, healthy):
+    port, _ = answering([b"HTTP/1.1 %d Word\r\nContent-Length: 0\r\n\r\n" % status])
+    verdict = ask(f"http://127.0.0.1:{port}/", expect=expect)
+    assert verdict == Verdict(healthy, f"HTTP {status}" if healthy else f"HTTP {status}, expected {expect}")
+
+
+def test_a_redirect_is_not_followed(answering):
+    elsewhere, asked_elsewhere = answering([OK])
+    port, _ = answering([b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/\r\n\r\n" % elsewhere])
+    assert ask(f"http://127.0.0.1:{port}/") == Verdict(True, "HTTP 302")
+    assert asked_elsewhere.empty()
+
+
+def test_a_proxy_from_the_environment_is_not_used(answering, monkeypatch):
+    proxy, asked_proxy = answering([OK])
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy}")
+    port, _ = answering([OK])
+    assert ask(f"http://127.0.0.1:{port}/").healthy
+    assert asked_proxy.empty()
+
+
+def test_nobody_listening_is_said_with_the_place(free_port):
+    verdict = ask(f"http://127.0.0.1:{free_port}/")
+    assert verdict == Verdict(False, f"connection refused on 127.0.0.1:{free_port}")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"],
+    ],
+    ids=["silent", "half a body"],
+)
+def test_an_answer_that_is_not_whole_is_a_failure(answering, answer):
+    port, _ = answering(answer)
+    verdict = ask(f"http://127.0.0.1:{port}/", timeout=Duration(0.1))
+    assert not verdict.healthy
+    assert f"from 127.0.0.1:{port}" in verdict.detail
+
+
+def dripping():
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+    while True:
+        time.sleep(0.02)
+        yield b"x"
+
+
+def test_a_server_that_drips_does_not_outlive_the_timeout(answering):
+    port, _ = answering(dripping())
+    began = time.monotonic()
+    verdict = ask(f"http://127.0.0.1:{port}/", timeout=Duration(0.2))
+    assert verdict == Verdict(False, f"no whole answer from 127.0.0.1:{port} within 0.2s")
+    assert time.monotonic() - began < 0.5
+
+
+def test_something_that_is_not_http_is_a_failure(answering):
+    port, _ = answering([b"SSH-2.0-OpenSSH_9.2\r\n"])
+    verdict = ask(f"http://127.0.0.1:{port}/")
+    assert verdict == Verdict(False, f"no valid HTTP answer from 127.0.0.1:{port}: SSH-2.0-OpenSSH_9.2")
+
+
+def test_a_large_body_is_not_read_to_its_end(answering):
+    megabyte = b"x" * 2**20
+    port, _ = answering([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (10**9), *[megabyte] * 8])
+    assert ask(f"http://127.0.0.1:{port}/") == Verdict(True, "HTTP 200")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True, capture_output=True, timeout=20,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def https(answering, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    port, _ = answering([OK], context)
+    return f"https://127.0.0.1:{port}/"
+
+
+def test_https_verifies_the_certificate(https):
+    verdict = ask(https)
+    assert not verdict.healthy
+    assert verdict.detail.startswith("certificate of 127.0.0.1:")
+    assert "self-signed certificate" in verdict.detail
+
+
+def test_https_verifies_the_name_in_host(https, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    assert ask(https, host="www.example.com") == Verdict(True, "HTTP 200")
+    assert "Hostname mismatch" in ask(https, host="other.example.com").detail
+
+
+def test_https_insecure_accepts_any_certificate(https):
+    assert ask(https, insecure=True) == Verdict(True, "HTTP 200")
+
+
+def test_https_to_a_plain_server_is_a_failure(answering):
+    port, _ = answering([OK])
+    verdict = ask(f"https://127.0.0.1:{port}/")
+    assert not verdict.healthy
+    assert f"127.0.0.1:{port}" in verdict.detail
