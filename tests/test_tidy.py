@@ -37,8 +37,9 @@ ROOMS = {
     "hafw.hookspecs": ("hafw.pipe",),
     "hafw.api": ("hafw.hookspecs", "hafw.pipe", "hafw.config"),
     "hafw.plugin": ("hafw.api", "hafw.hookspecs", "hafw.pipe", "hafw.config"),
+    "hafw.will": (),
     "hafw.guard": ("hafw.vrrp.packet", "hafw.vrrp.auth", "hafw.vrrp.settings", "hafw.wire", "hafw.will"),
-    "hafw.daemon": (*CORE, "hafw.daemon"),
+    "hafw.daemon": (*CORE, "hafw.will", "hafw.daemon"),
     "hafw.sim": (*CORE, "hafw.sim"),
     "hafw.keepalived": (*CORE, "hafw.keepalived"),
     "hafw.lab": (*CORE, "hafw.lab"),
@@ -184,7 +185,7 @@ def test_the_election_imports_pure_parts_of_the_standard_library_only():
     assert wrong == []
 
 
-@pytest.mark.parametrize("room", ["hafw.wire", "hafw.guard"])
+@pytest.mark.parametrize("room", ["hafw.wire", "hafw.will", "hafw.guard"])
 def test_what_the_guard_runs_is_standard_library_only(room: str):
     wrong = [
         f"{name_of(path)} imports {name}"
