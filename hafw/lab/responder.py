@@ -1,6 +1,6 @@
 """Program: ``python -m hafw.lab.responder NAME PIDFILE`` stands in for nginx where it is not installed.
 
-It serves what the lab's nginx serves: its name as the page, 204 for ``/healthz``, and a pid file.
+It serves what the lab's nginx serves: the router's name as the page, 204 for ``/healthz``, and a pid file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Final
+
+PROCESS_NAME: Final = "responder"
+"""Of the process whose id is in the pid file: who watches it asks for that too."""
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -29,6 +33,7 @@ class _Page(BaseHTTPRequestHandler):
 def main(name: str, pid_file: str) -> None:
     """Serve until killed."""
     _Page.name = name.encode()
+    Path("/proc/self/comm").write_text(PROCESS_NAME, encoding="ascii")
     server = ThreadingHTTPServer(("", 80), _Page)
     Path(pid_file).write_text(f"{os.getpid()}\n", encoding="ascii")
     server.serve_forever()
