@@ -18,6 +18,7 @@ from hafw.daemon.loop import Election
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins
 from hafw.daemon.sockets import Announcer, Wire
+from hafw.daemon.testament import Testament, bequest
 from hafw.node import InstanceSettings, Node
 from hafw.pipe import Router, StateChange
 from hafw.records import instance_record
@@ -31,6 +32,7 @@ from hafw.vrrp.events import (
     VerdictReported,
 )
 from hafw.vrrp.settings import State
+from hafw.will import Will
 from hafw.wire.systemd import notify, watchdog_interval
 
 if TYPE_CHECKING:
@@ -92,6 +94,7 @@ class Daemon:
             announce=self._announce,
             changed=self._changed,
         )
+        self.testament = Testament(self._will)
         self.plans: dict[str, Plan] = {}
         self._planned_for: dict[str, tuple[int, str]] = {}
         self._nursery: trio.Nursery
@@ -111,6 +114,7 @@ class Daemon:
             self._nursery.start_soon(self.election.run)
             self._nursery.start_soon(control.run, listener)
             if not self.dry_run:
+                self._nursery.start_soon(self.testament.run)
                 await self._nursery.start(self.plugins.run)
                 self.observer.subscribe(self.plugins.publish)
             interfaces = {each.router.interface for each in self.config.instances.values()}
@@ -237,6 +241,7 @@ class Daemon:
             return
         plan = self.plans.get(action.router)
         self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held)
+        self.testament.changed()
 
     def _announce(self, name: str) -> None:
         plan = self.plans.get(name)
@@ -246,8 +251,19 @@ class Daemon:
         self.announcer.announce(name, frames, self.config.instances[name].announce_rate)
 
     def _changed(self, name: str, change: StateChange) -> None:
-        if not self.dry_run and change.new != "INITIALIZE":
+        if self.dry_run:
+            return
+        self.testament.changed()
+        if change.new != "INITIALIZE":
             self.plugins.deliver(self._describe(name), change)
+
+    def _will(self) -> Will:
+        left = [
+            bequest(instance, tuple(self.plans[name].addresses.values()))
+            for name, instance in self.node.instances.items()
+            if name in self.plans
+        ]
+        return Will(os.getpid(), tuple(each for each in left if each is not None))
 
     def _plugin_notice(self, kind: str, fields: Mapping[str, Any]) -> None:
         self.observer.event({"type": kind, **fields})

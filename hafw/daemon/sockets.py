@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Key = tuple[str, int, "IPAddress | None"]
 """Interface, family, group; no group: unicast."""
 
+BATCH, PASSES = 64, 16
+"""Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
 BURST = 64
 """Announcement frames that leave at once; the rest is paced."""
 
@@ -117,8 +119,12 @@ class Wire:
             self._drain_one(key, socket)
 
     def _drain_one(self, key: Key, socket: VrrpSocket) -> None:
-        for datagram in socket.receive():
-            self._take_untrusted(key, datagram)
+        for _ in range(PASSES):
+            datagrams = socket.receive(BATCH)
+            for datagram in datagrams:
+                self._take_untrusted(key, datagram)
+            if len(datagrams) < BATCH:
+                return
 
     def _take_untrusted(self, key: Key, datagram: Datagram) -> None:
         now = trio.current_time()
