@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import hafw
+from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.control import ControlSocket
 from hafw.daemon.loop import Election
@@ -162,6 +163,7 @@ class Daemon:
         if self.dry_run:
             return
         await self.keeper.settled()
+        last_will.write(self._will())  # nothing is left: there is no will
         for name, instance in self.node.instances.items():
             old = "MASTER" if name in masters else str(instance.router.state)
             self.plugins.deliver(self._describe(name), self._stopped(name, old))

@@ -1,0 +1,70 @@
+"""The record that outlives the daemon: exact round trip, one writer's step, and any damage is one exception."""
+
+import json
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hafw import will as last_will
+from hafw.will import BadWill, Bequest, BoundAddress, Will, loads_untrusted
+
+WILL = Will(
+    4711,
+    (
+        Bequest(
+            name="VI_1",
+            interface="eth0",
+            family=4,
+            source="192.0.2.1",
+            goodbyes={"224.0.0.18": "31330001"},
+            hold=3.0,
+            addresses=(BoundAddress("192.0.2.250", 32, "eth0"),),
+        ),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def run_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path / "run"))
+
+
+def test_a_will_is_read_as_it_was_written_by_its_owner_only():
+    last_will.write(WILL)
+    assert last_will.read() == WILL
+    assert stat.S_IMODE(last_will.will_path().stat().st_mode) == 0o600
+
+
+def test_an_empty_will_leaves_no_record():
+    last_will.write(WILL)
+    last_will.write(Will(4711))
+    assert last_will.read() is None
+    assert not last_will.will_path().exists()
+
+
+def test_a_record_of_another_version_is_refused_by_name():
+    record = json.loads(WILL.dumps()) | {"version": 2}
+    with pytest.raises(BadWill, match="version 2 of another hafw: must be 1"):
+        loads_untrusted(json.dumps(record))
+
+
+@given(st.text() | st.binary().map(lambda octets: octets.decode("latin-1")))
+def test_any_text_is_a_will_or_a_bad_will(text):
+    try:
+        assert isinstance(loads_untrusted(text), Will)
+    except BadWill:
+        pass
+
+
+@given(st.data())
+def test_any_damaged_field_is_a_will_or_a_bad_will(data):
+    record = json.loads(WILL.dumps())
+    target = record if data.draw(st.booleans()) else record["bequests"][0]
+    key = data.draw(st.sampled_from(sorted(target)))
+    target[key] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.integers()) | st.just({"a": 1}))
+    try:
+        assert isinstance(loads_untrusted(json.dumps(record)), Will)
+    except BadWill:
+        pass
