@@ -1,0 +1,1 @@
+"""Many real Nodes on a simulated LAN, in virtual time."""

@@ -1,0 +1,62 @@
+"""One machine of a simulated LAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING
+
+from hafw.vrrp.settings import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hafw.node import InstanceSettings, Node
+    from hafw.vrrp.actions import SetAddresses
+    from hafw.vrrp.packet import Advertisement
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+
+@dataclass(slots=True)
+class Host:
+    """One machine: its Node while the daemon runs, and what its kernel holds whether it runs or not."""
+
+    name: str
+    mac: str
+    instances: Sequence[InstanceSettings]
+    primary: dict[int, IPAddress]
+    node: Node | None = None
+    life: int = 0
+    """Grows with every start and death; what was under way for an earlier life is lost."""
+    refusal: str = ""
+    """What its kernel says instead of adding an address; empty: it adds them."""
+    kernel: dict[str, set[IPAddress]] = field(default_factory=dict)
+    wanted: dict[str, SetAddresses] = field(default_factory=dict)
+
+    @property
+    def deadline(self) -> float:
+        """When its Node wants to be called next."""
+        return inf if self.node is None else self.node.deadline
+
+    def settings(self, router: str) -> RouterSettings:
+        """The settings of one of its routers."""
+        return next(each.router for each in self.instances if each.router.name == router)
+
+    def masters(self) -> set[str]:
+        """The routers of which it is MASTER."""
+        if self.node is None:
+            return set()
+        return {name for name, each in self.node.instances.items() if each.router.state is State.MASTER}
+
+    def addresses(self) -> set[IPAddress]:
+        """Every virtual address in its kernel."""
+        return set().union(*self.kernel.values())
+
+
+def concerns(settings: RouterSettings, advert: Advertisement) -> bool:
+    """What the receive checks leave over: C-RX-03, C-RX-08, C-RX-21, and in version 2 C-RX-14."""
+    if (settings.version, settings.vrid) != (advert.version, advert.vrid):
+        return False
+    if settings.family != advert.addresses[0].version:
+        return False
+    return settings.version == 3 or settings.advertisement_interval == advert.interval

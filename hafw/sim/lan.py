@@ -1,0 +1,298 @@
+"""A LAN in one thread and in virtual time: real Nodes, a simulated wire and a simulated keeper of addresses.
+
+Rules
+-----
+1. The Nodes are the ones that run on the wire; nothing of the election is repeated here.
+2. Time jumps from one delivery or deadline to the next. What has arrived is heard before a deadline of the same moment
+   is acted upon, as in the daemon, which drains its sockets first.
+3. Chance comes from the ``random.Random`` of the caller only, so that a seed is a whole run.
+4. Frames between two hosts keep their order; so a claim never overtakes the advert that explains it.
+5. Nothing hangs: a Node that asks for the same moment for ever, or a condition that never holds, is ``Runaway``.
+
+A datagram from an address that is our own is delivered, unlike in the daemon: the machine has to stand it (C-FSM-26).
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING
+
+from hafw.node import Node
+from hafw.sim.host import Host, concerns
+from hafw.sim.seen import Entry, Timelines
+from hafw.vrrp.actions import Action, Announce, SendAdvertisement, SetAddresses
+from hafw.vrrp.events import (
+    AddressesClaimed,
+    AddressesInstalled,
+    AddressesRefused,
+    AdvertReceived,
+    Event,
+    LinkChanged,
+    PlanReported,
+    Shutdown,
+    Startup,
+    Tick,
+)
+from hafw.vrrp.packet import Advertisement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from hafw.node import InstanceSettings
+    from hafw.sim.seen import Span
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+STEPS_PER_MOMENT = 10_000
+"""Deliveries and deadlines within one moment of virtual time, before the run is called a runaway."""
+
+
+class Runaway(Exception):  # noqa: N818 - it names what happened
+    """Time stood still, or a condition did not come true in its time."""
+
+
+class Lan:
+    """One segment; the only thing that a test or a scenario drives. All durations are seconds."""
+
+    def __init__(
+        self,
+        rng: Random,
+        *,
+        delay: float = 0.001,
+        jitter: float = 0.0,
+        loss: float = 0.0,
+        install_delay: float = 0.002,
+    ) -> None:
+        self.now = 0.0
+        self.hosts: dict[str, Host] = {}
+        self.log: list[Entry] = []
+        self.install_delay = install_delay
+        self._rng = rng
+        self._delay, self._jitter, self._loss = delay, jitter, loss
+        self._cut: set[tuple[str, str]] = set()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbered = 0
+        self._last_arrival: dict[tuple[str, str], float] = {}
+        self._seen = Timelines()
+
+    # -- what happens to hosts ----------------------------------------------------------------------------------
+
+    def add(self, name: str, instances: Sequence[InstanceSettings], *primary: IPAddress) -> None:
+        """Put a machine on the LAN; its daemon does not run yet."""
+        mac = f"02:00:00:00:00:{len(self.hosts) + 1:02x}"
+        self.hosts[name] = Host(name, mac, instances, {address.version: address for address in primary})
+
+    def start(self, name: str) -> None:
+        """Start its daemon, which removes what an earlier one left behind."""
+        host = self.hosts[name]
+        self._end(host)
+        host.kernel, host.wanted = {}, {}
+        host.node = Node(host.instances, self.now)
+        for interface in dict.fromkeys(each.router.interface for each in host.instances):
+            self.inject(name, LinkChanged(interface, up=True, primary=host.primary))
+        for each in host.instances:
+            self.inject(name, PlanReported(each.router.name))
+            self.inject(name, Startup(each.router.name))
+        self._note()
+
+    def stop(self, name: str) -> None:
+        """Ask its daemon to end, as SIGTERM does."""
+        for each in self.hosts[name].instances:
+            self.inject(name, Shutdown(each.router.name))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL without a guard: nothing is sent, the addresses stay and answer."""
+        self._end(self.hosts[name])
+        self._note()
+
+    def power_off(self, name: str) -> None:
+        """The machine is gone, and its addresses with it."""
+        self.hosts[name].kernel = {}
+        self.kill(name)
+
+    def refuse(self, name: str, error: str) -> None:
+        """Let its kernel refuse every address with this error; an empty one: accept them again."""
+        self.hosts[name].refusal = error
+
+    def cut(self, sender: str, receiver: str) -> None:
+        """Lose everything in this direction."""
+        self._cut.add((sender, receiver))
+
+    def isolate(self, name: str) -> None:
+        """Lose everything to and from this host."""
+        for other in self.hosts:
+            self._cut |= {(name, other), (other, name)}
+
+    def heal(self) -> None:
+        """Lose nothing any more by ``cut`` and ``isolate``."""
+        self._cut.clear()
+
+    def inject(self, name: str, event: Event) -> None:
+        """Give one host an event now; a host whose daemon does not run hears nothing."""
+        host = self.hosts[name]
+        if host.node is None:
+            return
+        actions = host.node.handle(event, self.now)
+        for action in actions:
+            self.log.append(Entry(self.now, name, action))
+            self._perform(host, action)
+        if actions:
+            self._note()
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def run_until(self, time: float) -> None:
+        """Let everything happen that is due up to and including ``time``."""
+        self._drive(lambda: False, time)
+        self.now = time
+
+    def drive_bounded(self, condition: Callable[[], bool], limit: float) -> float:
+        """Run until the condition holds, at most ``limit`` seconds; return the time at which it did."""
+        if not self._drive(condition, self.now + limit):
+            raise Runaway(f"the condition did not hold within {limit} s: at {self.now:.6f} {self.summary()}")
+        return self.now
+
+    def _drive(self, condition: Callable[[], bool], until: float) -> bool:
+        steps, moment = 0, self.now
+        while not condition():
+            due = min(self._next_arrival, self._next_deadline)
+            if due > until:
+                return False
+            steps, moment = (steps + 1, moment) if due <= moment else (0, due)
+            if steps > STEPS_PER_MOMENT:
+                raise Runaway(f"time stands still at {moment:.6f}: {self.summary()}")
+            self.now = moment
+            self._step()
+        return True
+
+    @property
+    def _next_arrival(self) -> float:
+        return self._due[0][0] if self._due else inf
+
+    @property
+    def _next_deadline(self) -> float:
+        return min((host.deadline for host in self.hosts.values()), default=inf)
+
+    def _step(self) -> None:
+        if self._next_arrival <= self.now:
+            heappop(self._due)[2]()
+            return
+        for host in self.hosts.values():
+            if host.deadline <= self.now:
+                self.inject(host.name, Tick())
+                return
+
+    def _at(self, time: float, what: Callable[[], None]) -> None:
+        self._numbered += 1
+        heappush(self._due, (time, self._numbered, what))
+
+    # -- the wire and the kernel --------------------------------------------------------------------------------
+
+    def _perform(self, host: Host, action: Action) -> None:
+        match action:
+            case SendAdvertisement(router, priority):
+                self._send(host, host.settings(router), priority)
+            case SetAddresses():
+                self._set(host, action)
+            case Announce(router):
+                self._announce(host, frozenset(host.kernel.get(router, ())))
+            case _:
+                pass
+
+    def _send(self, host: Host, settings: RouterSettings, priority: int) -> None:
+        advert = Advertisement(
+            version=settings.version,
+            vrid=settings.vrid,
+            priority=priority,
+            interval=settings.advertisement_interval,
+            addresses=settings.virtual_addresses,
+        )
+        source = host.primary[settings.family]
+        self._broadcast(host, lambda receiver: self._hear(receiver, advert, source))
+
+    def _hear(self, host: Host, advert: Advertisement, source: IPAddress) -> None:
+        for each in host.instances:
+            if concerns(each.router, advert):
+                self.inject(host.name, AdvertReceived(each.router.name, advert, source))
+
+    def _announce(self, host: Host, addresses: frozenset[IPAddress]) -> None:
+        self._broadcast(host, lambda receiver: self._claim(receiver, addresses, host.mac))
+
+    def _claim(self, host: Host, addresses: frozenset[IPAddress], mac: str) -> None:
+        for router, present in list(host.kernel.items()):
+            claimed = tuple(sorted(present & addresses, key=lambda address: (address.version, address)))
+            if claimed:
+                self.inject(host.name, AddressesClaimed(router, claimed, mac))
+
+    def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
+        for receiver in self.hosts.values():
+            pair = (sender.name, receiver.name)
+            if receiver is sender or pair in self._cut or self._rng.random() < self._loss:
+                continue
+            arrival = self.now + self._delay + self._rng.uniform(0.0, self._jitter)
+            self._last_arrival[pair] = max(arrival, self._last_arrival.get(pair, 0.0))
+            self._at(self._last_arrival[pair], lambda receiver=receiver: hear(receiver))  # type: ignore[misc]
+
+    def _set(self, host: Host, wanted: SetAddresses) -> None:
+        """Removal is at once, addition takes its time; a newer set makes an older one void."""
+        router, life = wanted.router, host.life
+        host.wanted[router] = wanted
+        host.kernel[router] = host.kernel.get(router, set()) & {*wanted.bound, *wanted.held}
+
+        def install() -> None:
+            if host.life == life and host.wanted[router] is wanted:
+                self._install(host, wanted)
+
+        if wanted.bound:
+            self._at(self.now + self.install_delay, install)
+
+    def _install(self, host: Host, wanted: SetAddresses) -> None:
+        if host.refusal:
+            self.inject(host.name, AddressesRefused(wanted.router, f"{wanted.bound[0]}: {host.refusal}"))
+            return
+        host.kernel[wanted.router] |= set(wanted.bound)
+        self._note()
+        self.inject(host.name, AddressesInstalled(wanted.router))
+
+    def _end(self, host: Host) -> None:
+        host.node = None
+        host.life += 1
+
+    # -- what was seen ------------------------------------------------------------------------------------------
+
+    def masters(self, router: str) -> set[str]:
+        """The hosts that are MASTER of this router now."""
+        return {host.name for host in self.hosts.values() if router in host.masters()}
+
+    def holders(self, address: IPAddress) -> set[str]:
+        """The hosts whose kernel has this address now."""
+        return {host.name for host in self.hosts.values() if address in host.addresses()}
+
+    def unheld(self, address: IPAddress, since: float, *, among: Sequence[str] = ()) -> list[Span]:
+        """When, from ``since`` to now, nobody (of ``among``, or at all) had the address."""
+        seen = frozenset(among or self.hosts)
+        return self._seen.spans(address, since, self.now, lambda holders: not holders & seen)
+
+    def rivalled(self, router: str, since: float) -> list[Span]:
+        """When, from ``since`` to now, more than one host was MASTER of this router."""
+        return self._seen.spans(router, since, self.now, lambda masters: len(masters) > 1)
+
+    def actions(self, host: str, since: float = 0.0) -> list[Action]:
+        """What this host's Node has wanted done, in order, from ``since`` on."""
+        return [entry.action for entry in self.log if entry.host == host and entry.time >= since]
+
+    def summary(self) -> str:
+        """Who is what and holds how many addresses, for messages."""
+        return ", ".join(
+            f"{host.name}: MASTER of {sorted(host.masters()) or 'nothing'}, {len(host.addresses())} addresses"
+            for host in self.hosts.values()
+        )
+
+    def _note(self) -> None:
+        """Remember who is MASTER and who holds what, where that changed."""
+        routers = {each.router.name: each.router for host in self.hosts.values() for each in host.instances}
+        for name in routers:
+            self._seen.note(name, self.masters(name), self.now)
+        for address in {address for each in routers.values() for address in each.all_addresses}:
+            self._seen.note(address, self.holders(address), self.now)
