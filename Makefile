@@ -32,14 +32,17 @@ test: $(VENV)/.installed-dev
 	@echo "==> pytest"
 	@$(VENV)/bin/pytest $(ARGS)
 
+# All of them, also after one that found something: one run tells everything.
 check: $(VENV)/.installed-dev
-	@echo "==> ruff"
-	@$(VENV)/bin/ruff check --quiet
-	@$(VENV)/bin/ruff format --check --diff --quiet
-	@echo "==> mypy --strict"
-	@$(VENV)/bin/mypy --no-error-summary
-	@echo "==> import-linter"
-	@report=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$report"; exit 1; }
+	@status=0; \
+	echo "==> ruff"; \
+	$(VENV)/bin/ruff check --quiet || status=1; \
+	$(VENV)/bin/ruff format --check --diff --quiet || status=1; \
+	echo "==> mypy --strict"; \
+	$(VENV)/bin/mypy --no-error-summary || status=1; \
+	echo "==> import-linter"; \
+	report=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$report"; status=1; }; \
+	exit $$status
 
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
