@@ -16,7 +16,6 @@ from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
     AddressesRefused,
-    ConfigurationReplaced,
     Event,
     FaultCleared,
     FaultRaised,
@@ -61,6 +60,13 @@ class InstanceSettings:
 
     router: RouterSettings
     checks: tuple[CheckSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationReplaced:
+    """A new configuration, checked and planned. Routers that it removes or re-homes were shut down before."""
+
+    instances: tuple[InstanceSettings, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +306,7 @@ class Node:
         """Every router has left the election and holds nothing."""
         return all(instance.router.done for instance in self.instances.values())
 
-    def handle(self, event: Event, now: float) -> list[Action]:
+    def handle(self, event: Event | ConfigurationReplaced, now: float) -> list[Action]:
         """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
         match event:
             case ConfigurationReplaced():

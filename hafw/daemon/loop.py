@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hafw.daemon.observe import Observer
     from hafw.daemon.sockets import Wire
-    from hafw.node import Node
+    from hafw.node import ConfigurationReplaced, Node
 
 
 class Election:
@@ -46,7 +46,7 @@ class Election:
         self._set_addresses = set_addresses
         self._announce = announce
         self._changed = changed
-        self._pending: deque[Event] = deque()
+        self._pending: deque[Event | ConfigurationReplaced] = deque()
         self._busy = False
         self._timer = trio.CancelScope()
         self._news = trio.Event()
@@ -67,7 +67,7 @@ class Election:
             self.lateness_max = max(self.lateness_max, now - due)
             self.dispatch(Tick())
 
-    def dispatch(self, event: Event) -> None:
+    def dispatch(self, event: Event | ConfigurationReplaced) -> None:
         """Hand one event to the Node and perform its actions; called from anywhere in the trio thread."""
         self._pending.append(event)
         if self._busy:  # an action reported back while it was performed: it keeps its place in the order
@@ -87,7 +87,7 @@ class Election:
         while not condition():
             await self._news.wait()
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event | ConfigurationReplaced) -> None:
         if isinstance(event, AddressesClaimed):
             # The advert that explains the claim left before it, but came by another socket.
             self._wire.drain()

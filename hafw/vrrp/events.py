@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hafw.node import InstanceSettings
     from hafw.vrrp.packet import Advertisement
     from hafw.vrrp.settings import IPAddress
 
@@ -130,13 +129,6 @@ class FaultCleared:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationReplaced:
-    """A new configuration, checked and planned. Routers that it removes or re-homes were shut down before."""
-
-    instances: tuple[InstanceSettings, ...]
-
-
 Event = (
     Startup
     | Shutdown
@@ -151,5 +143,4 @@ Event = (
     | VerdictReported
     | FaultRaised
     | FaultCleared
-    | ConfigurationReplaced
 )
