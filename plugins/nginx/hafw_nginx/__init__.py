@@ -12,9 +12,10 @@ import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from hafw.api import Duration, Verdict, hookimpl
+from msgspec import Meta
 
 from hafw_nginx.control import Outcome, Revival, nginx_program, reload
 from hafw_nginx.http import Expect, Probe, parse_url
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOBODY = 65534
+Seconds = Annotated[Duration, Meta(ge=0.01, le=60)]
 TIMEOUT = Duration(0.7)
 GRACE = Duration(3.0)
 
@@ -37,7 +39,7 @@ class Options:
     """The ``Host`` header, and the name on the certificate; empty: the URL's."""
     expect: str = "200-399"
     """Status codes that count as healthy: ranges and single ones, separated by commas."""
-    timeout: Duration = TIMEOUT
+    timeout: Seconds = TIMEOUT
     """For connecting, TLS and the whole answer; less than the check's own timeout, which kills this process."""
     insecure: bool = False
     """Accept any certificate."""
@@ -45,7 +47,7 @@ class Options:
     """Empty: the process is not watched."""
     process: str = "nginx"
     """The name that the process in the pid file must have."""
-    grace: Duration = GRACE
+    grace: Seconds = GRACE
     """How long a master process that quit on purpose may be without a successor."""
     restart: str = ""
     """The systemd unit to restart after a crash; empty: none."""
@@ -63,23 +65,20 @@ def mistakes(options: Options) -> Iterator[tuple[str, str]]:
         except ValueError as error:
             yield key, str(error)
     if re.search(r"[^!-~]", options.host):
-        yield "host", f"{options.host!r} must be a host name, with a port if need be"
-    for key in ("timeout", "grace"):
-        if not 0 < getattr(options, key) <= 60:
-            yield key, f"{getattr(options, key):g}s must be more than 0 and at most 60s"
+        yield "host", f'= "{options.host}": must be a host name, with a port if need be'
     for key in ("pid_file", "config_file"):
         path = getattr(options, key)
         if path and not Path(path).is_absolute():
-            yield key, f"{path!r} must be an absolute path"
+            yield key, f'= "{path}": must be an absolute path'
     if not options.process:
-        yield "process", "must not be empty: the name in /proc/PID/comm, such as nginx"
+        yield "process", '= "": must be the name in /proc/PID/comm, such as nginx'
     yield from mistakes_of_acting(options)
 
 
 def mistakes_of_acting(options: Options) -> Iterator[tuple[str, str]]:
     """The rules for ``restart`` and ``reload_on_master``, which do more than look."""
     if options.restart and not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+", options.restart):
-        yield "restart", f"{options.restart!r} must be a unit name such as nginx.service"
+        yield "restart", f'= "{options.restart}": must be a unit name such as nginx.service'
     if options.restart and not options.pid_file:
         yield "restart", 'needs pid_file, by which a crash is told from a planned stop: pid_file = "/run/nginx.pid"'
     if options.reload_on_master:

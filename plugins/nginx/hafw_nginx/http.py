@@ -31,7 +31,7 @@ class Expect:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``200-399`` or ``200,301``; ``ValueError`` otherwise."""
-        rule = f'{text!r} must be HTTP status codes from 100 to 599, such as "200-399" or "200,301"'
+        rule = f'= "{text}": must be HTTP status codes from 100 to 599, such as "200-399" or "200,301"'
         ranges = []
         for part in text.split(","):
             first, dash, last = part.strip().partition("-")
@@ -50,18 +50,18 @@ class Expect:
 
 def parse_url(text: str) -> SplitResult:
     """Split an http or https URL; ``ValueError`` says what is wrong with any other."""
-    way_out = 'must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
+    rule = f'= "{text}": must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError as error:
-        raise ValueError(f"{text!r} {way_out}: {str(error)[:1].lower()}{str(error)[1:]}") from error
+        raise ValueError(f"{rule}: {str(error)[:1].lower()}{str(error)[1:]}") from error
     if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise ValueError(f"{text!r} {way_out}")
+        raise ValueError(rule)
     if url.username is not None:
-        raise ValueError(f"{text!r} {way_out}: a user in the URL is not sent")
+        raise ValueError(f"{rule}, a user in the URL is not sent")
     if any(ord(character) <= 32 or ord(character) > 126 for character in text):
-        raise ValueError(f"{text!r} {way_out}: blanks, control and non-ASCII characters must be percent-encoded")
+        raise ValueError(f"{rule}, blanks, control and non-ASCII characters must be percent-encoded")
     return url
 
 

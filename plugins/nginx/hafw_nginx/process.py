@@ -14,6 +14,7 @@ import os
 import select
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -120,7 +121,7 @@ class Watch:
         """Why the process counts as down; empty while it does not."""
         self.restarting = ""
         """What is being waited for during the grace time; empty otherwise."""
-        self._look = lambda: look(pid_file, name)
+        self._look = partial(look, pid_file, name)
         self._grace = grace
         self._down = down
         self._revive = revive

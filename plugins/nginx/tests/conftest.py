@@ -115,7 +115,7 @@ class RealNginx:
     def start(self) -> None:
         subprocess.run([self.binary, "-c", self.config], check=True, timeout=PATIENCE)
         until(lambda: self.pid_file.exists() and self.pid_file.read_text().strip())
-        self._sessions.add(os.getsid(self.pid))
+        self._sessions.add(self.pid)
 
     @property
     def pid(self) -> int:

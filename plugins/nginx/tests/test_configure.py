@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from hafw.api import Duration
 from hafw_nginx import Nginx, Options
 
 
@@ -13,30 +12,28 @@ def refusal(**options: object) -> list[str]:
     return str(caught.value).splitlines()
 
 
-URL_RULE = 'must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
-EXPECT_RULE = 'must be HTTP status codes from 100 to 599, such as "200-399" or "200,301"'
+URL_RULE = ': must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
+EXPECT_RULE = ': must be HTTP status codes from 100 to 599, such as "200-399" or "200,301"'
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"url": "127.0.0.1"}, f"url: '127.0.0.1' {URL_RULE}"),
-    ({"url": "ftp://127.0.0.1/"}, f"url: 'ftp://127.0.0.1/' {URL_RULE}"),
-    ({"url": "http:///x"}, f"url: 'http:///x' {URL_RULE}"),
-    ({"url": "http://a:99999/"}, f"url: 'http://a:99999/' {URL_RULE}: port out of range 0-65535"),
-    ({"url": "http://me:secret@a/"}, f"url: 'http://me:secret@a/' {URL_RULE}: a user in the URL is not sent"),
+    ({"url": "127.0.0.1"}, f'url: = "127.0.0.1"{URL_RULE}'),
+    ({"url": "ftp://127.0.0.1/"}, f'url: = "ftp://127.0.0.1/"{URL_RULE}'),
+    ({"url": "http:///x"}, f'url: = "http:///x"{URL_RULE}'),
+    ({"url": "http://a:99999/"}, f'url: = "http://a:99999/"{URL_RULE}: port out of range 0-65535'),
+    ({"url": "http://me:secret@a/"}, f'url: = "http://me:secret@a/"{URL_RULE}, a user in the URL is not sent'),
     ({"url": "http://a/b c"},
-     f"url: 'http://a/b c' {URL_RULE}: blanks, control and non-ASCII characters must be percent-encoded"),
-    ({"expect": "ok"}, f"expect: 'ok' {EXPECT_RULE}"),
-    ({"expect": "399-200"}, f"expect: '399-200' {EXPECT_RULE}"),
-    ({"expect": "200-"}, f"expect: '200-' {EXPECT_RULE}"),
-    ({"expect": "20-99"}, f"expect: '20-99' {EXPECT_RULE}"),
-    ({"expect": ""}, f"expect: '' {EXPECT_RULE}"),
-    ({"host": "a b"}, "host: 'a b' must be a host name, with a port if need be"),
-    ({"timeout": Duration(0)}, "timeout: 0s must be more than 0 and at most 60s"),
-    ({"grace": Duration(61)}, "grace: 61s must be more than 0 and at most 60s"),
-    ({"pid_file": "nginx.pid"}, "pid_file: 'nginx.pid' must be an absolute path"),
-    ({"process": ""}, "process: must not be empty: the name in /proc/PID/comm, such as nginx"),
+     f'url: = "http://a/b c"{URL_RULE}, blanks, control and non-ASCII characters must be percent-encoded'),
+    ({"expect": "ok"}, f'expect: = "ok"{EXPECT_RULE}'),
+    ({"expect": "399-200"}, f'expect: = "399-200"{EXPECT_RULE}'),
+    ({"expect": "200-"}, f'expect: = "200-"{EXPECT_RULE}'),
+    ({"expect": "20-99"}, f'expect: = "20-99"{EXPECT_RULE}'),
+    ({"expect": ""}, f'expect: = ""{EXPECT_RULE}'),
+    ({"host": "a b"}, 'host: = "a b": must be a host name, with a port if need be'),
+    ({"pid_file": "nginx.pid"}, 'pid_file: = "nginx.pid": must be an absolute path'),
+    ({"process": ""}, 'process: = "": must be the name in /proc/PID/comm, such as nginx'),
     ({"restart": "nginx; reboot", "pid_file": "/p"},
-     "restart: 'nginx; reboot' must be a unit name such as nginx.service"),
+     'restart: = "nginx; reboot": must be a unit name such as nginx.service'),
     ({"restart": "nginx.service"},
      'restart: needs pid_file, by which a crash is told from a planned stop: pid_file = "/run/nginx.pid"'),
 ])  # fmt: skip
@@ -45,8 +42,8 @@ def test_what_cannot_work_is_refused_with_the_rule_and_the_way_out(options, said
 
 
 def test_every_mistake_is_told_at_once():
-    lines = refusal(url="x", expect="y", pid_file="z", grace=Duration(-1))
-    assert [line.split(":")[0] for line in lines] == ["url", "expect", "grace", "pid_file"]
+    lines = refusal(url="x", expect="y", pid_file="z")
+    assert [line.split(":")[0] for line in lines] == ["url", "expect", "pid_file"]
 
 
 def test_reloading_needs_something_to_reload(monkeypatch):

@@ -186,31 +186,31 @@ def systemctl(tmp_path, monkeypatch):
 def test_a_crash_is_brought_back_through_its_unit_once(alive, process, pid_file, systemctl, until):
     successor = process()
     log = systemctl(f"echo {successor.pid} > {pid_file}")
-    nginx, reports, child = alive(restart="nginx.service")
+    nginx, reports, child = alive(restart="hafw-test.service")
     child.kill()
     assert reports.get(timeout=5).immediate
     until(lambda: not nginx._watch.problem)
     successor.kill()
     assert reports.get(timeout=5).immediate, "a second crash within 30 s"
     until(lambda: nginx._watch.problem)
-    assert log.read_text() == "restart nginx.service\n"
+    assert log.read_text() == "restart hafw-test.service\n"
 
 
 def test_a_restart_that_failed_is_told_by_the_check(alive, pid_file, systemctl, until):
-    systemctl("echo Unit nginx.service not found.; exit 5")
-    nginx, reports, child = alive(restart="nginx.service")
+    systemctl("echo Unit hafw-test.service not found.; exit 5")
+    nginx, reports, child = alive(restart="hafw-test.service")
     child.kill()
     reports.get(timeout=5)
     until(lambda: nginx._revival.failure)
     assert nginx.check().detail == (
         f"sleep (pid {child.pid}) died and left {pid_file}; "
-        "systemctl restart nginx.service failed: Unit nginx.service not found."
+        "systemctl restart hafw-test.service failed: Unit hafw-test.service not found."
     )
 
 
 def test_a_planned_stop_is_not_undone(alive, pid_file, systemctl):
     log = systemctl("")
-    _, reports, child = alive(restart="nginx.service")
+    _, reports, child = alive(restart="hafw-test.service")
     pid_file.unlink()
     child.kill()
     assert reports.get(timeout=5).detail == f"{pid_file} is gone for 0.3s"
