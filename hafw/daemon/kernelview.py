@@ -1,0 +1,136 @@
+"""What the kernel last said about links and addresses: a listing, and every announcement since.
+
+Announcements that are older than the listing may be applied after it. That is harmless once the monitor is drained:
+the last word on each address is then the kernel's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hafw.wire.rtmessages import DADFAILED, OPERSTATE_UNKNOWN, OPERSTATE_UP, SECONDARY, TENTATIVE, LinkSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from hafw.vrrp.settings import IPAddress
+    from hafw.wire.rtmessages import AddressEntry, AddressSeen, Link
+
+Place = tuple[str, "IPAddress"]
+"""Interface name and address. The name is what is configured; the index changes when the link is made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInfo:
+    """An interface as the others need it; ``ifindex`` 0, no MAC and MTU 0 while it does not exist."""
+
+    ifindex: int = 0
+    mac: str = ""
+    mtu: int = 0
+    problem: str = ""
+    """Why it cannot carry traffic; empty when it is up."""
+    primary: Mapping[int, IPAddress] = field(default_factory=dict)
+    """By family: what adverts are sent from, never a virtual address."""
+
+
+class KernelView:
+    """Links and addresses by name and place."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, Link] = {}
+        self._indices: dict[str, int] = {}
+        self._entries: dict[int, dict[IPAddress, tuple[AddressEntry, ...]]] = {}
+
+    def replace_links(self, links: Iterable[Link]) -> None:
+        """Take a whole listing."""
+        self._links = {link.index: link for link in links}
+        self._indices = {link.name: index for index, link in self._links.items()}
+
+    def replace_addresses(self, entries: Iterable[AddressEntry]) -> None:
+        """Take a whole listing."""
+        self._entries = {}
+        for entry in entries:
+            self._put(entry)
+
+    def apply(self, change: LinkSeen | AddressSeen) -> Place | str:
+        """Take an announcement. Answers the place of an address, or the name of a link."""
+        if isinstance(change, LinkSeen):
+            self._apply_link(change)
+            return change.link.name
+        entry = change.entry
+        if change.gone:
+            self._drop(entry)
+        else:
+            self._put(entry)
+        link = self._links.get(entry.ifindex)
+        return (link.name if link else "", entry.address)
+
+    def _apply_link(self, change: LinkSeen) -> None:
+        link = change.link
+        old = self._links.pop(link.index, None)
+        if old is not None and self._indices.get(old.name) == old.index:
+            del self._indices[old.name]
+        if change.gone:
+            self._entries.pop(link.index, None)
+        else:
+            self._links[link.index] = link
+            self._indices[link.name] = link.index
+
+    def _put(self, entry: AddressEntry) -> None:
+        """Add or replace; a lifetime that is renewed must not change the order, which decides what is primary."""
+        at = self._entries.setdefault(entry.ifindex, {})
+        at[entry.address] = (*_other_lengths(at, entry), entry)
+
+    def _drop(self, entry: AddressEntry) -> None:
+        at = self._entries.get(entry.ifindex, {})
+        left = _other_lengths(at, entry)
+        if left:
+            at[entry.address] = left
+        else:
+            at.pop(entry.address, None)
+
+    def link(self, name: str) -> Link | None:
+        """The link of this name, if there is one now."""
+        return self._links.get(self._indices.get(name, 0))
+
+    def at(self, place: Place) -> tuple[AddressEntry, ...]:
+        """The entries of an address, one for each length that it has there; empty: it is not there."""
+        return self._entries.get(self._indices.get(place[0], 0), {}).get(place[1], ())
+
+    def info(self, name: str, virtual: Collection[IPAddress]) -> LinkInfo:
+        """The interface, with primary addresses that are none of the virtual ones."""
+        link = self.link(name)
+        if link is None:
+            return LinkInfo(problem="does not exist")
+        own = self._primaries(link.index, virtual)
+        return LinkInfo(ifindex=link.index, mac=link.mac, mtu=link.mtu, problem=_problem(link), primary=own)
+
+    def _primaries(self, ifindex: int, virtual: Collection[IPAddress]) -> dict[int, IPAddress]:
+        found: dict[int, IPAddress] = {}
+        for address, entries in self._entries.get(ifindex, {}).items():
+            if address.version not in found and address not in virtual and any(map(_can_send, entries)):
+                found[address.version] = address
+        return found
+
+
+def _other_lengths(at: Mapping[IPAddress, tuple[AddressEntry, ...]], entry: AddressEntry) -> tuple[AddressEntry, ...]:
+    """An address may be there more than once, with different lengths."""
+    return tuple(each for each in at.get(entry.address, ()) if each.prefixlen != entry.prefixlen)
+
+
+def _can_send(entry: AddressEntry) -> bool:
+    """Whether adverts may come from it: RFC 9568 5.1.1.1, and 5.1.2.1 for IPv6 (link-local, C-PKT-17)."""
+    if entry.address.version == 4:
+        return not entry.flags & SECONDARY
+    return entry.address.is_link_local and not entry.flags & (TENTATIVE | DADFAILED)
+
+
+def _problem(link: Link) -> str:
+    if not link.up:
+        return "administratively down"
+    if not link.carrier:
+        return "no carrier"
+    if link.operstate not in (OPERSTATE_UP, OPERSTATE_UNKNOWN):
+        return f"not operational (state {link.operstate} of RFC 2863)"
+    return ""
