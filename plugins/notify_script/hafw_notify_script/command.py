@@ -1,0 +1,188 @@
+"""One command: how it is written, why it may not run, and running it to its end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hafw.api import check_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MOST_OUTPUT = 4096
+"""Octets of the output that are kept, the last ones."""
+MERCY = 2.0
+"""Seconds between SIGTERM and SIGKILL, as keepalived has it."""
+PR_SET_PDEATHSIG = 1
+SHEBANG_SIZE = 256
+
+_libc = ctypes.CDLL(None)
+
+
+def split(command: str | list[str]) -> list[str]:
+    """Arguments as keepalived splits them, by blanks and quotes and without a shell; a bare name is sought on PATH."""
+    argv = shlex.split(command) if isinstance(command, str) else list(command)
+    if argv and "/" not in argv[0]:
+        argv[0] = shutil.which(argv[0]) or argv[0]
+    return argv
+
+
+def mistakes(command: str | list[str]) -> Iterator[str]:
+    """Everything that would keep the command from running, or that makes it unsafe to run."""
+    try:
+        argv = split(command)
+    except ValueError as error:
+        yield f'= "{command}": cannot be split into arguments: {str(error).lower()}'
+        return
+    if not argv or not argv[0]:
+        yield "names no command: leave the key out to run nothing"
+        return
+    if "/" not in argv[0]:
+        yield f"{argv[0]} is not on PATH: write its absolute path"
+        return
+    for word in ("|", ">", ">>", "<", "&&", "||", "&", ";"):
+        if word in argv[1:]:
+            yield f'{word} would be an argument, there is no shell: ["/bin/sh", "-c", "..."] runs one'
+    unsafe = check_script(argv[0], os.geteuid() == 0)
+    yield from unsafe or unrunnable(argv[0])
+
+
+def unrunnable(path: str) -> Iterator[str]:
+    """Why the kernel would refuse the file for the user that we are, though its permissions are safe."""
+    if not os.access(path, os.X_OK):
+        yield f"{path} may not be executed by {user_name()}: chmod a+rx {path}, or set user"
+        return
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(SHEBANG_SIZE)
+    except OSError:
+        return  # a program may be executable and not readable
+    if start.startswith(b"\x7fELF"):
+        return
+    if not start.startswith(b"#!"):
+        yield f"{path} is neither a program nor begins with #!: begin it with #!/bin/sh"
+        return
+    interpreter = start[2:].split(b"\n")[0].strip(b" \t").split(b" ")[0].decode(errors="replace")
+    if interpreter.endswith("\r"):
+        yield f"{path} has line ends of Windows, which become part of #!{interpreter.rstrip()}: dos2unix {path}"
+    elif not os.access(interpreter, os.X_OK):
+        yield f"{path} begins with #!{interpreter}, which does not exist or may not be executed: correct its first line"
+
+
+def user_name() -> str:
+    """Who we are, for messages."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    exit: int
+    """As the shell counts: 128 + N when killed by signal N, 124 when it took too long, 127 when it could not start."""
+    output: str
+
+
+def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outcome:
+    """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, 2 s, SIGKILL.
+
+    The end is that of the process and not of its output: a daemon that a script starts may keep that open for ever.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=environment,
+            process_group=0,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl of an already loaded library: takes no lock
+        )
+    except OSError as error:
+        return Outcome(127, f"cannot start: {(error.strerror or str(error)).lower()}")
+    with process:
+        tail = Tail(process)
+        if tail.read_until(time.monotonic() + timeout):
+            code = process.wait()
+            return Outcome(code if code >= 0 else 128 - code, tail.text())
+        signal_group(process, signal.SIGTERM)
+        tail.read_until(time.monotonic() + MERCY)
+        # Also when it obeyed: what it started and left behind in its group may not have.
+        signal_group(process, signal.SIGKILL)
+        return Outcome(124, f"{tail.text()}\nkilled after {timeout:g}s".lstrip())
+
+
+def die_with_parent() -> None:
+    """End with the plugin process, as keepalived's scripts end with keepalived.
+
+    An event that was cut short is delivered again: its first run must not still be going on beside the second.
+    """
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the command and everything that it started, as far as that stayed in its group."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+class Tail:
+    """The last ``MOST_OUTPUT`` octets of a process's output, read until the process ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        self._process = process
+        self._pipe = process.stdout.fileno()
+        self._kept = b""
+        os.set_blocking(self._pipe, False)
+
+    def read_until(self, deadline: float) -> bool:
+        """Read till the process ends (True) or the deadline passes (False)."""
+        pidfd = os.pidfd_open(self._process.pid)
+        try:
+            poll = select.poll()
+            poll.register(self._pipe, select.POLLIN)
+            poll.register(pidfd, select.POLLIN)
+            while (remaining := deadline - time.monotonic()) > 0:
+                ready = {descriptor for descriptor, _ in poll.poll(remaining * 1000)}
+                if self._pipe in ready and not self._read():
+                    poll.unregister(self._pipe)
+                if pidfd in ready:
+                    self._read()
+                    return True
+            return False
+        finally:
+            os.close(pidfd)
+
+    def _read(self) -> bool:
+        """Read what is there, bounded per call by a full pipe; False when there will be no more."""
+        try:
+            for _ in range(64):
+                octets = os.read(self._pipe, 65536)
+                if not octets:
+                    return False
+                self._kept = (self._kept + octets)[-MOST_OUTPUT:]
+        except BlockingIOError:
+            pass
+        return True
+
+    def text(self) -> str:
+        """What was kept; octets that are no UTF-8 are replaced."""
+        return self._kept.decode(errors="replace").strip()
