@@ -172,7 +172,7 @@ class VirtualRouter:
             case Tick():
                 return self._backup_tick(now)
             case AddressesInstalled() if self.tenure.bound:
-                return self._become_master(now, "preempted")
+                return self._finish_preemption(now)
             case Shutdown():  # C-FSM-10: no priority 0 is sent
                 return self._leave_backup(State.INITIALIZE, "shutdown", now)
             case FaultRaised():
@@ -241,7 +241,7 @@ class VirtualRouter:
     def _yield_to(self, event: AdvertReceived, now: float) -> list[Action]:
         """Give way to a better MASTER, in silence (C-FSM-23, C-FSM-24)."""
         reason = "higher-priority" if event.advert.priority > self.priority else "higher-address"
-        self._learn_interval(event)
+        self._learn_interval(event.advert.interval)
         self.adver_at = inf
         hold = self.tenure.hold(now, successor_time(event.advert.interval), awaits_successor=False)
         self._listen(now)
@@ -268,7 +268,7 @@ class VirtualRouter:
             self._preempt_at = None
         elif self._may_preempt(now):  # C-FSM-15: discard, the timer keeps running
             return []
-        self._learn_interval(event)
+        self._learn_interval(event.advert.interval)
         self._forgiven = False
         self.down_at = now + self.master_down_interval
         return self.tenure.drop()
@@ -301,8 +301,12 @@ class VirtualRouter:
             self.down_at = now + self.master_adver_interval + self.skew_time
             return [self._notice("stall", seconds=round(late, 3))]
         peer = self.peer
-        if peer is not None and peer.live(now) and peer.priority < self.priority and self._may_preempt(now):
-            return self._prepare_preemption(now)
+        if peer is not None and peer.live(now):
+            if peer.priority < self.priority and self._may_preempt(now):
+                return self._prepare_preemption(now)
+            self._follow(peer)
+            if now < self.down_at:
+                return self.tenure.drop()
         resigned = peer is not None and peer.priority == 0
         return self._become_master(now, "master-resigned" if resigned else "no-response")
 
@@ -311,12 +315,24 @@ class VirtualRouter:
         self.down_at = now + self.master_adver_interval
         return [] if self.tenure.bound else self.tenure.bind()
 
+    def _finish_preemption(self, now: float) -> list[Action]:
+        peer = self.peer
+        if peer is not None and peer.live(now) and peer.priority >= self.priority:
+            self._follow(peer)
+            return self.tenure.drop()
+        return self._become_master(now, "preempted")
+
     def _heard(self, event: AdvertReceived, now: float) -> None:
         self.peer = Peer(event.source, event.advert.priority, event.advert.interval, now)
 
-    def _learn_interval(self, event: AdvertReceived) -> None:
+    def _follow(self, peer: Peer) -> None:
+        """Time the MASTER by its last advert: we discarded it while we outranked the sender, and no longer do."""
+        self._learn_interval(peer.interval)
+        self.down_at = peer.heard_at + self.master_down_interval
+
+    def _learn_interval(self, interval: float) -> None:
         if self.settings.version == 3:  # C-TMR-05; version 2 only accepts its own interval
-            self.master_adver_interval = event.advert.interval
+            self.master_adver_interval = interval
 
     # -- MASTER -------------------------------------------------------------------------------------------------
 
