@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 REPLIES_PER_INTERVAL = 4
-"""Bound on the immediate answers of C-FSM-25, so that two routers can never drive each other (C-SEC-05)."""
+"""Bound on the immediate answers of C-FSM-22 and C-FSM-25, so that two routers can never drive each other (C-SEC-05)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +338,8 @@ class VirtualRouter:
 
     def _master_advert(self, event: AdvertReceived, now: float) -> list[Action]:
         priority = event.advert.priority
-        if priority == 0:  # C-FSM-22
-            self.adver_at = now + self.settings.advertisement_interval
-            return [SendAdvertisement(self.settings.name, self.priority), *self._end_rivalry(now)]
+        if priority == 0:
+            return self._master_goodbye(event, now)
         self._heard(event, now)
         if priority > self.priority or (priority == self.priority and self._tie_lost(event.source)):
             return self._yield_to(event, now)
@@ -348,25 +347,32 @@ class VirtualRouter:
             return []
         return self._rivalled(Peer(event.source, priority, event.advert.interval, now), now)
 
+    def _master_goodbye(self, event: AdvertReceived, now: float) -> list[Action]:
+        """C-FSM-22, as often as C-SEC-05 allows; a rival that gives up is none any more."""
+        answer = self._reply(now)
+        if answer:
+            self.adver_at = now + self.settings.advertisement_interval
+        gone = self._rival is not None and self._rival.source == event.source
+        return [*answer, *(self._end_rivalry(now) if gone else [])]
+
     def _tie_lost(self, source: IPAddress) -> bool:
         """Compare as unsigned integers in network byte order (C-FSM-24)."""
         return self.primary is not None and source.packed > self.primary.packed
 
     def _rivalled(self, rival: Peer, now: float) -> list[Action]:
         """Hear another MASTER that loses: RFC 9568 answers at once, version 2 only discards (C-FSM-25)."""
-        actions: list[Action] = []
-        if self.settings.version == 3 and now >= self._replied_at + self._reply_gap:
-            self._replied_at = now
-            actions.append(SendAdvertisement(self.settings.name, self.priority))
+        actions = self._reply(now) if self.settings.version == 3 else []
         if self._rival is None:
             self._rival_since = now
             actions.append(self._notice("split_brain", peer=str(rival.source), peer_priority=rival.priority))
         self._rival = rival
         return actions + self.tenure.reannounce(now)
 
-    @property
-    def _reply_gap(self) -> float:
-        return self.settings.advertisement_interval / REPLIES_PER_INTERVAL
+    def _reply(self, now: float) -> list[Action]:
+        if now < self._replied_at + self.settings.advertisement_interval / REPLIES_PER_INTERVAL:
+            return []
+        self._replied_at = now
+        return [SendAdvertisement(self.settings.name, self.priority)]
 
     @property
     def _rival_deadline(self) -> float:

@@ -1,0 +1,256 @@
+"""MASTER: RFC 9568 section 6.4.3, and giving way in silence."""
+
+import pytest
+
+LOWER_ADDRESS, HIGHER_ADDRESS = "10.77.0.9", "10.77.0.20"
+
+
+def test_c_fsm_20_c_fsm_34_shutdown_says_goodbye_once_and_holds_until_claimed(bench):
+    vr = bench(priority=100).settled()
+    assert vr.shutdown() == [vr.sends(0), vr.holds(), vr.moves("MASTER", "INITIALIZE", "shutdown")]
+    assert not vr.node.done
+    assert vr.shutdown() == []
+    assert vr.claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    assert vr.node.done
+    assert vr.deadline == float("inf")
+
+
+def test_c_fsm_20_nobody_answers_the_goodbye_released_after_master_down_interval(bench):
+    vr = bench(priority=100).settled()
+    vr.shutdown()
+    assert vr.deadline == vr.now + 3.609375
+    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="nobody took over")]
+    assert vr.node.done
+
+
+def test_c_fsm_21_adverts_follow_each_other_at_the_interval(bench):
+    vr = bench(priority=100).settled()
+    start = vr.router.adver_at
+    adverts = [at for at, action in vr.run(until=start + 3.5) if action == vr.sends(100)]
+    assert adverts == [start, start + 1.0, start + 2.0, start + 3.0]
+
+
+def test_c_fsm_21_a_late_advert_does_not_delay_the_next_one(bench):
+    vr = bench(priority=100).settled()
+    due = vr.router.adver_at
+    assert vr.at(due + 0.25).tick() == [vr.sends(100)]
+    assert vr.router.adver_at == due + 1.0
+
+
+def test_c_fsm_22_goodbye_of_another_is_answered_at_once(bench):
+    vr = bench(priority=100).settled()
+    vr.later(0.5)
+    assert vr.advert(0) == [vr.sends(100)]
+    assert vr.deadline == vr.now + 1.0
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_c_sec_05_a_flood_of_goodbyes_is_answered_four_times_an_interval(bench, version):
+    vr = bench(priority=100, version=version).settled()
+    start = vr.now
+    sent = [vr.at(start + 0.001 * n).advert(0) for n in range(1000)]
+    assert [n for n, actions in enumerate(sent) if actions] == [0, 250, 500, 750]
+    assert vr.router.adver_at == start + 0.75 + 1.0
+
+
+def test_c_sec_05_a_flood_of_losing_adverts_is_answered_four_times_an_interval(bench):
+    vr = bench(priority=100).settled()
+    start = vr.now
+    sent = [vr.at(start + 0.001 * n).advert(50) for n in range(1000)]
+    assert [n for n, actions in enumerate(sent) if vr.sends(100) in actions] == [0, 250, 500, 750]
+    assert sum(vr.announces() in actions for actions in sent) == 1
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("priority", [101, 255])
+def test_c_fsm_23_better_advert_is_given_way_to_in_silence(bench, version, priority):
+    vr = bench(priority=100, version=version).settled()
+    vr.later(0.5)
+    expected = [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-priority", seq=3, peer=vr.peer)]
+    assert vr.advert(priority) == expected
+    assert vr.router.down_at == vr.now + 3.609375
+    assert vr.router.adver_at == float("inf")
+
+
+def test_c_fsm_23_version_3_follows_the_winner_s_interval(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(200, interval=2.0)
+    assert vr.router.down_at == vr.now + 7.21875
+
+
+def test_c_fsm_23_version_2_keeps_its_own_interval(bench):
+    vr = bench(version=2, priority=100).settled()
+    vr.advert(200, interval=2.0)
+    assert vr.router.down_at == vr.now + 3.609375
+
+
+def test_c_fsm_23_a_master_still_installing_gives_way_too(bench):
+    vr = bench(priority=100).promoted()
+    assert vr.advert(200) == [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-priority", peer=vr.peer)]
+    assert vr.installed() == []
+
+
+def test_c_fsm_24_equal_priority_from_a_higher_address_wins(bench):
+    vr = bench(priority=100).settled()
+    expected = [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-address", seq=3, peer=vr.peer)]
+    assert vr.advert(100, source=HIGHER_ADDRESS) == expected
+
+
+def test_c_fsm_24_addresses_are_compared_as_numbers_not_as_text(bench):
+    vr = bench(priority=100, own="10.77.0.9").settled()
+    vr.advert(100, source="10.77.0.10")
+    assert vr.state == "BACKUP"
+
+
+@pytest.mark.parametrize(("source", "state"), [("fe80::ff", "BACKUP"), ("fe80::9", "MASTER")])
+def test_c_fsm_24_ipv6_compares_link_local_addresses(bench, source, state):
+    vip = bench(own="fe80::fa").own
+    vr = bench(priority=100, own="fe80::10", virtual_addresses=(vip,)).settled()
+    vr.advert(100, source=source)
+    assert vr.state == state
+
+
+@pytest.mark.parametrize(("priority", "source"), [(99, HIGHER_ADDRESS), (1, HIGHER_ADDRESS), (100, LOWER_ADDRESS)])
+def test_c_fsm_25_losing_advert_is_answered_at_once(bench, priority, source):
+    vr = bench(priority=100).settled()
+    vr.later(0.25)
+    before = vr.router.adver_at
+    assert vr.advert(priority, source=source) == [
+        vr.sends(100),
+        vr.notes("split_brain", peer=source, peer_priority=priority),
+        vr.announces(),
+    ]
+    assert vr.router.adver_at == before
+
+
+def test_c_fsm_25_version_2_does_not_answer_but_announces_again(bench):
+    vr = bench(version=2, priority=100).settled()
+    assert vr.advert(50) == [vr.notes("split_brain", peer=str(vr.peer), peer_priority=50), vr.announces()]
+
+
+def test_c_fsm_25_a_rivalry_is_told_once_and_its_end_too(bench):
+    vr = bench(priority=100).settled()
+    began = vr.now
+    vr.advert(50)
+    vr.run(until=began + 0.5)
+    assert vr.advert(50) == [vr.sends(100)]
+    told = [(at, action) for at, action in vr.run(until=began + 10.0) if hasattr(action, "kind")]
+    assert told == [(began + 3.5, vr.notes("split_brain_over", peer=str(vr.peer), seconds=3.5))]
+
+
+def test_c_fsm_25_a_rivalry_ends_when_the_rival_says_goodbye(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(50)
+    vr.later(0.5)
+    assert vr.advert(0) == [vr.sends(100), vr.notes("split_brain_over", peer=str(vr.peer), seconds=0.5)]
+
+
+def test_c_fsm_25_the_goodbye_of_a_third_router_does_not_end_a_rivalry(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(50)
+    vr.later(0.5)
+    assert vr.advert(0, source="10.77.0.66") == [vr.sends(100)]
+
+
+def test_c_fsm_25_a_rivalry_ends_when_we_give_way(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(50)
+    vr.later(0.5)
+    assert vr.advert(200) == [
+        vr.notes("split_brain_over", peer=str(vr.peer), seconds=0.5),
+        vr.holds(),
+        vr.moves("MASTER", "BACKUP", "higher-priority", peer=vr.peer),
+    ]
+
+
+def test_c_fsm_26_equal_priority_from_our_own_address_is_never_answered(bench):
+    vr = bench(priority=100).settled()
+    before = vr.deadline
+    assert [vr.advert(100, source=vr.own) for _ in range(100)] == [[]] * 100
+    assert (vr.state, vr.deadline) == ("MASTER", before)
+
+
+def test_c_fsm_27_nopreempt_is_not_looked_at_in_master(bench):
+    vr = bench(priority=100, preempt=False).settled()
+    vr.advert(50)
+    assert vr.state == "MASTER"
+    vr.advert(101)
+    assert vr.state == "BACKUP"
+
+
+def test_c_fsm_27_preempt_delay_is_not_looked_at_in_master(bench):
+    vr = bench(priority=100, preempt_delay=100.0).settled()
+    assert vr.advert(50)[0] == vr.sends(100)
+
+
+def test_c_fsm_31_a_tick_too_early_changes_nothing(bench):
+    vr = bench(priority=100).settled()
+    before = vr.deadline
+    assert vr.tick() == []
+    assert (vr.state, vr.deadline) == ("MASTER", before)
+
+
+def test_c_fsm_36_a_master_whose_link_is_gone_cannot_say_goodbye(bench):
+    vr = bench(priority=100).settled()
+    assert vr.link(up=False) == [
+        vr.holds(),
+        vr.moves("MASTER", "FAULT", "interface-down", detail="eth0 no carrier"),
+    ]
+
+
+def test_c_fsm_36_a_master_without_a_primary_address_cannot_say_goodbye(bench):
+    vr = bench(priority=100).settled()
+    detail = "eth0 has no IPv4 address of its own"
+    assert vr.link(primary={}) == [vr.holds(), vr.moves("MASTER", "FAULT", "no-primary-address", detail=detail)]
+
+
+def test_a_refused_address_makes_a_master_say_goodbye(bench):
+    vr = bench(priority=100).promoted()
+    assert vr.refused("10.77.0.250: EINVAL") == [
+        vr.sends(0),
+        vr.holds(),
+        vr.moves("MASTER", "FAULT", "address-refused", detail="10.77.0.250: EINVAL"),
+    ]
+
+
+def test_c_tmr_07_a_master_that_was_late_advertises_and_announces_at_once(bench):
+    vr = bench(priority=100).settled()
+    vr.at(vr.router.adver_at + 7.0)
+    assert vr.tick() == [vr.sends(100), vr.notes("stall", seconds=7.0), vr.announces()]
+    assert vr.router.adver_at == vr.now + 1.0
+
+
+def test_c_tmr_07_a_late_master_that_hears_another_first_yields_without_a_word(bench):
+    vr = bench(priority=100).settled()
+    vr.later(7.0)
+    assert vr.advert(200) == [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-priority", peer=vr.peer)]
+    vr.tick()
+    assert vr.state == "BACKUP"
+
+
+def test_c_tmr_10_early_adverts_of_a_jittering_master_are_tolerated(bench):
+    vr = bench(priority=100).backup()
+    for at in (0.8, 1.7, 2.5, 3.4, 4.3):
+        assert vr.at(at).advert(200) == []
+    assert vr.deadline == 4.3 + 3.609375
+
+
+def test_claims_of_our_addresses_are_told_and_answered_once_an_interval(bench):
+    vr = bench(priority=100).settled()
+    told = vr.notes("split_brain", evidence="claim", mac=vr.mac, addresses=2)
+    assert vr.claimed() == [told, vr.announces()]
+    vr.later(0.5)
+    assert vr.claimed() == [told]
+    vr.later(0.5)
+    assert vr.claimed() == [told, vr.announces()]
+
+
+def test_claims_before_our_addresses_are_there_are_told_only(bench):
+    vr = bench(priority=100).promoted()
+    assert vr.claimed() == [vr.notes("split_brain", evidence="claim", mac=vr.mac, addresses=2)]
+
+
+def test_transitions_are_numbered_without_gaps(bench):
+    vr = bench(priority=100).known()
+    moves = [*vr.startup(), *vr.due(), *vr.advert(200), *vr.shutdown()]
+    assert [action.seq for action in moves if hasattr(action, "seq")] == [1, 2, 3, 4]
