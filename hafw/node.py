@@ -231,7 +231,7 @@ class Instance:
         if event.up and not missing:
             self.router.primary = primary
             self._forget_refusal()
-        return self._settle(now, can_send=event.up)
+        return self._settle(now, can_send=event.up and not missing)
 
     def _verdict(self, event: VerdictReported, now: float) -> list[Action]:
         check = self.checks.get(event.check)
