@@ -54,9 +54,13 @@ class Lab:
         self._processes: list[subprocess.Popen[Any]] = []
         self.resources: Final = contextlib.ExitStack()
         """What else ends with the lab."""
-        self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
         self._switch = namespaces.new_network()
-        self._ip(self._switch, f"link add {_BRIDGE} type bridge mcast_snooping 0", f"link set {_BRIDGE} up")
+        self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
+        try:
+            self._ip(self._switch, f"link add {_BRIDGE} type bridge mcast_snooping 0", f"link set {_BRIDGE} up")
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -9,18 +9,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from hafw.lab.network import INTERFACE
 from hafw.vrrp.packet import virtual_mac
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hafw.lab.network import Lab
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 _SBIN: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/lib/frr")
+
+_START_TIMEOUT: Final = 5.0
 
 NGINX_CONFIGURATION: Final = """\
 # One process, so that its death is the death of nginx and nothing of it outlives the lab.
@@ -115,19 +120,36 @@ def start_frr(lab: Lab, host: str, settings: RouterSettings) -> list[subprocess.
     """Start zebra and vrrpd, which also need a macvlan with the virtual MAC and the addresses made beforehand."""
     _make_macvlan(lab, host, settings)
     directory = lab.path(host, "frr")
+    lab.directory.chmod(0o755)
     directory.mkdir(exist_ok=True)
+    shutil.chown(directory, "frr", "frr")  # both drop root for this user, and it cannot be another
     path = lab.path(host, "frr.conf")
     path.write_text(frr_configuration(settings), encoding="utf-8")
-    started = []
-    for name in ("zebra", "vrrpd"):
-        binary = program(name)
-        if binary is None:
-            raise FileNotFoundError(f"{name}: not installed: apt-get install frr")
-        argv = [binary, "-u", "root", "-g", "root", "-f", str(path), "-i", str(directory / f"{name}.pid")]
-        argv += ["-z", str(directory / "zserv.api"), "--vty_socket", str(directory), "-P", "0", "--log", "stdout"]
-        with lab.path(host, f"{name}.log").open("ab") as log:
-            started.append(lab.popen(host, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-    return started
+    api = directory / "zserv.api"
+    api.unlink(missing_ok=True)
+    zebra = _start_frr_daemon(lab, host, "zebra")
+    # Without interfaces vrrpd refuses to start its router, and does not try again when they appear.
+    _wait_until(api.is_socket)
+    return [_start_frr_daemon(lab, host, "vrrpd", "-f", str(path)), zebra]
+
+
+def _start_frr_daemon(lab: Lab, host: str, name: str, *arguments: str) -> subprocess.Popen[Any]:
+    binary = program(name)
+    if binary is None:
+        raise FileNotFoundError(f"{name}: not installed: apt-get install frr")
+    directory = lab.path(host, "frr")
+    argv = [binary, "-i", str(directory / f"{name}.pid"), "-z", str(directory / "zserv.api"), *arguments]
+    argv += ["--vty_socket", str(directory), "-P", "0", "--log", "stdout"]
+    with lab.path(host, f"{name}.log").open("ab") as log:
+        return lab.popen(host, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a program did not start within {_START_TIMEOUT:g} s: see its log in the lab")
+        time.sleep(0.01)
 
 
 def _make_macvlan(lab: Lab, host: str, settings: RouterSettings) -> None:
@@ -136,12 +158,16 @@ def _make_macvlan(lab: Lab, host: str, settings: RouterSettings) -> None:
     if f"{name}@" in lab.run(host, ["ip", "-oneline", "link", "show"]):
         return
     mac = virtual_mac(vrid, family).hex(":")
-    make = f"ip link add {name} link {INTERFACE} addrgenmode none address {mac} type macvlan mode bridge"
-    lab.run(host, make.split())
-    for address in settings.virtual_addresses:
-        flags = ["nodad"] if family == 6 else []
-        lab.run(host, ["ip", "address", "add", _with_length(address), "dev", name, *flags])
-    lab.run(host, ["ip", "link", "set", name, "up"])
+    lab.run(host, f"ip link add {name} link {INTERFACE} address {mac} type macvlan mode bridge".split())
+    lab.run(host, f"ip link set {name} addrgenmode none".split())
+    lab.run(host, f"ip link set {name} up".split())
+    addresses = [_with_length(address) for address in settings.virtual_addresses]
+    if family == 6:
+        # vrrpd sends from the first link-local address it finds: the last one added, which must not be virtual.
+        own = next(each for each in map(ip_address, lab.addresses(host)) if each.is_link_local)
+        addresses.append(f"{own + (0x5E << 32)}/64")
+    for address in addresses:
+        lab.run(host, ["ip", "address", "add", address, "dev", name, *(["nodad"] if family == 6 else [])])
 
 
 def hafw_configuration(settings: RouterSettings) -> str:
