@@ -89,7 +89,8 @@ def _complaints(place: str, found: os.stat_result, *, as_root: bool) -> Iterator
         elif mode & stat.S_IWGRP and found.st_gid != 0:
             yield f"{place} is writable by group {_group(found.st_gid)} (mode {mode:04o}): chmod g-w {place}"
     if as_root and found.st_uid not in _roots():
-        yield f"{place} belongs to {_user(found.st_uid)}: chown root {place}"
+        option = "-h " if stat.S_ISLNK(found.st_mode) else ""
+        yield f"{place} belongs to {_user(found.st_uid)}: chown {option}root {place}"
 
 
 @cache

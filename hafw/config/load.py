@@ -1,0 +1,156 @@
+"""From the path of a config.toml to a checked ``Config``, or to every mistake in it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import stat
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hafw.config.convert import convert
+from hafw.config.lines import Lines
+from hafw.config.nodes import NodeReader
+from hafw.config.plugins import Ground, installed_plugins
+from hafw.config.problem import Problem, did_you_mean, enumerate_words, show
+from hafw.config.tables import NodeTable
+from hafw.config.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hafw.config.model import Config
+
+_SIZE_MAX = 4 * 1024 * 1024
+_TABLES = ("node", "instance", "plugin", "control", "process")
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+class ConfigErrors(Exception):  # noqa: N818 - it carries many
+    """A configuration that cannot run, with every mistake in it, sorted by line; warnings are among them."""
+
+    def __init__(self, file: str, problems: list[Problem], partial: Config | None = None) -> None:
+        super().__init__("\n".join(problem.render(file) for problem in problems))
+        self.problems = problems
+        self.partial = partial
+        """What is right in it, so that plugins and machine can be checked in the same run; ``None``: nothing is."""
+
+
+def load(path: str | Path, node: str | None = None, *, machine: bool = True) -> tuple[Config, list[Problem]]:
+    """The configuration as ``node`` sees it, and the warnings. Raises ``ConfigErrors`` and nothing else.
+
+    ``node`` overrides ``[node] name``. ``machine=False`` is for a file of another machine: secrets are not read (a
+    password is then empty) and files that it names are not looked for.
+    """
+    try:
+        text = _read(Path(path))
+        document = _parse(text)
+        return _load(document, Lines(text), Path(path), node, machine=machine)
+    except _UnreadableError as error:
+        raise ConfigErrors(str(path), [error.problem]) from None
+    except RecursionError:
+        raise ConfigErrors(str(path), [Problem("", "is nested too deeply")]) from None
+
+
+class _UnreadableError(Exception):
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.problem = Problem("", message, line)
+
+
+def _read(path: Path) -> str:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _UnreadableError("must be a regular file")
+        with path.open("rb") as file:
+            content = file.read(_SIZE_MAX + 1)
+        if len(content) > _SIZE_MAX:
+            raise _UnreadableError(f"is larger than {_SIZE_MAX // 1024 // 1024} MiB: no configuration is")
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _UnreadableError("must be UTF-8 text", line) from None
+    except OSError as error:
+        raise _UnreadableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:
+        raise _UnreadableError(f"cannot be read: {error}") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = _POSITION.search(str(error))
+        line = int(match[1]) if match and match[1] else text.rstrip("\n").count("\n") + 1
+        message = _POSITION.sub("", str(error))
+        if message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate")):
+            message += ": the same key or table stands in the file twice"
+        raise _UnreadableError(f"not TOML: {message[:1].lower()}{message[1:]}", line) from None
+    except ValueError:
+        raise _UnreadableError("not TOML: a number of more than 4300 digits") from None
+
+
+def _load(
+    document: dict[str, Any], lines: Lines, path: Path, node: str | None, *, machine: bool
+) -> tuple[Config, list[Problem]]:
+    problems = list(_stray(document))
+    name = node or _node_name(document, problems)
+    ground = Ground(path.absolute(), (), installed_plugins())
+    # Which nodes there are shows only after a first look, which asks nothing of the machine.
+    scout = View(document, NodeReader(name, is_current=False, machine=False), ground)
+    nodes = sorted({each for names in scout.node_tables.values() for each in names})
+    if nodes and name not in nodes:
+        way_out = f"--node {nodes[0]}, or [node] name"
+        message = f"= {show(name)}: is no node of this file, which names {enumerate_words(nodes)}: {way_out}"
+        problems.append(Problem("node.name", message))
+    ground = replace(ground, nodes=tuple(nodes))
+    current = View(document, NodeReader(name, is_current=not nodes or name in nodes, machine=machine), ground)
+    views = [View(document, NodeReader(each, is_current=False, machine=False), ground) for each in nodes]
+    problems += [problem for view in (current, *views) for problem in view.problems]
+    problems += _incomplete(scout.node_tables, nodes, name)
+    problems += _level_priorities(views)
+    placed = sorted(lines.place(dict.fromkeys(problems)), key=lambda each: each.line)
+    if any(problem.severity == "error" for problem in placed):
+        raise ConfigErrors(str(path), placed, current.config)
+    return current.config, placed
+
+
+def _stray(document: dict[str, Any]) -> Iterator[Problem]:
+    for key in document:
+        if key == "process":
+            yield Problem(key, "not built yet: leave it out")
+        elif key not in _TABLES:
+            yield Problem(key, f"unknown key{did_you_mean(key, _TABLES)}")
+
+
+def _node_name(document: dict[str, Any], problems: list[Problem]) -> str:
+    """The node's name, ``$HOSTNAME`` expanded to the short host name."""
+    table, mistakes = convert(document.get("node", {}), NodeTable, "node")
+    problems += mistakes
+    name = (table or NodeTable()).name.replace("$HOSTNAME", socket.gethostname().partition(".")[0])
+    if not name.strip() or not name.isprintable():
+        problems.append(Problem("node.name", f"= {show(name)}: must be a name"))
+    return name
+
+
+def _incomplete(node_tables: dict[str, tuple[str, ...]], nodes: list[str], current: str) -> Iterator[Problem]:
+    """Tables that lack another node; that the current one is missing is an error of its own."""
+    for path, names in node_tables.items():
+        missing = [node for node in nodes if node not in names and node != current]
+        if missing:
+            message = f"has no value for {enumerate_words(missing)}, which other tables name"
+            yield Problem(path, message, severity="warning")
+
+
+def _level_priorities(views: list[View]) -> Iterator[Problem]:
+    """With equal priorities the highest address wins: seldom what was meant."""
+    if len(views) < 2:
+        return
+    for name in views[0].priorities:
+        priorities = {view.priorities.get(name) for view in views}
+        if len(priorities) == 1 and None not in priorities:
+            nodes = enumerate_words(view.node for view in views)
+            message = f"= {priorities.pop()}: is the same on {nodes}: the highest address wins: give each its own"
+            yield Problem(f"instance.{name}.priority", message, severity="warning")

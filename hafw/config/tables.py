@@ -1,0 +1,137 @@
+"""The tables of config.toml, key by key: what the file may say, before any rule that ties keys together.
+
+The JSON schema of the file is made from these types, descriptions included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from hafw.config.values import Duration, Secret
+from hafw.vrrp.settings import DEFAULT_ANNOUNCE_REPEAT
+
+_HOUR = 3600.0
+_Milliseconds = Annotated[Duration, Meta(ge=0.01, le=_HOUR)]
+_UpToAnHour = Annotated[Duration, Meta(ge=0, le=_HOUR)]
+_Text = Annotated[str, Meta(pattern=r"\S", extra={"rule": "must not be empty"})]
+
+INTERVAL = Duration(1.0)
+NOW = Duration(0.0)
+ANNOUNCE_REPEAT = tuple(map(Duration, DEFAULT_ANNOUNCE_REPEAT))
+ANNOUNCE_REFRESH = Duration(60.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTable:
+    """``[node]``."""
+
+    name: Annotated[str, Meta(description="Name of this router; $HOSTNAME is the short host name")] = "$HOSTNAME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTable:
+    """``[control]``."""
+
+    socket: Annotated[_Text, Meta(description="Path of the control socket")] = "/run/hafw/control.sock"
+    group: Annotated[str, Meta(description="Group that may use the control socket")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressTable:
+    """An address that needs more than its text."""
+
+    address: Annotated[str, Meta(description="192.0.2.1, 192.0.2.1/24 or 2001:db8::1")]
+    interface: Annotated[str, Meta(description="Where it is bound; the instance's interface when left out")] = ""
+    label: Annotated[str, Meta(description="IPv4 only; begins with the interface's name")] = ""
+    scope: Literal["global", "link", "host"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthTable:
+    """``auth``: version 2 only, and no protection against people."""
+
+    type: Literal["pass"]
+    password: Annotated[Secret, Meta(description="At most 8 octets; better file:/path, env:NAME, credential:NAME")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnounceTable:
+    """``[instance.NAME.announce]``."""
+
+    repeat: Annotated[
+        tuple[_UpToAnHour, ...],
+        Meta(max_length=20, description="When the addresses are announced, counted from their installation"),
+    ] = ANNOUNCE_REPEAT
+    refresh: Annotated[_UpToAnHour, Meta(description="Between announcements after that; 0s: never")] = ANNOUNCE_REFRESH
+    rate: Annotated[int, Meta(ge=1, le=100000, description="Frames per second")] = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTable:
+    """``[instance.NAME.check.CHECK]``."""
+
+    plugin: Annotated[str, Meta(description="The plugin that checks; the table's name when left out")] = ""
+    critical: Annotated[bool, Meta(description="FAULT while it fails")] = False
+    weight: Annotated[
+        int | None,
+        Meta(ge=-253, le=253, description="Added to the priority: while failing if negative, while healthy if not"),
+    ] = None
+    interval: _Milliseconds = INTERVAL
+    timeout: Annotated[
+        Duration | None, Meta(ge=0.01, le=_HOUR, description="800ms, or 80 % of an interval below 1s, when left out")
+    ] = None
+    rise: Annotated[int, Meta(ge=1, le=1000, description="Successes in a row until it counts as healthy")] = 2
+    fall: Annotated[int, Meta(ge=1, le=1000, description="Failures in a row until it counts as failed")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceTable:
+    """``[instance.NAME]``: one virtual router."""
+
+    interface: Annotated[str, Meta(description="Where adverts are sent and addresses bound")]
+    version: Annotated[Literal[2, 3], Meta(description="VRRP version; keepalived's default is 2")] = 3
+    vrid: Annotated[int, Meta(ge=1, le=255, description="Virtual router id, the same on all routers")]
+    priority: Annotated[
+        int | None,
+        Meta(ge=1, le=255, extra={"rule": "must be 1 to 254 (255 is set by owner = true)"}, description="Highest wins"),
+    ] = None
+    owner: Annotated[bool, Meta(description="The addresses are this router's own; priority 255")] = False
+    advertisement_interval: Annotated[Duration, Meta(description="Version 3: from 10ms; version 2: whole s")] = INTERVAL
+    virtual_addresses: Annotated[
+        tuple[str | AddressTable, ...],
+        Meta(
+            min_length=1, extra={"rule": "must have at least one address"}, description="The first one's family is sent"
+        ),
+    ]
+    excluded_addresses: Annotated[
+        tuple[str | AddressTable, ...], Meta(description="Bound and announced, not advertised")
+    ] = ()
+    preempt: Annotated[bool, Meta(description="Take over from a live MASTER of lower priority")] = True
+    preempt_delay: _UpToAnHour = NOW
+    down_timer_adverts: Annotated[int, Meta(ge=1, le=100, description="Missed adverts until MASTER is down")] = 3
+    auth: AuthTable | None = None
+    unicast_peers: Annotated[tuple[str, ...] | None, Meta(description="The other routers; multicast when left out")] = (
+        None
+    )
+    source_address: str | None = None
+    multicast_group: str | None = None
+    checksum: Literal["auto", "rfc9568", "pseudo-header"] = "auto"
+    announce: AnnounceTable = AnnounceTable()
+    check: dict[str, CheckTable] | None = None
+    accept: bool = True
+    virtual_mac: bool = False
+    skew: Literal["rfc", "ranked"] = "rfc"
+    group: Annotated[Any, Meta(description="Not built yet")] = None
+    last_resort: Annotated[Any, Meta(description="Not built yet")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginTable:
+    """The keys that every ``[plugin.NAME]`` may have; the others are the plugin's own."""
+
+    enabled: Annotated[bool, Meta(description="False: leave it out; vip and arp are on by default")] = True
+    file: Annotated[str, Meta(description="A plugin in one file instead of an installed one")] = ""
+    user: Annotated[str, Meta(description="The user that its process runs as")] = ""

@@ -1,0 +1,118 @@
+"""A whole configuration as one node sees it, and the rules between its instances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hafw.config.instance import InstanceReading
+from hafw.config.model import Config
+from hafw.config.plugins import PluginReading
+from hafw.config.problem import Problem, show
+from hafw.config.tables import ControlTable
+
+if TYPE_CHECKING:
+    from hafw.config.nodes import NodeReader
+    from hafw.config.plugins import Ground
+    from hafw.vrrp.settings import IPAddress
+
+_SOCKET_PATH_MAX = 107
+"""``sun_path`` without the zero at its end."""
+
+
+class View:
+    """What one node makes of the file: its problems and, as far as it is right, its configuration."""
+
+    def __init__(self, document: dict[str, Any], reader: NodeReader, ground: Ground) -> None:
+        self.node = reader.node
+        self._reader = reader
+        self._path = ground.path
+        self._control = self._read_control(document.get("control", {}))
+        self._instances = self._read_instances(document.get("instance", {}))
+        self._clashes_of_vrids()
+        self._clashes_of_addresses()
+        self._plugins = PluginReading(self._table(document, "plugin"), reader, ground)
+        for instance in self._instances:
+            self._plugins.require(instance.plugins)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Every mistake that shows on this node."""
+        return self._reader.problems
+
+    @property
+    def node_tables(self) -> dict[str, tuple[str, ...]]:
+        """The nodes that each table keyed by node names, by key path."""
+        return self._reader.node_tables
+
+    @property
+    def priorities(self) -> dict[str, int | None]:
+        """By instance; none where equal ones are nobody's mistake, because nobody preempts."""
+        return {each.name: each.priority if each.values.get("preempt") else None for each in self._instances}
+
+    @property
+    def config(self) -> Config:
+        """What is right in it; all of it when there is no problem."""
+        return Config(
+            path=str(self._path),
+            node_name=self.node,
+            instances={each.name: each.config for each in self._instances if each.config is not None},
+            plugins=self._plugins.configs,
+            control_socket=self._control.socket,
+            control_group=self._control.group,
+        )
+
+    def _blame(self, path: str, message: str) -> None:
+        self._reader.problems.append(Problem(self._reader.place(path), message))
+
+    def _table(self, document: dict[str, Any], key: str) -> dict[str, Any]:
+        table = document.get(key, {})
+        if isinstance(table, dict):
+            return table
+        self._blame(key, f"must be tables: [{key}.NAME]")
+        return {}
+
+    def _read_control(self, table: Any) -> ControlTable:  # noqa: ANN401
+        control = self._reader.read(table, ControlTable, "control")
+        if not isinstance(control, ControlTable):
+            return ControlTable()
+        path = control.socket
+        if not Path(path).is_absolute() or len(path.encode()) > _SOCKET_PATH_MAX or "\0" in path:
+            rule = f"must be an absolute path of at most {_SOCKET_PATH_MAX} characters"
+            self._blame("control.socket", f"= {show(path)}: {rule}")
+        return control
+
+    def _read_instances(self, tables: Any) -> list[InstanceReading]:  # noqa: ANN401
+        if not isinstance(tables, dict) or not tables:
+            self._blame("instance", "is missing: at least one [instance.NAME] is required")
+            return []
+        found = []
+        for name, table in tables.items():
+            if isinstance(table, dict):
+                found.append(InstanceReading(name, table, self._reader))
+            else:
+                self._blame(f"instance.{name}", f"must be a table: [instance.{name}]")
+        return found
+
+    def _clashes_of_vrids(self) -> None:
+        """One VRID, interface and family name one virtual router (RFC 9568 section 5.2.3)."""
+        seen: dict[tuple[Any, ...], str] = {}
+        for instance in self._instances:
+            values = instance.values
+            if not {"vrid", "interface", "family"} <= values.keys():
+                continue
+            interface, vrid, family = values["interface"], values["vrid"], values["family"]
+            first = seen.setdefault((interface, vrid, family), instance.name)
+            if first != instance.name:
+                message = f"= {vrid}: instance {first} has it on {interface} for IPv{family} already: choose another"
+                instance.blame("vrid", message)
+
+    def _clashes_of_addresses(self) -> None:
+        seen: dict[tuple[IPAddress, str], str] = {}
+        for instance in self._instances:
+            for vip in instance.vips:
+                on = vip.bound_on(instance.values.get("interface", ""))
+                first = seen.setdefault((vip.ip, on), instance.name)
+                if on and first != instance.name:
+                    message = f'= "{vip.ip}": instance {first} has it on {on} already: an address has one owner'
+                    instance.blame(vip.key, message)
