@@ -33,11 +33,19 @@ class LabRefused(Exception):  # noqa: N818 - the machine refused; nothing in the
 def enter() -> bool:
     """Give this process what the lab needs; call it before any thread is started.
 
-    True: it is now root of a user namespace with exactly one user in it, and without a network. False: it had the
-    capabilities, and nothing was changed.
+    With the capabilities in place nothing changes. Without, it becomes root of a user namespace. ``True``: there is
+    but one user, so nothing can run as another.
     """
-    if _effective_capabilities() & _NEEDED_CAPABILITIES == _NEEDED_CAPABILITIES:
-        return False
+    able = _effective_capabilities() & _NEEDED_CAPABILITIES == _NEEDED_CAPABILITIES
+    if not able:
+        _become_root()
+    if not able or not _can_come_back():
+        with step("make a network namespace to come back to"):
+            _unshare(_CLONE_NEWNET)
+    return _one_user()
+
+
+def _become_root() -> None:
     uid, gid = os.geteuid(), os.getegid()
     with step("make a user namespace"):
         _unshare(_CLONE_NEWUSER)
@@ -45,9 +53,23 @@ def enter() -> bool:
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1", encoding="ascii")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1", encoding="ascii")
-    with step("make a network namespace in the user namespace"):
-        _unshare(_CLONE_NEWNET)
+
+
+def _can_come_back() -> bool:
+    """False for the root of a user namespace that stands in a network of somebody else."""
+    home = _own_network()
+    try:
+        _setns(home)
+    except PermissionError:
+        return False
+    finally:
+        os.close(home)
     return True
+
+
+def _one_user() -> bool:
+    lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[2]) for line in lines) == 1
 
 
 def new_network() -> int:
@@ -137,6 +159,8 @@ def _ways_out() -> list[str]:
     if _status("Seccomp") == "2":
         found.append(
             "a seccomp filter is active, as in a container: docker run --security-opt seccomp=unconfined"
-            " --security-opt apparmor=unconfined, or with --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+            " --security-opt apparmor=unconfined"
         )
-    return [*found, "root needs none of this: run it with sudo, on a machine or in a privileged container"]
+    if os.geteuid() == 0:
+        return [*found, "root lacks its capabilities here, as in a container: docker run --privileged"]
+    return [*found, "root needs none of this: run it with sudo"]

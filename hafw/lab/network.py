@@ -54,7 +54,8 @@ class Lab:
         self._processes: list[subprocess.Popen[Any]] = []
         self.resources: Final = contextlib.ExitStack()
         """What else ends with the lab."""
-        self._switch = namespaces.new_network()
+        self._networks = [namespaces.new_network()]
+        self._switch = self._networks[0]
         self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
         try:
             self._ip(self._switch, f"link add {_BRIDGE} type bridge mcast_snooping 0", f"link set {_BRIDGE} up")
@@ -77,6 +78,7 @@ class Lab:
         directory = self.directory / name
         directory.mkdir()
         self._hosts[name] = _Host(network, directory)
+        self._networks.append(network)
         mac = f"02:00:00:00:00:{number:02x}"
         peer = f"peer name {INTERFACE} address {mac} netns /proc/self/fd/{network}"
         self._ip(
@@ -144,17 +146,16 @@ class Lab:
             return self.resources.enter_context(contextlib.closing(Capture(frozenset(self._hosts))))
 
     def close(self) -> None:
-        """End everything that runs on a host, and the network with it."""
+        """End everything that runs on a host, and the network with it. Again: nothing."""
         for process in self._processes:
             if process.poll() is None:
                 self.kill(process)
-        networks = [self._switch, *(host.network for host in self._hosts.values())]
-        _sweep({os.fstat(network).st_ino for network in networks})
-        for network in networks:
+        _sweep({os.fstat(network).st_ino for network in self._networks})
+        for network in self._networks:
             os.close(network)
         self.resources.close()
-        self._hosts.clear()
-        self._processes.clear()
+        for kept in (self._networks, self._processes, self._hosts):
+            kept.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _ip(self, network: int, *commands: str, keep: int | None = None) -> None:
