@@ -181,10 +181,11 @@ class Instance:
         self.settings = settings
         before = self.checks
         self.checks = {check.name: before.get(check.name, CheckStatus(check)) for check in settings.checks}
-        for check in settings.checks:
-            self.checks[check.name].settings = check
         for name in before.keys() - self.checks.keys():
             self._set_cause(f"check {name}", None)
+        for check in settings.checks:
+            self.checks[check.name].settings = check
+            self._judge(self.checks[check.name])
         actions = self.router.reconfigure(settings.router, now)
         self._weigh()
         return actions + self._settle(now)
@@ -221,6 +222,7 @@ class Instance:
         return []
 
     def _link(self, event: LinkChanged, now: float) -> list[Action]:
+        returned = not self.link_known or not self.causes.keys().isdisjoint({"link", "primary"})
         self.link_known = True
         settings = self.router.settings
         primary = settings.source_address or event.primary.get(settings.family)
@@ -228,9 +230,9 @@ class Instance:
         missing = event.up and event.primary.get(settings.family) is None
         detail = f"{event.interface} has no IPv{settings.family} address of its own"
         self._set_cause("primary", Cause("no-primary-address", detail) if missing else None)
-        if event.up and not missing:
+        if event.up and not missing and (returned or primary != self.router.primary):
             self.router.primary = primary
-            self._forget_refusal()
+            self._forget_refusal()  # what did not fit may fit now
         return self._settle(now, can_send=event.up and not missing)
 
     def _verdict(self, event: VerdictReported, now: float) -> list[Action]:
@@ -240,12 +242,15 @@ class Instance:
         name = self.router.settings.name
         healthy = bool(check.healthy)
         notice = Notice(name, "check_changed", {"check": event.check, "healthy": healthy, "detail": event.detail})
-        if check.settings.critical:
-            failed = Cause("check-failed", f"check {event.check}: {event.detail}")
-            self._set_cause(f"check {event.check}", None if healthy else failed)
-        else:
-            self._weigh()
+        self._judge(check)
+        self._weigh()
         return [notice, *self._settle(now)]
+
+    def _judge(self, check: CheckStatus) -> None:
+        """Make a cause of a critical check that fails, and of no other."""
+        name = check.settings.name
+        failed = check.settings.critical and check.healthy is False
+        self._set_cause(f"check {name}", Cause("check-failed", f"check {name}: {check.detail}") if failed else None)
 
     def _lost(self, event: AddressesLost, now: float) -> list[Action]:
         actions = self.router.handle(event, now)

@@ -21,7 +21,6 @@ another machine claims it. Held addresses outlive the state, hence the tenure se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -37,6 +36,7 @@ from hafw.vrrp.events import (
     Startup,
     Tick,
 )
+from hafw.vrrp.peer import Peer
 from hafw.vrrp.settings import State
 from hafw.vrrp.tenure import Tenure, successor_time
 
@@ -44,21 +44,7 @@ if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 REPLIES_PER_INTERVAL = 4
-"""Bound on the immediate answers of C-FSM-22 and C-FSM-25, so that two routers can never drive each other (C-SEC-05)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who was last heard advertising."""
-
-    source: IPAddress
-    priority: int
-    interval: float
-    heard_at: float
-
-    def live(self, now: float) -> bool:
-        """Tell whether a router that lost two of its adverts would still believe in it."""
-        return self.priority > 0 and now < self.heard_at + 3 * self.interval
+"""Bound on the immediate answers of C-FSM-22 and C-FSM-25: no two routers can drive each other (C-SEC-05)."""
 
 
 class VirtualRouter:
@@ -119,15 +105,21 @@ class VirtualRouter:
     def reconfigure(self, settings: RouterSettings, now: float) -> list[Action]:
         """Take new settings of the same router (interface, VRID, version, family) and go on in the same state."""
         before, self.settings = self.settings, settings
-        interval = settings.advertisement_interval
-        if interval != before.advertisement_interval:
-            self.master_adver_interval = interval
-            self.adver_at = min(self.adver_at, now + interval)
-        if self.down_at < inf and interval != before.advertisement_interval:
-            self._listen(now)
+        if settings.advertisement_interval != before.advertisement_interval:
+            self._change_interval(settings.advertisement_interval, now)
         if settings.source_address is not None:
             self.primary = settings.source_address
         return self.tenure.reconfigure(settings)
+
+    def _change_interval(self, interval: float, now: float) -> None:
+        """A MASTER keeps its new word at once; a BACKUP goes on with the interval that a live MASTER advertises."""
+        if self.adver_at < inf:
+            self.adver_at = min(self.adver_at, now + interval)
+        if self.settings.version == 3 and self.peer is not None and self.peer.live(now):
+            return
+        self.master_adver_interval = interval
+        if self.down_at < inf:
+            self._listen(now)
 
     # -- the entrance -------------------------------------------------------------------------------------------
 

@@ -1,11 +1,12 @@
 """A bench for one virtual router: a real Node, driven by hand in virtual time, and words for the actions expected."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from math import inf
 
 import pytest
 
-from hafw.node import CheckSettings, InstanceSettings, Node
+from hafw.node import CheckSettings, ConfigurationReplaced, InstanceSettings, Node
 from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, SetAddresses, Transition
 from hafw.vrrp.events import (
     AddressesClaimed,
@@ -149,6 +150,12 @@ class Bench:
 
     def verdict(self, check, healthy, detail="", *, immediate=False):
         return self.feed(VerdictReported(NAME, check, healthy, detail, immediate=immediate))
+
+    def reload(self, *, checks=(), **changes):
+        """The same instance with some settings changed, as a new configuration."""
+        self.settings = replace(self.settings, **changes)
+        checks = tuple(CheckSettings(**each) for each in checks)
+        return self.feed(ConfigurationReplaced((InstanceSettings(router=self.settings, checks=checks),)))
 
     # -- what is
 

@@ -1,0 +1,23 @@
+"""Another router of the segment, as its last advert showed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hafw.vrrp.settings import IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who was last heard advertising."""
+
+    source: IPAddress
+    priority: int
+    interval: float
+    heard_at: float
+
+    def live(self, now: float) -> bool:
+        """Tell whether a router that lost two of its adverts would still believe in it."""
+        return self.priority > 0 and now < self.heard_at + 3 * self.interval
