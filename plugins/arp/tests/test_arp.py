@@ -7,11 +7,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import hafw_arp
 import pytest
-from hafw.api import Address, Frame, Router
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
+
+from hafw.api import Address, Frame, Router
 
 MAC = "02:00:00:00:00:01"
 

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hafw.api import Duration, Verdict
 from hafw_nginx import Nginx
+
+from hafw.api import Duration, Verdict
 
 HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 GRACE = Duration(0.3)
@@ -71,7 +72,8 @@ def test_while_the_process_is_down_the_check_fails_although_its_workers_answer(a
     nginx, reports, child = alive(url=f"http://127.0.0.1:{port}/")
     assert nginx.check() == Verdict(True, "HTTP 200")
     child.kill()
-    assert nginx.check() == Verdict(False, reports.get(timeout=5).detail)
+    died = reports.get(timeout=5)
+    assert nginx.check() == Verdict(False, died.detail)
 
 
 def test_recovery_is_left_to_the_check_and_its_rise(alive, process, pid_file, answering, until):
