@@ -1,0 +1,80 @@
+"""Listens for other machines' claims of our addresses, on every interface where a router has any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from hafw.wire.claims import ClaimSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from hafw.vrrp.settings import IPAddress
+    from hafw.wire.rtmessages import Link
+
+CLAIM_PAUSE = 0.02
+"""Seconds between two reads of a socket: a successor announces one by one, and each report costs an election."""
+
+Segment = tuple[str, int]
+"""Interface name and address family: ARP and neighbour discovery are heard by sockets of their own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listener:
+    link: tuple[int, str]
+    """Index and MAC: when one changes, the socket is of no use."""
+    socket: ClaimSocket
+    scope: trio.CancelScope
+
+
+class ClaimWatch:
+    """``heard`` is told the interface, and the MAC by claimed address, once per drained socket."""
+
+    def __init__(self, nursery: trio.Nursery, heard: Callable[[str, Mapping[IPAddress, str]], None]) -> None:
+        self._nursery = nursery
+        self._heard = heard
+        self._listeners: dict[Segment, _Listener] = {}
+
+    def tune(self, watched: Mapping[Segment, Collection[IPAddress]], link_named: Callable[[str], Link | None]) -> None:
+        """Listen for claims of these addresses from now on, and of no others; does not block.
+
+        A socket stays open, deaf, when there is nothing to hear: it has to be quick when a handover begins.
+        """
+        for segment in watched.keys() | self._listeners.keys():
+            self._tune(segment, watched.get(segment, ()), link_named(segment[0]))
+
+    def _tune(self, segment: Segment, addresses: Collection[IPAddress], link: Link | None) -> None:
+        listener = self._listeners.get(segment)
+        identity = (link.index, link.mac) if link else None
+        if listener and listener.link != identity:
+            self._listeners.pop(segment).scope.cancel()
+            listener = None
+        if listener is None and link and addresses:
+            listener = self._listen(segment, link)
+        if listener:
+            listener.socket.watch(addresses)
+
+    def _listen(self, segment: Segment, link: Link) -> _Listener | None:
+        try:
+            claims = ClaimSocket(link.index, segment[1], link.mac)
+        except OSError:
+            return None  # the link went away just now; when it is back, we are asked again
+        listener = self._listeners[segment] = _Listener((link.index, link.mac), claims, trio.CancelScope())
+        self._nursery.start_soon(self._hear, segment[0], listener)
+        return listener
+
+    async def _hear(self, interface: str, listener: _Listener) -> None:
+        try:
+            with listener.scope:
+                while True:
+                    await trio.lowlevel.wait_readable(listener.socket.fileno())
+                    claimed = listener.socket.drain()
+                    if claimed:
+                        self._heard(interface, claimed)
+                    await trio.sleep(CLAIM_PAUSE)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(listener.socket.close)

@@ -1,0 +1,152 @@
+"""What one router wants of the kernel, compared with what is there; decides, and does nothing.
+
+House rules. A VIP whose length is shorter than /32 may come to be the primary address of its subnet (no other is there
+yet, or the host's own was removed for a moment), and removing it would take the host's own with it: before such a VIP
+is added or removed, ``promote_secondaries`` is switched on for its interface, and stays on.
+An address that was there before we first looked, without our mark and not adopted, is somebody's own: it counts as
+installed and is never removed. Of an owner that holds at any time, except for what this process added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hafw.wire.rtmessages import PROTO_HAFW, SCOPES, AddressEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from hafw.daemon.kernelview import KernelView, Place
+    from hafw.pipe import Address
+    from hafw.vrrp.settings import IPAddress
+
+
+@dataclass(slots=True)
+class Work:
+    """One turn of telling the kernel."""
+
+    adds: list[AddressEntry] = field(default_factory=list)
+    removes: list[AddressEntry] = field(default_factory=list)
+    promote: dict[int, str] = field(default_factory=dict)
+    """Interfaces that need ``promote_secondaries`` first: index and name."""
+    errors: dict[IPAddress, str] = field(default_factory=dict)
+    """What could not be done, in words."""
+
+
+@dataclass(slots=True, eq=False)
+class Wish:
+    """What a router wants, and how far it has come true."""
+
+    router: str
+    owner: bool = False
+    plan: dict[Place, Address] = field(default_factory=dict)
+    """In configured order."""
+    bound: frozenset[Place] = frozenset()
+    held: frozenset[Place] = frozenset()
+    binds: bool = False
+    """Whether the router named any address to bind, be it in the plan or not."""
+    due: bool = False
+    """The kernel is to be told."""
+    open: bool = False
+    """Not answered yet: missing addresses are added. Afterwards a missing one is a loss, and the router decides."""
+    confirmed: bool = False
+    """Every bound address was seen to be there, and none was lost since."""
+    rounds: int = 0
+    """How often the kernel was told in vain."""
+    _retired: set[Place] = field(default_factory=set)
+    """What an earlier plan had and the newest lacks; in ``plan`` until it is gone."""
+    _unjudged: dict[Place, bool] = field(default_factory=dict)
+    """What is new to the plan, and whether an address there is known to be a leftover of ours."""
+    _spared: set[Place] = field(default_factory=set)
+    _added: set[Place] = field(default_factory=set)
+
+    @property
+    def kept(self) -> frozenset[Place]:
+        """What must not be removed."""
+        return self.bound | self.held
+
+    def replace(
+        self,
+        plan: Mapping[IPAddress, Address],
+        bound: Sequence[IPAddress],
+        held: Sequence[IPAddress],
+        adopt: Collection[IPAddress],
+    ) -> bool:
+        """Want this instead. Whether that changes which addresses' claims concern us."""
+        listened = bool(self.bound or self.held)
+        places = {(spec.interface, address): spec for address, spec in plan.items()}
+        for place in places.keys() - self.plan.keys():
+            self._unjudged[place] = place[1] in adopt
+        self._retired = self.plan.keys() - places.keys()
+        self.plan = {**places, **{place: self.plan[place] for place in self._retired}}
+        self.bound = frozenset((plan[address].interface, address) for address in bound if address in plan)
+        self.held = frozenset((plan[address].interface, address) for address in held if address in plan)
+        self.binds = bool(bound)
+        self.due, self.open, self.confirmed, self.rounds = True, True, False, 0
+        return bool(self._unjudged or self._retired) or listened != bool(self.bound or self.held)
+
+    def judge(self, view: KernelView) -> None:
+        """Decide, of places that are new to us, whose address is there."""
+        for place, adopted in self._unjudged.items():
+            entries = view.at(place)
+            if entries and not adopted and all(entry.proto != PROTO_HAFW for entry in entries):
+                self._spared.add(place)
+        self._unjudged = {}
+
+    def missing(self, view: KernelView) -> list[Place]:
+        """What is bound and not there."""
+        return [place for place in self.plan if place in self.bound and not view.at(place)]
+
+    def removable(self, view: KernelView, place: Place) -> list[AddressEntry]:
+        """What is there and ours to remove; the caller knows that nobody wants it."""
+        somebodys = place not in self._added and (place in self._spared or self.owner)
+        return [entry for entry in view.at(place) if entry.proto == PROTO_HAFW or not somebodys]
+
+    def plan_work(self, view: KernelView, kept: Collection[Place], work: Work) -> None:
+        """Add to ``work`` what makes this wish come true; ``kept`` is what any router wants."""
+        for place in self.missing(view) if self.open else ():
+            self._plan_add(view, place, work)
+        for place in self.plan:
+            entries = self.removable(view, place) if place not in kept else []
+            work.removes += entries
+            for entry in entries:
+                _promote_before(view, place, entry.prefixlen, work)
+
+    def _plan_add(self, view: KernelView, place: Place, work: Work) -> None:
+        link, spec = view.link(place[0]), self.plan[place]
+        if link is None:
+            work.errors[place[1]] = f"interface {place[0]} does not exist"
+            return
+        self._added.add(place)
+        self._spared.discard(place)
+        work.adds.append(
+            AddressEntry(
+                ifindex=link.index,
+                address=place[1],
+                prefixlen=spec.prefixlen,
+                scope=SCOPES[spec.scope],
+                label=spec.label,
+                proto=PROTO_HAFW,
+            )
+        )
+        _promote_before(view, place, spec.prefixlen, work)
+
+    def confirm(self) -> bool:
+        """It has come true; whether the router is to be told so."""
+        for place in self._retired:
+            del self.plan[place]
+        self._spared -= self._retired
+        self._added -= self._retired
+        self._retired = set()
+        answer = self.open and self.binds
+        self.confirmed = self.confirmed or self.open
+        self.open, self.rounds = False, 0
+        return answer
+
+
+def _promote_before(view: KernelView, place: Place, prefixlen: int, work: Work) -> None:
+    """IPv4 only: IPv6 knows no secondary addresses."""
+    link = view.link(place[0])
+    if place[1].version == 4 and prefixlen < 32 and link is not None and not link.promotes:
+        work.promote[link.index] = link.name
