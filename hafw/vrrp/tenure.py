@@ -41,7 +41,7 @@ class Tenure:
         self.held: tuple[IPAddress, ...] = ()
         self.hold_until = inf
         self._awaits_successor = False
-        self._served_from = 0.0
+        self._served_from: float | None = None
         self._announced = 0
         self._announce_from = 0.0
         self._announce_at = inf
@@ -71,7 +71,7 @@ class Tenure:
 
     def serve(self, now: float) -> list[Action]:
         """The router is MASTER now: announce as soon as the addresses are installed."""
-        self.serving, self._served_from = True, now
+        self.serving, self._served_from = True, None if self.installed else now
         return self._announce_anew(now) if self.installed else []
 
     def hold(self, now: float, seconds: float, *, awaits_successor: bool) -> list[Action]:
@@ -116,8 +116,8 @@ class Tenure:
             case AddressesLost() if self.bound:
                 return self._restore(event, now)
             case AddressesClaimed() if self.held:
-                self.held = tuple(address for address in self.held if address not in event.addresses)
-                return self._let_go(f"claimed by {event.mac}")
+                before, self.held = self.held, tuple(each for each in self.held if each not in event.addresses)
+                return [] if self.held == before else self._let_go(f"claimed by {event.mac}")
             case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
                 self._awaits_successor = False
                 self.hold_until = min(self.hold_until, now + successor_time(event.advert.interval))
@@ -145,16 +145,18 @@ class Tenure:
         lost_at, self._lost_at = self._lost_at, None
         if not self.serving:
             return []
-        if lost_at is None:
-            notice = Notice(self.settings.name, "takeover_complete", {"seconds": round(now - self._served_from, 4)})
-        else:
-            notice = Notice(self.settings.name, "vip_restored", {"seconds": round(now - lost_at, 4)})
-        return [*self._announce_anew(now), notice]
+        served_from, self._served_from = self._served_from, None
+        actions = self._announce_anew(now)
+        if served_from is not None:
+            actions.append(Notice(self.settings.name, "takeover_complete", {"seconds": round(now - served_from, 4)}))
+        elif lost_at is not None:
+            actions.append(Notice(self.settings.name, "vip_restored", {"seconds": round(now - lost_at, 4)}))
+        return actions
 
     def _restore(self, event: AddressesLost, now: float) -> list[Action]:
         """Put back what somebody removed, at once the first times, then ever more slowly."""
         self._losses = [at for at in self._losses if at > now - RESTORE_WINDOW] + [now]
-        self.installed = False
+        self.installed, self._announce_at = False, inf  # nothing is announced that is not there (C-ARP-07)
         self._lost_at = now if self._lost_at is None else self._lost_at
         names = ", ".join(str(address) for address in event.addresses[:NAMES_SHOWN])
         fields: dict[str, str | float] = {
@@ -179,6 +181,7 @@ class Tenure:
         self.bound = self.installed = self.serving = False
         self.held, self.hold_until = (), inf
         self._announce_at = self._restore_at = inf
+        self._losses = []
 
     def _set(self) -> SetAddresses:
         every = self.settings.all_addresses if self.bound else ()

@@ -1,0 +1,89 @@
+"""FAULT: keepalived's fourth state. A router in it takes no part in the election."""
+
+import pytest
+
+
+def faulted(vr):
+    vr.link(up=False)
+    assert vr.state == "FAULT"
+    return vr
+
+
+def test_c_fsm_36_a_backup_whose_link_is_gone_leaves_without_a_word(bench):
+    vr = bench().backup()
+    expected = [vr.moves("BACKUP", "FAULT", "interface-down", seq=2, detail="eth0 no carrier")]
+    assert vr.link(up=False) == expected
+    assert vr.deadline == float("inf")
+
+
+def test_c_fsm_36_a_preempting_backup_whose_link_is_gone_unbinds(bench):
+    vr = bench().preparing()
+    assert vr.link(up=False)[0] == vr.lets_go()
+    assert vr.state == "FAULT"
+
+
+@pytest.mark.parametrize("priority", [0, 50, 100, 200])
+def test_adverts_are_not_heard_in_fault(bench, priority):
+    vr = faulted(bench().backup())
+    assert vr.advert(priority) == []
+    assert (vr.state, vr.router.peer, vr.deadline) == ("FAULT", None, float("inf"))
+
+
+def test_recovery_listens_for_a_whole_master_down_interval(bench):
+    vr = faulted(bench(priority=100).backup())
+    vr.at(50.0)
+    assert vr.link() == [vr.moves("FAULT", "BACKUP", "recovered")]
+    assert vr.deadline == 50.0 + 3.609375
+
+
+def test_recovery_forgets_the_learned_interval(bench):
+    vr = bench(priority=100).backup()
+    vr.at(1.0).advert(200, interval=10.0)
+    faulted(vr).at(2.0).link()
+    assert vr.deadline == 2.0 + 3.609375
+
+
+def test_c_fsm_30_recovery_of_the_owner_is_mastership(bench):
+    vr = bench(priority=255, owner=True).known()
+    vr.startup()
+    faulted(vr)
+    assert vr.link() == [vr.sends(255), vr.binds(), vr.moves("FAULT", "MASTER", "owner")]
+
+
+def test_shutdown_in_fault_sends_nothing(bench):
+    vr = faulted(bench().backup())
+    assert vr.shutdown() == [vr.moves("FAULT", "INITIALIZE", "shutdown")]
+    assert vr.link() == []
+    assert vr.state == "INITIALIZE"
+
+
+def test_a_master_in_fault_goes_on_answering_until_claimed(bench):
+    vr = bench(checks=[{"name": "web", "critical": True, "fall": 1}]).known()
+    vr.verdict("web", healthy=True)
+    vr.startup()
+    vr.due()
+    vr.installed()
+    fault = vr.verdict("web", healthy=False, detail="refused")
+    assert fault == [
+        vr.notes("check_changed", check="web", healthy=False, detail="refused"),
+        vr.sends(0),
+        vr.holds(),
+        vr.moves("MASTER", "FAULT", "check-failed", detail="check web: refused"),
+    ]
+    vr.advert(50)
+    assert vr.claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    assert vr.state == "FAULT"
+
+
+def test_the_goodbye_is_not_repeated_when_a_second_cause_appears(bench):
+    vr = bench().settled()
+    vr.refused()
+    assert vr.link(up=False) == []
+    assert vr.router.reason == "address-refused"
+
+
+def test_what_a_late_keeper_reports_in_fault_changes_nothing(bench):
+    vr = bench().promoted()
+    vr.link(up=False)
+    assert vr.installed() == []
+    assert vr.state == "FAULT"
