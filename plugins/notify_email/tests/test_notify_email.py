@@ -196,6 +196,12 @@ def test_an_event_is_told_with_its_fields_and_the_master_known_last(server):
     )
 
 
+def test_an_event_that_could_not_be_mailed_is_told_to_the_log(server, capsys):
+    smtp = server(Inbox("554 no"))
+    configured(smtp=smtp, on=("split_brain",)).event({"seq": 9, "time": "", "type": "split_brain"})
+    assert capsys.readouterr().err == f"split_brain: not sent, {smtp}: 554 no\n"
+
+
 def test_a_line_end_in_a_reason_does_not_become_a_header(server):
     inbox = Inbox()
     plugin = configured(smtp=server(inbox), on=("flapping",), subject="{what} {reason}")

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import pytest
+
+import hafw
 from hafw.api import Address, Router
 
 ROUTER = Router(
@@ -27,7 +30,9 @@ def test_every_configured_address_is_bound_in_configured_order_with_all_that_was
     assert load().takeover(router=ROUTER) == list(ROUTER.addresses)
 
 
-def test_the_distribution_is_found_as_any_third_party_plugin_is():
-    (entry,) = entry_points(group="hafw", name="vip")
+@pytest.mark.parametrize("name", ["vip", "arp", "nginx", "notify_script", "notify_email"])
+def test_every_shipped_plugin_is_found_as_a_third_party_one_is_and_has_the_version_of_hafw(name):
+    (entry,) = entry_points(group="hafw", name=name)
     assert entry.dist is not None
-    assert (entry.dist.name, entry.dist.version) == ("hafw-plugin-vip", "0.1.0")
+    assert (entry.dist.name, entry.dist.version) == (f"hafw-plugin-{name.replace('_', '-')}", hafw.__version__)
+    assert f"hafw=={hafw.__version__}" in (entry.dist.requires or [])
