@@ -81,6 +81,7 @@ class Lines:
         path = ""
         for part in parts[:-1]:
             path = self._entry(f"{path}.{part}" if path else part)
+            self._note(path, at)
         path = f"{path}.{parts[-1]}" if path else parts[-1]
         if is_array:
             self._note(path, at)

@@ -96,7 +96,8 @@ def _load(
     document: dict[str, Any], lines: Lines, path: Path, node: str | None, *, machine: bool
 ) -> tuple[Config, list[Problem]]:
     problems = list(_stray(document))
-    name = node or _node_name(document, problems)
+    own_name = _node_name(document, problems)
+    name = node or own_name
     ground = Ground(path.absolute(), (), installed_plugins())
     # Which nodes there are shows only after a first look, which asks nothing of the machine.
     scout = View(document, NodeReader(name, is_current=False, machine=False), ground)

@@ -1,0 +1,128 @@
+"""``hafw check`` and ``hafw schema``; and the reading of a configuration that every other verb starts with."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hafw.config import ConfigErrors, load
+from hafw.config.lines import Lines
+from hafw.config.permissions import is_security_message
+from hafw.config.system import CAPABILITIES, Own, check_system
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hafw.config import Config, Problem
+    from hafw.config.system import Interfaces
+
+CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 3, 4, 5, 7
+
+
+def load_or_exit(path: str, node: str | None) -> Config:
+    """The configuration for a verb that needs one. Problems go to stderr; a configuration that cannot run ends it."""
+    try:
+        config, warnings = load(path, node)
+    except ConfigErrors as errors:
+        _report(path, errors.problems)
+        click.echo(_count(errors.problems), err=True)
+        sys.exit(exit_code(errors.problems))
+    _report(path, warnings)
+    return config
+
+
+def exit_code(problems: Sequence[Problem], *, strict: bool = False) -> int:
+    """The worst thing to fix first: the file, then permissions, then capabilities; with ``strict`` warnings too."""
+    errors = [each for each in problems if each.severity == "error"]
+    if not errors:
+        return WARNINGS if strict and problems else 0
+    incapable = {each for each in errors if each.path == CAPABILITIES}
+    insecure = {each for each in errors if is_security_message(each.message)}
+    if set(errors) - incapable - insecure:
+        return CANNOT_RUN
+    return SCRIPT_SECURITY if insecure else CAPABILITY_MISSING
+
+
+@click.command()
+@click.argument("config", type=click.Path())
+@click.option("--node", default=None, metavar="NAME", help="Check what this node would run, not this machine's.")
+@click.option("--no-system", is_flag=True, help="Leave the machine out: for a file of another machine.")
+@click.option("--strict", is_flag=True, help="Exit with 4 when there are warnings.")
+@click.option("--print", "shown", is_flag=True, help="Print the effective configuration; secrets are hidden.")
+def check(config: str, node: str | None, *, no_system: bool, strict: bool, shown: bool) -> None:
+    """Check CONFIG and report every mistake at once: syntax, rules, plugins and this machine.
+
+    Exit codes: 0 fine, 3 cannot run, 4 warnings (with --strict), 5 script security, 7 capability missing.
+    """
+    loaded, problems = _examined(config, node, machine=not no_system)
+    _report(config, problems)
+    failed = any(each.severity == "error" for each in problems)
+    if loaded is not None and not failed:
+        if shown:
+            from hafw.config.show import effective  # noqa: PLC0415 - used by this option alone
+
+            click.echo(effective(loaded))
+        click.echo(f"ok: {_plural(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
+    if problems:
+        click.echo(_count(problems), err=True)
+    sys.exit(exit_code(problems, strict=strict))
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration, installed plugins included: for completion in editors."""
+    from hafw.config.plugins import installed_plugins  # noqa: PLC0415 - used by this verb alone
+    from hafw.config.schema import schema as whole_schema  # noqa: PLC0415
+    from hafw.daemon.plugins import schemas  # noqa: PLC0415 - heavy
+
+    click.echo(json.dumps(whole_schema(schemas(sorted(installed_plugins()))), indent=2))
+
+
+def _examined(path: str, node: str | None, *, machine: bool) -> tuple[Config | None, list[Problem]]:
+    """The configuration, and every problem that file, plugins and machine have with it, sorted by line."""
+    try:
+        config, problems = load(path, node, machine=machine)
+    except ConfigErrors as errors:
+        if errors.partial is None:
+            return None, errors.problems
+        config, problems = errors.partial, errors.problems
+    from hafw.daemon.plugins import examine  # noqa: PLC0415 - heavy, and a file that is no TOML need not wait for it
+
+    found = [*examine(config, with_system=machine), *(check_system(config, _interfaces()) if machine else [])]
+    placed = Lines.read(path).place([*problems, *found])
+    return config, sorted(dict.fromkeys(placed), key=lambda each: each.line)
+
+
+def _interfaces() -> Interfaces:
+    """What this machine has now."""
+    from hafw.wire.netlink import Netlink  # noqa: PLC0415 - not needed with --no-system
+    from hafw.wire.rtmessages import PROTO_HAFW  # noqa: PLC0415
+
+    with Netlink() as netlink:
+        links, entries = netlink.links(), netlink.addresses()
+    return {
+        link.name: tuple(
+            Own(entry.address, entry.prefixlen, bound_by_hafw=entry.proto == PROTO_HAFW)
+            for entry in entries
+            if entry.ifindex == link.index
+        )
+        for link in links
+    }
+
+
+def _report(file: str, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        click.echo(problem.render(file), err=True)
+
+
+def _count(problems: Sequence[Problem]) -> str:
+    errors = sum(each.severity == "error" for each in problems)
+    counts = {"error": errors, "warning": len(problems) - errors}
+    return ", ".join(_plural(count, word) for word, count in counts.items() if count)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,0 +1,120 @@
+"""The effective configuration of one node, for ``hafw check --print``: TOML, defaults filled in, secrets hidden."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from hafw.config.values import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hafw.config.model import Config, InstanceConfig, PluginConfig
+    from hafw.pipe import Address
+
+_HIDDEN = "(hidden)"
+_SECRET_KEY = re.compile(r"pass|secret|token|credential|private|auth|(?:^|_)key", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:file|env|credential):")
+_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*):[^/@\s]*@")
+
+
+def effective(config: Config) -> str:
+    """The whole of it. It reads back as TOML; what a plugin fills in itself is not known here."""
+    return "\n".join(_lines(config))
+
+
+def _lines(config: Config) -> Iterator[str]:
+    yield from _table("node", {"name": config.node_name})
+    yield from _table("control", {"socket": config.control_socket, "group": config.control_group})
+    for instance in config.instances.values():
+        yield from _instance(instance)
+    for plugin in config.plugins.values():
+        yield from _plugin(plugin)
+
+
+def _table(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+    yield f"[{path}]"
+    for key, value in values.items():
+        if value is not None and value != "":
+            yield f"{_key(key)} = {_value(value)}"
+    yield ""
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - whatever TOML may hold
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(key)} = {_value(each)}' for key, each in value.items())} }}"
+    return str(value)
+
+
+def _instance(instance: InstanceConfig) -> Iterator[str]:
+    router = instance.router
+    path = f"instance.{_key(router.name)}"
+    values: dict[str, Any] = {
+        "interface": router.interface,
+        "version": router.version,
+        "vrid": router.vrid,
+        "priority": router.priority,
+        "owner": router.owner,
+        "advertisement_interval": format_duration(router.advertisement_interval),
+        "virtual_addresses": [_address(each) for each in instance.addresses if each.advertised],
+        "excluded_addresses": [_address(each) for each in instance.addresses if not each.advertised],
+        "preempt": router.preempt,
+        "preempt_delay": format_duration(router.preempt_delay),
+        "down_timer_adverts": router.down_timer_adverts,
+        "auth": None if router.password is None else {"type": "pass", "password": _HIDDEN},
+        "unicast_peers": [str(each) for each in router.unicast_peers] or None,
+        "source_address": _text(router.source_address),
+        "multicast_group": _text(router.multicast_group),
+        "checksum": str(router.checksum),
+    }
+    yield from _table(path, values)
+    repeat = [format_duration(each) for each in router.announce_repeat]
+    refresh = format_duration(router.announce_refresh)
+    yield from _table(f"{path}.announce", {"repeat": repeat, "refresh": refresh, "rate": instance.announce_rate})
+    for check in instance.checks:
+        settings = check.settings
+        consequence = {"critical": True} if settings.critical else {"weight": settings.weight}
+        timing = {"interval": format_duration(check.interval), "timeout": format_duration(check.timeout)}
+        counts = {"rise": settings.rise, "fall": settings.fall}
+        table = f"{path}.check.{_key(settings.name)}"
+        yield from _table(table, {"plugin": check.plugin, **consequence, **timing, **counts})
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _address(address: Address) -> dict[str, str]:
+    found = {"address": f"{address.address}/{address.prefixlen}", "interface": address.interface}
+    label = {"label": address.label} if address.label else {}
+    return {**found, **label, "scope": address.scope}
+
+
+def _plugin(plugin: PluginConfig) -> Iterator[str]:
+    own = {key: _hidden(key, value) for key, value in plugin.options.items()}
+    yield from _table(f"plugin.{_key(plugin.name)}", {"file": plugin.file, "user": plugin.user, **own})
+
+
+def _hidden(key: str, value: Any) -> Any:  # noqa: ANN401
+    """A plugin's types are not known here, so a key that sounds secret is one; where it is kept may be shown."""
+    if isinstance(value, dict):
+        return {inner: _hidden(f"{key}_{inner}", each) for inner, each in value.items()}
+    if isinstance(value, list):
+        return [_hidden(key, each) for each in value]
+    if isinstance(value, str) and _REFERENCE.match(value):
+        return value
+    if _SECRET_KEY.search(key):
+        return _HIDDEN
+    return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", value) if isinstance(value, str) else value

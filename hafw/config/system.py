@@ -1,0 +1,156 @@
+"""Whether this machine can do what a configuration asks. Left out for the file of another machine.
+
+What the machine has is an argument (``Interfaces``), read by the command line; only users, capabilities and file modes
+are asked for here.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hafw.config.permissions import check_trusted
+from hafw.config.problem import Problem, enumerate_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hafw.config.model import Config, InstanceConfig
+    from hafw.pipe import Address
+    from hafw.vrrp.settings import IPAddress
+
+CAPABILITIES = "capabilities"
+"""The path of a problem that is about a missing capability: ``hafw check`` exits with 7 for it."""
+
+_BITS = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
+_DAEMON = ("CAP_NET_ADMIN", "CAP_NET_RAW")
+_USERS = ("CAP_SETUID", "CAP_SETGID", "CAP_KILL")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An address that an interface has now."""
+
+    ip: IPAddress
+    prefixlen: int
+    bound_by_hafw: bool = False
+
+
+Interfaces = Mapping[str, tuple[Own, ...]]
+"""Every interface of the machine, with its addresses."""
+
+
+def missing_capabilities() -> list[str]:
+    """The capabilities that the daemon needs and this process does not have in effect."""
+    return _missing(_DAEMON)
+
+
+def check_system(config: Config, interfaces: Interfaces) -> list[Problem]:
+    """Every problem of this machine with this configuration; lines are not known here."""
+    problems = [*_capabilities(config), *_users(config), *_control_group(config), *_file(config)]
+    for instance in config.instances.values():
+        problems += _instance(instance, interfaces)
+    return problems
+
+
+def _missing(names: tuple[str, ...]) -> list[str]:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    effective = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), 16)
+    return [name for name in names if not effective >> _BITS[name] & 1]
+
+
+def _capabilities(config: Config) -> Iterator[Problem]:
+    if missing := _missing(_DAEMON):
+        yield _incapable(missing, "the daemon")
+    users = sorted({plugin.user for plugin in config.plugins.values() if plugin.user not in {"", _me()}})
+    if users and (missing := _missing(_USERS)):
+        yield _incapable(missing, f"user = {enumerate_words(users)}")
+
+
+def _incapable(missing: list[str], what_for: str) -> Problem:
+    names, verb = enumerate_words(missing), "is" if len(missing) == 1 else "are"
+    way_out = f"run as root, or AmbientCapabilities={' '.join(missing)} in the unit"
+    return Problem(CAPABILITIES, f"{names} {verb} needed for {what_for} and not in effect here: {way_out}")
+
+
+def _me() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
+
+
+def _users(config: Config) -> Iterator[Problem]:
+    for plugin in config.plugins.values():
+        try:
+            if plugin.user:
+                pwd.getpwnam(plugin.user)
+        except (KeyError, ValueError):
+            message = f'= "{plugin.user}": no such user on this machine: useradd --system {plugin.user}, or "nobody"'
+            yield Problem(f"plugin.{plugin.name}.user", message)
+
+
+def _control_group(config: Config) -> Iterator[Problem]:
+    try:
+        if config.control_group:
+            grp.getgrnam(config.control_group)
+    except (KeyError, ValueError):
+        group = config.control_group
+        yield Problem("control.group", f'= "{group}": no such group on this machine: groupadd --system {group}')
+
+
+def _file(config: Config) -> Iterator[Problem]:
+    """Whoever can write the file can have root run a script or a plugin of theirs."""
+    if os.geteuid() == 0:
+        for mistake in check_trusted(config.path, runs_as_root=False):
+            yield Problem("", mistake)
+
+
+def _instance(instance: InstanceConfig, interfaces: Interfaces) -> Iterator[Problem]:
+    router = instance.router
+    path = f"instance.{router.name}"
+    for name in dict.fromkeys([router.interface, *(each.interface for each in instance.addresses)]):
+        if name not in interfaces:
+            there = enumerate_words(sorted(interfaces)) if interfaces else "none"
+            message = f'= "{name}": does not exist here (there is {there}): it is waited for'
+            yield Problem(f"{path}.interface", message, severity="warning")
+    for address in instance.addresses:
+        if address.interface in interfaces:
+            yield from _address(address, interfaces[address.interface], path, owner=router.owner)
+    everywhere = {own.ip for addresses in interfaces.values() for own in addresses}
+    for peer in router.unicast_peers:
+        if peer in everywhere:
+            message = f'"{peer}" is an address of this machine: name the others only, by node if need be'
+            yield Problem(f"{path}.unicast_peers", message)
+    if router.source_address is not None and router.source_address not in everywhere:
+        message = f'= "{router.source_address}": no interface has it now: it is waited for'
+        yield Problem(f"{path}.source_address", message, severity="warning")
+
+
+def _address(address: Address, own: tuple[Own, ...], path: str, *, owner: bool) -> Iterator[Problem]:
+    ip = ip_address(address.address)
+    key = f"{path}.virtual_addresses" if address.advertised else path
+    # A kernel before 5.18 does not tell whose an address is; nobody's own address is as narrow as a virtual one.
+    narrow = (ip, ip.max_prefixlen)
+    permanent = [each for each in own if not each.bound_by_hafw and (each.ip, each.prefixlen) != narrow]
+    if any(each.ip == ip for each in permanent):
+        if not owner:
+            rule = f"is {address.interface}'s own address already"
+            yield Problem(key, f'"{ip}" {rule}: choose a free one, or owner = true with priority 255')
+        return
+    if owner and not any(each.ip == ip for each in own):
+        message = f'"{ip}" is not an address of {address.interface}, though owner = true says so'
+        yield Problem(key, message, severity="warning")
+    subnets = {
+        ip_interface(f"{each.ip}/{each.prefixlen}").network for each in permanent if each.ip.version == ip.version
+    }
+    wide = sorted(str(subnet) for subnet in subnets if subnet.prefixlen < subnet.max_prefixlen)
+    if not any(ip in subnet for subnet in subnets):
+        having = f"outside every subnet of {address.interface} ({', '.join(wide) or 'it has none'})"
+        yield Problem(key, f'"{ip}" is {having}: neighbours may not reach it', severity="warning")
