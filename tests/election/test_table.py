@@ -1,0 +1,140 @@
+"""Every pair of state and event, and what it does: the whole machine on one page.
+
+A row is an event, a column a situation. ``.`` does nothing at all; ``wait`` only moves the deadline; the rest are the
+actions in order: ``adv`` and ``bye`` an advert of our priority and of 0, ``bind``, ``hold`` and ``drop`` the addresses,
+``ann`` an announcement, ``note`` a notice, and the state that is entered.
+"""
+
+from ipaddress import ip_address
+from typing import get_args
+
+import pytest
+
+from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, SetAddresses, Transition
+from hafw.vrrp.events import (
+    AddressesClaimed,
+    AddressesInstalled,
+    AddressesLost,
+    AddressesRefused,
+    AdvertReceived,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    LinkChanged,
+    PlanReported,
+    Shutdown,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+from hafw.vrrp.packet import Advertisement
+
+NAME = "VI_1"
+VIPS = (ip_address("10.77.0.250"), ip_address("10.77.0.251"))
+
+
+def advert(priority, source="10.77.0.20"):
+    message = Advertisement(version=3, vrid=51, priority=priority, interval=1.0, addresses=VIPS)
+    return AdvertReceived(NAME, message, ip_address(source))
+
+
+EVENTS = {
+    "startup": Startup(NAME),
+    "shutdown": Shutdown(NAME),
+    "advert 0": advert(0),
+    "advert lower": advert(50),
+    "advert equal, higher address": advert(100),
+    "advert equal, lower address": advert(100, "10.77.0.9"),
+    "advert higher": advert(200),
+    "tick, early": Tick(),
+    "installed": AddressesInstalled(NAME),
+    "refused": AddressesRefused(NAME, "EINVAL"),
+    "lost": AddressesLost(NAME, VIPS[:1]),
+    "claimed": AddressesClaimed(NAME, VIPS, "02:00:00:00:00:20"),
+    "link": LinkChanged("eth0", up=False, primary={}),
+    "plan": PlanReported(NAME, "none"),
+    "verdict": VerdictReported(NAME, "web", healthy=False),
+    "fault": FaultRaised(NAME, "interface-down", "eth0", can_send=False),
+    "fault, can send": FaultRaised(NAME, "check-failed", "web"),
+    "fault cleared": FaultCleared(NAME, "recovered"),
+}
+
+SITUATIONS = {
+    "INITIALIZE": lambda bench: bench().known(),
+    "holding": lambda bench: stopped(bench().settled()),
+    "BACKUP": lambda bench: bench().backup(),
+    "preparing": lambda bench: bench().preparing(),
+    "installing": lambda bench: bench().promoted(),
+    "MASTER": lambda bench: bench().settled(),
+    "FAULT": lambda bench: unplugged(bench().backup()),
+}
+
+TABLE = """
+event                        | INITIALIZE | holding   | BACKUP     | preparing       | installing          | MASTER              | FAULT
+startup                      | BACKUP     | BACKUP    | .          | .               | .                   | .                   | .
+shutdown                     | .          | .         | INITIALIZE | drop INITIALIZE | bye hold INITIALIZE | bye hold INITIALIZE | INITIALIZE
+advert 0                     | .          | .         | wait       | wait            | adv                 | adv                 | .
+advert lower                 | .          | wait      | .          | .               | adv note            | adv note ann        | .
+advert equal, higher address | .          | wait      | wait       | drop            | hold BACKUP         | hold BACKUP         | .
+advert equal, lower address  | .          | wait      | wait       | drop            | adv note            | adv note ann        | .
+advert higher                | .          | wait      | wait       | drop            | hold BACKUP         | hold BACKUP         | .
+tick, early                  | .          | .         | .          | .               | .                   | .                   | .
+installed                    | .          | .         | .          | adv MASTER ann  | ann note            | .                   | .
+refused                      | .          | .         | .          | .               | .                   | .                   | .
+lost                         | .          | .         | .          | bind note       | bind note           | bind note           | .
+claimed                      | .          | drop note | .          | .               | note                | note ann            | .
+link                         | .          | .         | .          | .               | .                   | .                   | .
+plan                         | .          | .         | .          | .               | .                   | .                   | .
+verdict                      | .          | .         | .          | .               | .                   | .                   | .
+fault                        | FAULT      | FAULT     | FAULT      | drop FAULT      | hold FAULT          | hold FAULT          | .
+fault, can send              | FAULT      | FAULT     | FAULT      | drop FAULT      | bye hold FAULT      | bye hold FAULT      | .
+fault cleared                | .          | .         | .          | .               | .                   | .                   | BACKUP
+"""
+
+
+def stopped(vr):
+    vr.shutdown()
+    return vr
+
+
+def unplugged(vr):
+    vr.link(up=False)
+    return vr
+
+
+def word(action):
+    match action:
+        case SendAdvertisement(priority=priority):
+            return "adv" if priority else "bye"
+        case SetAddresses(bound=bound, held=held):
+            return "bind" if bound else "hold" if held else "drop"
+        case Announce():
+            return "ann"
+        case Notice():
+            return "note"
+        case Transition(new=new):
+            return str(new)
+
+
+def effect(vr, event):
+    """At the router itself, so that the pairs which the Node answers alone are seen to do nothing here."""
+    before = vr.deadline
+    vr.later(0.125)
+    actions = vr.router.handle(event, vr.now)
+    return " ".join(map(word, actions)) or ("." if vr.router.deadline == before else "wait")
+
+
+def table():
+    head, *rows = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
+    return {(row[0], situation): cell for row in rows for situation, cell in zip(head[1:], row[1:], strict=True)}
+
+
+def test_every_pair_of_state_and_event_is_listed():
+    assert set(table()) == {(event, situation) for event in EVENTS for situation in SITUATIONS}
+    assert {type(event) for event in EVENTS.values()} == set(get_args(Event))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_every_pair_does_what_the_table_says(bench, situation):
+    expected = {name: table()[name, situation] for name in EVENTS}
+    assert {name: effect(SITUATIONS[situation](bench), event) for name, event in EVENTS.items()} == expected
