@@ -69,7 +69,8 @@ class Lan:
         self.log: list[Entry] = []
         self.install_delay = install_delay
         self._rng = rng
-        self._delay, self._jitter, self._loss = delay, jitter, loss
+        self.loss = loss
+        self._delay, self._jitter = delay, jitter
         self._cut: set[tuple[str, str]] = set()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbered = 0
@@ -228,7 +229,7 @@ class Lan:
     def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
         for receiver in self.hosts.values():
             pair = (sender.name, receiver.name)
-            if receiver is sender or pair in self._cut or self._rng.random() < self._loss:
+            if receiver is sender or pair in self._cut or self._rng.random() < self.loss:
                 continue
             arrival = self.now + self._delay + self._rng.uniform(0.0, self._jitter)
             self._last_arrival[pair] = max(arrival, self._last_arrival.get(pair, 0.0))

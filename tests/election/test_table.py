@@ -2,7 +2,8 @@
 
 A row is an event, a column a situation. ``.`` does nothing at all; ``wait`` only moves the deadline; the rest are the
 actions in order: ``adv`` and ``bye`` an advert of our priority and of 0, ``bind``, ``hold`` and ``drop`` the addresses,
-``ann`` an announcement, ``note`` a notice, and the state that is entered.
+``ann`` an announcement, ``note`` a notice, and the state that is entered (``INIT`` is INITIALIZE).
+``equal from above`` is an advert of our priority from a higher address.
 """
 
 from ipaddress import ip_address
@@ -43,8 +44,8 @@ EVENTS = {
     "shutdown": Shutdown(NAME),
     "advert 0": advert(0),
     "advert lower": advert(50),
-    "advert equal, higher address": advert(100),
-    "advert equal, lower address": advert(100, "10.77.0.9"),
+    "equal from above": advert(100),
+    "equal from below": advert(100, "10.77.0.9"),
     "advert higher": advert(200),
     "tick, early": Tick(),
     "installed": AddressesInstalled(NAME),
@@ -60,7 +61,7 @@ EVENTS = {
 }
 
 SITUATIONS = {
-    "INITIALIZE": lambda bench: bench().known(),
+    "INIT": lambda bench: bench().known(),
     "holding": lambda bench: stopped(bench().settled()),
     "BACKUP": lambda bench: bench().backup(),
     "preparing": lambda bench: bench().preparing(),
@@ -70,25 +71,25 @@ SITUATIONS = {
 }
 
 TABLE = """
-event                        | INITIALIZE | holding   | BACKUP     | preparing       | installing          | MASTER              | FAULT
-startup                      | BACKUP     | BACKUP    | .          | .               | .                   | .                   | .
-shutdown                     | .          | .         | INITIALIZE | drop INITIALIZE | bye hold INITIALIZE | bye hold INITIALIZE | INITIALIZE
-advert 0                     | .          | .         | wait       | wait            | adv                 | adv                 | .
-advert lower                 | .          | wait      | .          | .               | adv note            | adv note ann        | .
-advert equal, higher address | .          | wait      | wait       | drop            | hold BACKUP         | hold BACKUP         | .
-advert equal, lower address  | .          | wait      | wait       | drop            | adv note            | adv note ann        | .
-advert higher                | .          | wait      | wait       | drop            | hold BACKUP         | hold BACKUP         | .
-tick, early                  | .          | .         | .          | .               | .                   | .                   | .
-installed                    | .          | .         | .          | adv MASTER ann  | ann note            | .                   | .
-refused                      | .          | .         | .          | .               | .                   | .                   | .
-lost                         | .          | .         | .          | bind note       | bind note           | bind note           | .
-claimed                      | .          | drop note | .          | .               | note                | note ann            | .
-link                         | .          | .         | .          | .               | .                   | .                   | .
-plan                         | .          | .         | .          | .               | .                   | .                   | .
-verdict                      | .          | .         | .          | .               | .                   | .                   | .
-fault                        | FAULT      | FAULT     | FAULT      | drop FAULT      | hold FAULT          | hold FAULT          | .
-fault, can send              | FAULT      | FAULT     | FAULT      | drop FAULT      | bye hold FAULT      | bye hold FAULT      | .
-fault cleared                | .          | .         | .          | .               | .                   | .                   | BACKUP
+event            | INIT   | holding   | BACKUP | preparing      | installing     | MASTER         | FAULT
+startup          | BACKUP | BACKUP    | .      | .              | .              | .              | .
+shutdown         | .      | .         | INIT   | drop INIT      | bye hold INIT  | bye hold INIT  | INIT
+advert 0         | .      | .         | wait   | wait           | adv            | adv            | .
+advert lower     | .      | wait      | .      | .              | adv note       | adv note ann   | .
+equal from above | .      | wait      | wait   | drop           | hold BACKUP    | hold BACKUP    | .
+equal from below | .      | wait      | wait   | drop           | adv note       | adv note ann   | .
+advert higher    | .      | wait      | wait   | drop           | hold BACKUP    | hold BACKUP    | .
+tick, early      | .      | .         | .      | .              | .              | .              | .
+installed        | .      | .         | .      | adv MASTER ann | ann note       | .              | .
+refused          | .      | .         | .      | .              | .              | .              | .
+lost             | .      | .         | .      | bind note      | bind note      | bind note      | .
+claimed          | .      | drop note | .      | .              | note           | note ann       | .
+link             | .      | .         | .      | .              | .              | .              | .
+plan             | .      | .         | .      | .              | .              | .              | .
+verdict          | .      | .         | .      | .              | .              | .              | .
+fault            | FAULT  | FAULT     | FAULT  | drop FAULT     | hold FAULT     | hold FAULT     | .
+fault, can send  | FAULT  | FAULT     | FAULT  | drop FAULT     | bye hold FAULT | bye hold FAULT | .
+fault cleared    | .      | .         | .      | .              | .              | .              | BACKUP
 """
 
 
@@ -113,7 +114,7 @@ def word(action):
         case Notice():
             return "note"
         case Transition(new=new):
-            return str(new)
+            return "INIT" if new == "INITIALIZE" else str(new)
 
 
 def effect(vr, event):

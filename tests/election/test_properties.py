@@ -1,0 +1,256 @@
+"""Whatever happens, in whatever order: what must never be true of one router."""
+
+import itertools
+from ipaddress import ip_address
+from math import inf
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hafw.node import CheckSettings, ConfigurationReplaced, InstanceSettings, Node
+from hafw.vrrp.actions import Announce, SendAdvertisement, SetAddresses, Transition
+from hafw.vrrp.events import (
+    AddressesClaimed,
+    AddressesInstalled,
+    AddressesLost,
+    AddressesRefused,
+    AdvertReceived,
+    LinkChanged,
+    PlanReported,
+    Shutdown,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+from hafw.vrrp.packet import Advertisement
+from hafw.vrrp.settings import RouterSettings, State
+
+NAME = "VI_1"
+VIPS = tuple(ip_address(f"10.77.0.{n}") for n in (250, 251, 252))
+OWN = ip_address("10.77.0.10")
+SOURCES = [ip_address(f"10.77.0.{n}") for n in (9, 10, 20, 30)]
+CHECKS = (
+    CheckSettings(name="critical", critical=True, rise=2, fall=2),
+    CheckSettings(name="weighty", weight=-120, rise=1, fall=1),
+)
+QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+INTERVALS = {2: [1.0, 2.0, 255.0], 3: [0.01, 0.1, 1.0, 40.95]}
+addresses = st.lists(st.sampled_from(VIPS), min_size=1, unique=True).map(tuple)
+
+
+class OneRouter(RuleBasedStateMachine):
+    """One Node with one router, and a world that does what it likes."""
+
+    @initialize(
+        version=st.sampled_from([2, 3]),
+        priority=st.sampled_from([1, 50, 100, 200, 254, 255]),
+        preempt=st.booleans(),
+        preempt_delay=st.sampled_from([0.0, 5.0]),
+        down_timer_adverts=st.sampled_from([1, 3, 5]),
+        data=st.data(),
+    )
+    def begin(self, *, version, priority, preempt, preempt_delay, down_timer_adverts, data):
+        self.now = 1000.0
+        self.actions = []
+        self.fresh = False
+        self.settings = RouterSettings(
+            name=NAME,
+            interface="eth0",
+            vrid=51,
+            version=version,
+            priority=priority,
+            owner=priority == 255,
+            advertisement_interval=data.draw(st.sampled_from(INTERVALS[version])),
+            virtual_addresses=VIPS,
+            preempt=preempt,
+            preempt_delay=preempt_delay,
+            down_timer_adverts=down_timer_adverts,
+        )
+        self.node = Node([InstanceSettings(router=self.settings, checks=CHECKS)], self.now)
+        self.seqs = itertools.count(1)
+        if data.draw(st.booleans()):
+            self.feed(LinkChanged("eth0", up=True, primary={4: OWN}))
+            self.feed(PlanReported(NAME))
+            self.feed(VerdictReported(NAME, "critical", healthy=True))
+            self.feed(Startup(NAME))
+
+    @property
+    def router(self):
+        return self.node.instances[NAME].router
+
+    def feed(self, event):
+        before = self.router.state
+        self.actions = self.node.handle(event, self.now)
+        self.fresh = isinstance(event, Tick)
+        self.judge(before)
+
+    def judge(self, before):
+        """Actions against the state before and after; no transition happens but those that are told."""
+        state = before
+        for action in self.actions:
+            if isinstance(action, Transition):
+                assert (action.old, action.seq) == (state, next(self.seqs))
+                state = action.new
+        assert state is self.router.state
+        for action in self.actions:
+            match action:
+                case SendAdvertisement(priority=0):
+                    assert before is State.MASTER
+                    assert self.router.state is not State.MASTER
+                case SendAdvertisement(priority=priority):
+                    assert self.router.state is State.MASTER
+                    assert priority == self.router.priority
+                case Announce():
+                    assert self.router.state is State.MASTER
+                    assert self.router.tenure.installed
+                case SetAddresses(bound=bound, held=held):
+                    assert not bound or self.router.state in {State.MASTER, State.BACKUP}
+                    assert not (bound and held)
+                    assert {*bound, *held} <= set(self.settings.all_addresses) | set(VIPS)
+
+    # -- the world
+
+    @rule(seconds=st.sampled_from([0.0, 0.001, 0.01, 0.3, 1.0, 4.0, 100.0]))
+    def time_passes_and_somebody_ticks(self, seconds):
+        self.now += seconds
+        self.feed(Tick())
+
+    @rule(times=st.integers(1, 5))
+    def deadlines_are_met(self, times):
+        for _ in range(times):
+            if self.node.deadline < inf:
+                self.now = max(self.now, self.node.deadline)
+                self.feed(Tick())
+
+    @rule(seconds=st.sampled_from([0.001, 0.1, 1.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+        self.fresh = False
+
+    @rule(priority=st.sampled_from([0, 1, 50, 100, 200, 254, 255]), source=st.sampled_from(SOURCES), data=st.data())
+    def an_advert_comes(self, priority, source, data):
+        own = self.settings.advertisement_interval
+        interval = own if self.settings.version == 2 else data.draw(st.sampled_from(INTERVALS[3]))
+        advert = Advertisement(
+            version=self.settings.version, vrid=51, priority=priority, interval=interval, addresses=VIPS
+        )
+        self.feed(AdvertReceived(NAME, advert, source))
+
+    @rule()
+    def the_keeper_is_done(self):
+        self.feed(AddressesInstalled(NAME))
+
+    @rule()
+    def the_kernel_refuses(self):
+        self.feed(AddressesRefused(NAME, "10.77.0.250: EINVAL"))
+
+    @rule(which=addresses)
+    def addresses_are_removed(self, which):
+        self.feed(AddressesLost(NAME, which, "networkd"))
+
+    @rule(which=addresses)
+    def addresses_are_claimed(self, which):
+        self.feed(AddressesClaimed(NAME, which, "02:00:00:00:00:20"))
+
+    @rule(up=st.booleans(), primary=st.sampled_from([{}, {4: OWN}, {4: SOURCES[2]}]))
+    def the_link_changes(self, up, primary):
+        self.feed(LinkChanged("eth0", up=up, primary=primary, problem="" if up else "no carrier"))
+
+    @rule(check=st.sampled_from(["critical", "weighty"]), healthy=st.booleans(), immediate=st.booleans())
+    def a_check_answers(self, check, healthy, immediate):
+        self.feed(VerdictReported(NAME, check, healthy, immediate=immediate))
+
+    @rule(problem=st.sampled_from(["", "eth9 does not exist"]))
+    def a_plan_is_made(self, problem):
+        self.feed(PlanReported(NAME, problem))
+
+    @rule()
+    def startup(self):
+        self.feed(Startup(NAME))
+
+    @rule()
+    @precondition(lambda self: self.router.state is not State.INITIALIZE)
+    def shutdown(self):
+        self.feed(Shutdown(NAME))
+
+    @rule(data=st.data(), critical=st.booleans(), count=st.integers(1, 3))
+    def a_new_configuration(self, data, critical, count):
+        old = self.settings
+        self.settings = RouterSettings(
+            name=NAME,
+            interface="eth0",
+            vrid=51,
+            version=old.version,
+            priority=255 if old.owner else data.draw(st.sampled_from([1, 100, 254])),
+            owner=old.owner,
+            advertisement_interval=data.draw(st.sampled_from(INTERVALS[old.version])),
+            virtual_addresses=VIPS[:count],
+        )
+        checks = (CheckSettings(name="critical", critical=critical, weight=0 if critical else 5), CHECKS[1])
+        self.feed(ConfigurationReplaced((InstanceSettings(router=self.settings, checks=checks),)))
+
+    # -- what must hold
+
+    @invariant()
+    def c_fsm_31_one_timer_is_armed_and_the_right_one(self):
+        armed = (self.router.down_at < inf, self.router.adver_at < inf)
+        assert armed == (self.router.state is State.BACKUP, self.router.state is State.MASTER)
+
+    @invariant()
+    def no_deadline_is_left_behind_by_a_tick(self):
+        assert not self.fresh or self.node.deadline > self.now
+
+    @invariant()
+    def addresses_are_bound_only_where_they_may_be(self):
+        tenure = self.router.tenure
+        assert tenure.serving == (self.router.state is State.MASTER)
+        assert tenure.bound or not (tenure.serving or tenure.installed)
+        assert not tenure.bound or self.router.state in {State.MASTER, State.BACKUP}
+        assert not (tenure.bound and tenure.held)
+        assert set(tenure.held) <= set(VIPS)
+        assert (tenure.hold_until < inf) == bool(tenure.held)
+
+    @invariant()
+    def a_router_with_a_cause_is_not_in_the_election(self):
+        instance = self.node.instances[NAME]
+        assert not (instance.causes and self.router.state in {State.MASTER, State.BACKUP})
+
+    @invariant()
+    def c_pkt_03_the_priority_stays_in_its_bounds(self):
+        assert (self.router.priority == 255) == self.settings.owner
+        assert 1 <= self.router.priority <= 255
+
+
+TestOneRouter = OneRouter.TestCase
+TestOneRouter.settings = settings(max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=QUIET)
+
+
+def skew_and_down(priority, interval, version):
+    router = RouterSettings(
+        name=NAME,
+        interface="eth0",
+        vrid=51,
+        version=version,
+        priority=priority,
+        advertisement_interval=interval,
+        virtual_addresses=VIPS,
+    )
+    node = Node([InstanceSettings(router=router)], 0.0)
+    return node.instances[NAME].router.skew_time, node.instances[NAME].router.master_down_interval
+
+
+intervals = st.one_of(
+    st.tuples(st.just(3), st.integers(1, 4095).map(lambda n: n / 100)), st.tuples(st.just(2), st.integers(1, 255))
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 254), min_size=2, max_size=2, unique=True).map(sorted), intervals)
+def test_c_tmr_06_skew_is_strictly_ordered_by_priority(pair, version_and_interval):
+    version, interval = version_and_interval
+    (low_skew, low_down), (high_skew, high_down) = (skew_and_down(each, interval, version) for each in pair)
+    assert 0 < high_skew < low_skew < max(interval, 1.0)
+    assert 3 * interval < high_down < low_down < 3 * interval + max(interval, 1.0)
+    assert low_skew - high_skew == pytest.approx((pair[1] - pair[0]) / 256 * (1.0 if version == 2 else interval))
