@@ -6,6 +6,7 @@ A new connection each time, because an nginx that no longer accepts must not pas
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401 - see below
 import http.client
 import socket
 import ssl
@@ -16,6 +17,9 @@ from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from hafw.api import Verdict
+
+# socket encodes host names with encodings.idna, which Python would load at the first check. By then the process is
+# nobody, and where Python lies under a private home (pyenv of root), nobody may not read it.
 
 MOST_BODY = 64 * 1024
 """Octets of the body that are read; more proves nothing more."""

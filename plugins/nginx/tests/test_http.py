@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
-from hafw.api import Duration, Verdict
 from hafw_nginx import Nginx, Options
+
+from hafw.api import Duration, Verdict
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -95,6 +97,17 @@ def test_a_large_body_is_not_read_to_its_end(answering):
     megabyte = b"x" * 2**20
     port, _ = answering([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (10**9), *[megabyte] * 8])
     assert ask(f"http://127.0.0.1:{port}/") == Verdict(True, "HTTP 200")
+
+
+def test_a_check_imports_nothing_because_nobody_may_not_be_able_to_read_it(answering, free_port):
+    port, _ = answering([OK])
+    code = (
+        "import sys; from hafw_nginx import Nginx, Options; nginx = Nginx(); known = set(sys.modules)\n"
+        f"for port in ({port}, {free_port}):\n"
+        "    nginx.configure(Options(url=f'http://localhost:{port}/')); nginx.check()\n"
+        "print(sorted(set(sys.modules) - known))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=20) == "[]\n"
 
 
 @pytest.fixture(scope="module")
