@@ -38,13 +38,19 @@ def parse_duration(text: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest exact spelling that ``parse_duration`` reads: ``"40.95s"``, ``"10m"``."""
+    """The shortest spelling that ``parse_duration`` reads back as the same: ``"40.95s"``, ``"10m"``."""
     if 0 < seconds < 1:
-        return f"{seconds * 1000:.10g}ms"
+        return f"{_decimal(seconds * 1000, 6)}ms"
     for unit in ("h", "m"):
         if seconds and seconds % _UNITS[unit] == 0:
-            return f"{seconds / _UNITS[unit]:.10g}{unit}"
-    return f"{seconds:.10g}s"
+            return f"{_decimal(seconds / _UNITS[unit], 0)}{unit}"
+    return f"{_decimal(seconds, 9)}s"
+
+
+def _decimal(number: float, digits: int) -> str:
+    """Never with an exponent, which no duration has."""
+    text = f"{number:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
 
 
 class Secret:

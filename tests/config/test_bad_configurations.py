@@ -574,6 +574,7 @@ virtual_addresses = ["192.0.2.1"]
         ["config.toml:11", "instance.VI_1.auth.password"],
         ["config.toml:12", "instance.VI_1.check.nginx"],
         ["config.toml:13", "instance.VI_1.check.nginx.rise = 0"],
+        ["config.toml:14", "warning"],
         ["config.toml:17", 'instance.VI_2.virtual_addresses[0] = "192.0.2.1"'],
         ["config.toml:18", "plugin.haproxy"],
     ]

@@ -1,0 +1,121 @@
+"""``hafw check`` and ``hafw schema`` through the real command, with the real plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hafw.cli.check import exit_code
+from hafw.config import Problem
+from hafw.config.system import CAPABILITIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
+
+
+def hafw(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run in the folder of the configuration, so that it is called ``config.toml``."""
+    command = [sys.executable, "-m", "hafw", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def check(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "config.toml").write_text(text)
+    (folder / "config.toml").chmod(0o644)
+    return hafw(folder, "check", "--node", "lb1", *options, "config.toml")
+
+
+def test_good_configuration_is_one_line(tmp_path: Path):
+    done = check(tmp_path, GOOD, "--no-system")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 1 instance, node lb1\n", "")
+
+
+def test_mistakes_of_file_and_plugins_are_reported_in_one_run(tmp_path: Path):
+    text = GOOD.replace("51", "300") + 'virtual_adresses = []\n[plugin.nginx]\nurl = 3\nexpekt = "200"\n'
+    done = check(tmp_path, text, "--no-system")
+    assert done.stderr.splitlines() == [
+        "config.toml:3: instance.VI_1.vrid = 300: must be 1 to 255",
+        "config.toml:5: instance.VI_1.virtual_adresses: unknown key (did you mean virtual_addresses?)",
+        "config.toml:7: plugin.nginx.url = 3: must be a string",
+        "config.toml:8: plugin.nginx.expekt: unknown key (did you mean expect?)",
+        "4 errors",
+    ]
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_warnings_count_only_with_strict(tmp_path: Path):
+    text = f'{GOOD}preempt = false\npreempt_delay = "5s"\n'
+    for options, code in (((), 0), (("--strict",), 4)):
+        done = check(tmp_path, text, "--no-system", *options)
+        assert done.returncode == code
+        assert done.stderr.endswith("has no effect with preempt = false: leave it out\n1 warning\n")
+        assert done.stdout == "ok: 1 instance, node lb1\n"
+
+
+def test_print_shows_the_effective_configuration_without_the_password(tmp_path: Path):
+    text = f'{GOOD}version = 2\nauth = {{ type = "pass", password = "geheim" }}\n'
+    done = check(tmp_path, text, "--no-system", "--print")
+    assert done.returncode == 0
+    assert "advertisement_interval = " in done.stdout
+    assert "geheim" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as root the script would run as root")
+def test_script_that_others_can_change_is_exit_code_5(tmp_path: Path):
+    script = tmp_path / "notify.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o777)
+    text = GOOD.replace("eth0", "lo") + f'[plugin.notify_script]\nnotify = "{script}"\n'
+    done = check(tmp_path, text)
+    assert (
+        f"config.toml:6: plugin.notify_script.notify: {script} would run as root, but {script} is writable by everybody"
+        f' (mode 0777): chmod o-w {script}, or set user = "nobody"\n'
+    ) in done.stderr
+    assert done.returncode == 5
+
+
+def test_interface_that_is_not_there_is_found_on_the_real_machine(tmp_path: Path):
+    done = check(tmp_path, GOOD.replace("eth0", "hafw-none"))
+    assert 'config.toml:2: warning: instance.VI_1.interface = "hafw-none": does not exist here' in done.stderr
+
+
+def test_file_that_is_no_toml(tmp_path: Path):
+    done = check(tmp_path, "[instance.VI_1\n")
+    assert (done.returncode, done.stderr) == (3, f"{done.stderr.splitlines()[0]}\n1 error\n")
+    assert done.stderr.startswith("config.toml:1: not TOML: ")
+
+
+def test_schema_describes_installed_plugins(tmp_path: Path):
+    done = hafw(tmp_path, "schema")
+    assert done.returncode == 0, done.stderr
+    schema = json.loads(done.stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "url" in schema["properties"]["plugin"]["properties"]["nginx"]["properties"]
+
+
+INSECURE = Problem("plugin.x.notify", "/x is writable by everybody (mode 0777): chmod o-w /x")
+INCAPABLE = Problem(CAPABILITIES, "CAP_NET_RAW is needed")
+WRONG = Problem("instance.VI_1.vrid", "= 300: must be 1 to 255")
+WARNING = Problem("instance.VI_1.interface", "does not exist", severity="warning")
+
+
+@pytest.mark.parametrize(
+    ("problems", "strict", "code"),
+    [
+        ([], True, 0),
+        ([WARNING], False, 0),
+        ([WARNING], True, 4),
+        ([WARNING, WRONG, INSECURE, INCAPABLE], False, 3),
+        ([INSECURE, INCAPABLE], True, 5),
+        ([INCAPABLE, WARNING], True, 7),
+    ],
+)
+def test_exit_code_says_what_to_fix_first(problems: list[Problem], strict: bool, code: int):
+    assert exit_code(problems, strict=strict) == code

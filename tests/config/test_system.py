@@ -1,0 +1,145 @@
+"""What a machine can lack for a configuration. The machine is an argument, the users and capabilities are real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hafw.config import load
+from hafw.config.system import CAPABILITIES, Own, check_system, missing_capabilities
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
+
+
+def own(text: str, *, bound_by_hafw: bool = False) -> Own:
+    address, _, length = text.partition("/")
+    return Own(ip_address(address), int(length), bound_by_hafw)
+
+
+MACHINE = {"lo": (own("127.0.0.1/8"),), "eth0": (own("192.0.2.1/24"), own("fe80::a/64"))}
+
+
+def complaints(tmp_path: Path, text: str, machine: dict[str, tuple[Own, ...]]) -> list[str]:
+    """Without those about capabilities, which depend on who runs the tests."""
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    file.chmod(0o644)
+    found = check_system(load(file, "lb1")[0], machine)
+    return [problem.render("c") for problem in found if problem.path != CAPABILITIES]
+
+
+def test_machine_that_fits_is_fine(tmp_path: Path):
+    assert complaints(tmp_path, BASE, MACHINE) == []
+
+
+def test_interface_that_is_not_there_is_waited_for(tmp_path: Path):
+    assert complaints(tmp_path, BASE.replace("eth0", "eth7"), MACHINE) == [
+        'c: warning: instance.VI_1.interface = "eth7": does not exist here (there is eth0 and lo): it is waited for'
+    ]
+
+
+def test_virtual_address_outside_every_subnet_is_a_warning(tmp_path: Path):
+    assert complaints(tmp_path, BASE.replace("192.0.2", "198.51.100"), MACHINE) == [
+        (
+            'c: warning: instance.VI_1.virtual_addresses: "198.51.100.250" is outside every subnet of eth0'
+            " (192.0.2.0/24): neighbours may not reach it"
+        )
+    ]
+
+
+def test_own_address_as_virtual_one_needs_owner(tmp_path: Path):
+    text = BASE.replace("2.250", "2.1")
+    assert complaints(tmp_path, text, MACHINE) == [
+        (
+            'c: instance.VI_1.virtual_addresses: "192.0.2.1" is eth0\'s own address already:'
+            " choose a free one, or owner = true with priority 255"
+        )
+    ]
+    assert complaints(tmp_path, f"{text}owner = true\n", MACHINE) == []
+
+
+def test_owner_without_the_address_is_a_warning(tmp_path: Path):
+    assert complaints(tmp_path, f"{BASE}owner = true\n", MACHINE) == [
+        (
+            'c: warning: instance.VI_1.virtual_addresses: "192.0.2.250" is not an address of eth0,'
+            " though owner = true says so"
+        )
+    ]
+
+
+@pytest.mark.parametrize("bound", [own("192.0.2.250/24", bound_by_hafw=True), own("192.0.2.250/32")])
+def test_running_master_does_not_take_its_own_binding_for_the_machines(tmp_path: Path, bound: Own):
+    assert complaints(tmp_path, BASE, {"eth0": (*MACHINE["eth0"], bound)}) == []
+
+
+def test_itself_among_the_peers_is_refused(tmp_path: Path):
+    assert complaints(tmp_path, f'{BASE}unicast_peers = ["192.0.2.1", "192.0.2.2"]\n', MACHINE) == [
+        (
+            'c: instance.VI_1.unicast_peers: "192.0.2.1" is an address of this machine:'
+            " name the others only, by node if need be"
+        )
+    ]
+
+
+def test_source_address_that_is_not_there_is_waited_for(tmp_path: Path):
+    assert complaints(tmp_path, f'{BASE}source_address = "192.0.2.9"\n', MACHINE) == [
+        'c: warning: instance.VI_1.source_address = "192.0.2.9": no interface has it now: it is waited for'
+    ]
+
+
+def test_unknown_user_and_group_are_refused(tmp_path: Path):
+    text = f'{BASE}[plugin.nginx]\nuser = "nobdy"\n[control]\ngroup = "hafwadm"\n'
+    assert complaints(tmp_path, text, MACHINE) == [
+        'c: plugin.nginx.user = "nobdy": no such user on this machine: useradd --system nobdy, or "nobody"',
+        'c: control.group = "hafwadm": no such group on this machine: groupadd --system hafwadm',
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a daemon that runs as root needs a file that only root can write")
+def test_configuration_that_others_can_write_is_refused(tmp_path: Path):
+    tmp_path.chmod(0o777)
+    assert complaints(tmp_path, BASE, MACHINE) == [
+        f"c: {tmp_path} is writable by everybody (mode 0777): chmod o-w {tmp_path}"
+    ]
+
+
+CHECK = """
+import sys
+from hafw.config import load
+from hafw.config.system import check_system, missing_capabilities
+print(missing_capabilities())
+for problem in check_system(load(sys.argv[1], "lb1")[0], {"eth0": ()}):
+    print(problem.render("c"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop capabilities for the test")
+def test_missing_capabilities_are_named_with_the_way_to_grant_them(tmp_path: Path):
+    file = tmp_path / "config.toml"
+    file.write_text(f'{BASE}[plugin.nginx]\nuser = "nobody"\n')
+    bounded = ["setpriv", "--bounding-set=-net_raw,-kill", "--inh-caps=-all", sys.executable, "-c", CHECK, file]
+    lines = subprocess.run(bounded, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert lines[0] == "['CAP_NET_RAW']"
+    assert lines[1:3] == [
+        (
+            "c: capabilities: CAP_NET_RAW is needed for the daemon and not in effect here:"
+            " run as root, or AmbientCapabilities=CAP_NET_RAW in the unit"
+        ),
+        (
+            "c: capabilities: CAP_KILL is needed for user = nobody and not in effect here:"
+            " run as root, or AmbientCapabilities=CAP_KILL in the unit"
+        ),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root has them")
+def test_root_misses_nothing():
+    assert missing_capabilities() == []
