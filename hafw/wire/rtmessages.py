@@ -208,7 +208,7 @@ def parse_link_untrusted(body: bytes) -> Link | None:
         name=_text(found[_IFLA_IFNAME]),
         up=bool(flags & _IFF_UP),
         carrier=bool(flags & _IFF_LOWER_UP),
-        operstate=found.get(_IFLA_OPERSTATE, b"\0")[0],
+        operstate=_octet(found.get(_IFLA_OPERSTATE, b"")),
         mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
         mtu=_u32_untrusted(found.get(_IFLA_MTU, bytes(4))),
         promotes=_promotes_untrusted(found.get(_IFLA_AF_SPEC, b"")),
@@ -241,7 +241,7 @@ def parse_address_untrusted(body: bytes) -> AddressEntry | None:
         scope=scope,
         label=_text(found.get(_IFA_LABEL, b"")),
         flags=_u32_untrusted(found[_IFA_FLAGS]) if _IFA_FLAGS in found else flags,
-        proto=found.get(_IFA_PROTO, b"\0")[0],
+        proto=_octet(found.get(_IFA_PROTO, b"")),
     )
 
 
@@ -289,6 +289,10 @@ def _u32_untrusted(data: bytes) -> int:
         raise MalformedMessage(f"number of {len(data)} octets")
     value: int = _U32.unpack(data)[0]
     return value
+
+
+def _octet(data: bytes) -> int:
+    return int.from_bytes(data[:1])
 
 
 def _text(data: bytes) -> str:

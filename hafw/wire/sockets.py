@@ -39,9 +39,10 @@ class VrrpSocket:
     ``undecodable`` counts, by reason, the datagrams whose IP header could not be read.
     """
 
-    def __init__(self, opened: socket.socket, ifindex: int, family: int) -> None:
+    def __init__(self, opened: socket.socket, ifindex: int, family: int, group: IPAddress | None) -> None:
         self.ifindex = ifindex
         self.family = family
+        self.group = group
         self.undecodable: Counter[str] = Counter()
         self._socket = opened
 
@@ -62,7 +63,7 @@ class VrrpSocket:
         except OSError:
             opened.close()
             raise
-        return cls(opened, ifindex, family)
+        return cls(opened, ifindex, family, group)
 
     def fileno(self) -> int:
         """To wait on, and to duplicate."""
@@ -92,11 +93,16 @@ class VrrpSocket:
         received = []
         for _ in range(limit):
             try:
-                received.append(self._receive_ipv4() if self.family == 4 else self._receive_ipv6())
+                datagram = self._receive_ipv4() if self.family == 4 else self._receive_ipv6()
             except BlockingIOError:
                 break
             except BadPacket as bad:
                 self.undecodable[bad.reason] += 1
+                continue
+            to = datagram.destination
+            # A raw IPv6 socket hears every group that anybody here has joined, whatever its own memberships are.
+            if to is None or not to.is_multicast or to == self.group:
+                received.append(datagram)
         return received
 
     def _receive_ipv4(self) -> Datagram:
