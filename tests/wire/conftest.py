@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,25 +37,48 @@ class Segment:
 
     def __init__(self) -> None:
         for name in ("all", "default"):
-            Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0", encoding="ascii")
+            self.set(f"net/ipv6/conf/{name}/accept_dad", "0")
         self.ip("link set lo up")
         self.ip(f"link add near address {self.near_mac} type veth peer name far address {self.far_mac}")
         for name in ("near", "far"):
             self.ip(f"link set {name} addrgenmode none")
-            self.ip(f"link set {name} up")
+        self.up()
         self.ip("address add 192.0.2.1/24 dev near")
         self.ip("address add fe80::1/64 dev near nodad")
         self.near = socket.if_nametoindex("near")
         self.far = socket.if_nametoindex("far")
-        self._tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_ALL)
-        self._tap.bind(("far", ETH_P_ALL))
-        self._tap.settimeout(PATIENCE)
+        self._tap = self._open_tap()
 
     def close(self) -> None:
         self._tap.close()
 
+    def _open_tap(self) -> socket.socket:
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_ALL)
+        tap.bind(("far", ETH_P_ALL))
+        tap.settimeout(PATIENCE)
+        return tap
+
+    def make_anew(self, index: int) -> None:
+        """Take the cable away and lay another one: the same names, and a new index for ``near``."""
+        self.ip("link del near")
+        self.ip(f"link add near index {index} type veth peer name far")
+        self.up()
+        self._tap.close()
+        self._tap = self._open_tap()
+
+    def set(self, sysctl: str, value: str) -> None:
+        Path("/proc/sys", sysctl).write_text(value, encoding="ascii")
+
     def ip(self, arguments: str) -> str:
         return subprocess.run(["ip", *arguments.split()], check=True, capture_output=True, text=True).stdout
+
+    def up(self) -> None:
+        """Both ends, and wait until frames pass: the kernel notices a carrier some time after it is there."""
+        for name in ("near", "far"):
+            self.ip(f"link set {name} up")
+        deadline = time.monotonic() + PATIENCE
+        while {each["operstate"] for each in json.loads(self.ip("-json link show type veth"))} != {"UP"}:
+            assert time.monotonic() < deadline, "the links do not come up"
 
     def addresses(self, interface: str = "near") -> list[str]:
         """What iproute2 says is there, with lengths."""

@@ -157,7 +157,7 @@ def test_over_a_link_that_is_down_nothing_is_sent_and_nothing_raised(segment, cl
         segment.ip("link set near down")
         assert sender.send_some([arp(1)], 1) == 0
     assert claims[4].drain() == {}
-    segment.ip("link set near up")
+    segment.up()
     segment.inject(arp(1))
     segment.wait_readable(claims[4])
     assert IPv4Address(VIP) in claims[4].drain()

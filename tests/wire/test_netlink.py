@@ -93,8 +93,7 @@ def test_a_refusal_names_the_address_and_the_kernels_reason(segment):
 
 
 def test_a_reason_in_the_kernels_own_words_is_kept(segment):
-    with open("/proc/sys/net/ipv6/conf/near/disable_ipv6", "w", encoding="ascii") as setting:  # noqa: PTH123 - a sysctl
-        setting.write("1")
+    segment.set("net/ipv6/conf/near/disable_ipv6", "1")
     with Netlink() as netlink:
         (refusal,) = netlink.change([AddressEntry(segment.near, V6, 128)], [])
     assert refusal.errno == errno.EACCES
