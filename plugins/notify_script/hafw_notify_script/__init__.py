@@ -11,9 +11,9 @@ import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from hafw.api import Duration, Router, StateChange, hookimpl
 from msgspec import Meta
 
+from hafw.api import Duration, Router, StateChange, hookimpl
 from hafw_notify_script.command import MERCY, mistakes, run, split
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class NotifyScript:
     @property
     def deadline(self) -> float:
         """Seconds that the host has to allow one event: two commands, each with its timeout and its time to die."""
-        return 2 * (self._options.timeout + MERCY) + 1
+        return float(2 * (self._options.timeout + 2 * MERCY) + 1)
 
     @hookimpl
     def options(self) -> type[Options]:

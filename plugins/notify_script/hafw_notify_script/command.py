@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -98,9 +99,9 @@ class Outcome:
 
 
 def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outcome:
-    """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, 2 s, SIGKILL.
+    """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, and SIGKILL 2 s later.
 
-    The end is that of the process and not of its output: a daemon that a script starts may keep that open for ever.
+    What SIGKILL does not end within 2 s more is given up. The end is that of the process and not of its output: a daemon that a script starts may keep that open for ever.
     """
     try:
         process = subprocess.Popen(
@@ -115,8 +116,7 @@ def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outc
         )
     except OSError as error:
         return Outcome(127, f"cannot start: {(error.strerror or str(error)).lower()}")
-    with process:
-        tail = Tail(process)
+    with contextlib.closing(Tail(process)) as tail:
         if tail.read_until(time.monotonic() + timeout):
             code = process.wait()
             return Outcome(code if code >= 0 else 128 - code, tail.text())
@@ -124,6 +124,9 @@ def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outc
         tail.read_until(time.monotonic() + MERCY)
         # Also when it obeyed: what it started and left behind in its group may not have.
         signal_group(process, signal.SIGKILL)
+        if not tail.read_until(time.monotonic() + MERCY):
+            return Outcome(124, f"{tail.text()}\nstill runs after {timeout:g}s and cannot be killed".lstrip())
+        process.wait()
         return Outcome(124, f"{tail.text()}\nkilled after {timeout:g}s".lstrip())
 
 
@@ -136,11 +139,12 @@ def die_with_parent() -> None:
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the command and everything that it started, as far as that stayed in its group."""
-    try:
+    """Signal the command and everything that it started, as far as that stayed in its group.
+
+    A script that has become another user may be out of reach: we have no capability to signal it.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
 
 
 class Tail:
@@ -149,7 +153,8 @@ class Tail:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         self._process = process
-        self._pipe = process.stdout.fileno()
+        self._stdout = process.stdout
+        self._pipe = self._stdout.fileno()
         self._kept = b""
         os.set_blocking(self._pipe, False)
 
@@ -182,6 +187,10 @@ class Tail:
         except BlockingIOError:
             pass
         return True
+
+    def close(self) -> None:
+        """Stop listening; whoever still writes gets SIGPIPE."""
+        self._stdout.close()
 
     def text(self) -> str:
         """What was kept; octets that are no UTF-8 are replaced."""

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hafw.api import Duration, Router, StateChange
 from hafw_notify_script import NotifyScript, Options
+
+from hafw.api import Duration, Router, StateChange
 
 ROUTER = Router(name="VI_1", vrid=51, version=3, priority=150, interface="eth0")
 PATIENCE = 10.0
@@ -151,6 +152,19 @@ def test_a_script_that_ignores_sigterm_is_killed(script, monkeypatch):
     assert outcome == {"output": f"{path}: killed after 0.2s", "exit": 124}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_script_that_cannot_be_killed_is_given_up(script, monkeypatch):
+    """As when it has become another user: a test may not make such a process, so nobody is signalled here."""
+    monkeypatch.setattr("hafw_notify_script.command.MERCY", 0.05)
+    monkeypatch.setattr("hafw_notify_script.command.signal_group", lambda _process, _number: None)
+    path = script("unreachable.sh", "echo $$; exec sleep 1000")
+    outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
+    pid = int(outcome["output"].split()[1])
+    assert outcome == {"output": f"{path}: {pid}\nstill runs after 0.2s and cannot be killed", "exit": 124}
+    os.kill(pid, signal.SIGKILL)
+    assert is_gone(pid)
+
+
 def test_a_daemon_that_a_script_starts_is_not_waited_for(script):
     path = script("starts.sh", "sleep 1000 & echo $!")
     began = time.monotonic()
@@ -191,7 +205,7 @@ def is_gone(pid: int, patience: float = PATIENCE) -> bool:
 
 
 def test_the_deadline_leaves_time_for_both_scripts_to_be_killed():
-    assert configured(notify="true", timeout=Duration(3)).deadline == 2 * (3 + 2) + 1
+    assert configured(notify="true", timeout=Duration(3)).deadline == 2 * (3 + 2 + 2) + 1
 
 
 def refusal(**options: object) -> list[str]:
