@@ -101,7 +101,8 @@ class Outcome:
 def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outcome:
     """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, and SIGKILL 2 s later.
 
-    What SIGKILL does not end within 2 s more is given up. The end is that of the process and not of its output: a daemon that a script starts may keep that open for ever.
+    What SIGKILL does not end within 2 s more is given up. The end is that of the process and not of its output: a
+    daemon that a script starts may keep that open for ever.
     """
     try:
         process = subprocess.Popen(
