@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
-_PR_SET_PDEATHSIG: Final = 1
 _NEEDED_CAPABILITIES: Final = 1 << 12 | 1 << 13 | 1 << 21
 """CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN."""
 
@@ -85,11 +84,6 @@ def inside(network: int) -> Iterator[None]:
     with _coming_back():
         _setns(network)
         yield
-
-
-def die_with_parent() -> None:
-    """For the child between fork and exec: SIGKILL when the thread that started it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)
 
 
 @contextlib.contextmanager

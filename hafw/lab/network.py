@@ -1,7 +1,7 @@
 """A switch and hosts on one machine: a bridge in one network namespace, each host in another, a veth between them.
 
-Nothing of it is visible outside: the namespaces have no name, and end with the lab. Whatever runs in one of them was
-started by the lab, so membership is what ``close`` ends processes by, those that detached themselves too.
+Nothing of it is visible outside: the namespaces have no name, and end with the lab. So does whatever runs in them, even
+when this process is killed: the janitor is told of each network as it is made.
 
 No sysctl is written, because /proc/sys is read-only in containers: addresses come without DAD and without the kernel's
 own link-local address instead.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from hafw.lab import namespaces
+from hafw.lab import janitor, namespaces
 from hafw.lab.capture import Capture
-from hafw.lab.namespaces import LabRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +32,7 @@ INTERFACE: Final = "eth0"
 
 _BRIDGE: Final = "switch"
 _MAX_HOSTS: Final = 250
-_SWEEPS: Final = 100
-_SWEEP_PAUSE: Final = 0.02
+_CLEANUP_TIMEOUT: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +51,12 @@ class Lab:
         self._processes: list[subprocess.Popen[Any]] = []
         self.resources: Final = contextlib.ExitStack()
         """What else ends with the lab."""
-        self._networks = [namespaces.new_network()]
-        self._switch = self._networks[0]
+        self._networks: list[int] = []
         self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
+        argv = [sys.executable, "-I", "-S", janitor.__file__, str(self.directory)]
+        self._janitor = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, process_group=0)
         try:
+            self._switch = self._new_network()
             self._ip(self._switch, f"link add {_BRIDGE} type bridge mcast_snooping 0", f"link set {_BRIDGE} up")
         except BaseException:
             self.close()
@@ -74,11 +73,10 @@ class Lab:
         number = len(self._hosts) + 1
         if number > _MAX_HOSTS:
             raise ValueError(f"host {name}: the lab holds at most {_MAX_HOSTS}")
-        network = namespaces.new_network()
+        network = self._new_network()
         directory = self.directory / name
         directory.mkdir()
         self._hosts[name] = _Host(network, directory)
-        self._networks.append(network)
         mac = f"02:00:00:00:00:{number:02x}"
         peer = f"peer name {INTERFACE} address {mac} netns /proc/self/fd/{network}"
         self._ip(
@@ -98,9 +96,9 @@ class Lab:
         return self._hosts[host].directory / name
 
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
-        """Start a process on a host, in a process group of its own; it dies with the lab, or with this process."""
+        """Start a process on a host, in a process group of its own; it ends with the lab at the latest."""
         with namespaces.inside(self._hosts[host].network):
-            process = subprocess.Popen(argv, process_group=0, preexec_fn=namespaces.die_with_parent, **options)  # noqa: PLW1509
+            process = subprocess.Popen(argv, process_group=0, **options)
         self._processes.append(process)
         return process
 
@@ -147,16 +145,25 @@ class Lab:
 
     def close(self) -> None:
         """End everything that runs on a host, and the network with it. Again: nothing."""
+        assert self._janitor.stdin is not None
+        self._janitor.stdin.close()
+        if self._janitor.wait(_CLEANUP_TIMEOUT):
+            raise RuntimeError("the janitor could not end every process of the lab: it has said which")
         for process in self._processes:
-            if process.poll() is None:
-                self.kill(process)
-        _sweep({os.fstat(network).st_ino for network in self._networks})
+            process.wait()
         for network in self._networks:
             os.close(network)
         self.resources.close()
         for kept in (self._networks, self._processes, self._hosts):
             kept.clear()
-        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _new_network(self) -> int:
+        network = namespaces.new_network()
+        self._networks.append(network)
+        assert self._janitor.stdin is not None
+        self._janitor.stdin.write(f"{os.fstat(network).st_ino}\n")
+        self._janitor.stdin.flush()
+        return network
 
     def _ip(self, network: int, *commands: str, keep: int | None = None) -> None:
         """Run ``ip`` commands in one process; ``keep`` is a descriptor that they name."""
@@ -174,22 +181,3 @@ class Lab:
         if done.returncode:
             with namespaces.step(f"run ip {'; '.join(commands)}"):
                 raise OSError(None, " ".join(done.stderr.split()))
-
-
-def _sweep(networks: set[int]) -> None:
-    """Kill whatever still lives in these networks, by pid, until nothing does."""
-    for _ in range(_SWEEPS):
-        left = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _lives_in(entry, networks)]
-        if not left:
-            return
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(_SWEEP_PAUSE)
-    raise LabRefused(f"processes {left} survive SIGKILL in the lab's namespaces: the kernel holds them")
-
-
-def _lives_in(process: Path, networks: set[int]) -> bool:
-    with contextlib.suppress(OSError):
-        return (process / "ns/net").stat().st_ino in networks
-    return False

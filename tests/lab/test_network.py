@@ -1,6 +1,6 @@
-import contextlib
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -80,9 +80,31 @@ def test_nothing_is_left_not_even_what_detached_itself(lab):
     directory = lab.directory
     assert Path(f"/proc/{detached}").exists()
     lab.close()
-    with contextlib.suppress(FileNotFoundError):  # no init in a container: a dead one may stay in the table
-        assert "Z" in Path(f"/proc/{detached}/stat").read_text().split()[2]
+    assert is_dead(detached)
     assert not directory.exists()
+
+
+def test_nothing_is_left_of_a_lab_that_was_killed(tmp_path):
+    """The janitor holds the other end of our pipe: its end is the end of the cleaning."""
+    program = (
+        "import sys, time; from hafw.lab.network import Lab; lab = Lab(); lab.add_host('lb1')\n"
+        "print(lab.popen('lb1', ['sleep', '1000'], stdout=2).pid, flush=True); time.sleep(1000)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as lab:
+        started = int(lab.stdout.readline())
+        lab.kill()
+        assert lab.stdout.read() == ""
+    assert is_dead(started)
+    assert not list(tmp_path.iterdir())
+
+
+def is_dead(pid):
+    """In a container nobody may take a dead orphan off the process table."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.mark.usefixtures("lab")
