@@ -261,3 +261,9 @@ def test_installed_plugins_are_found_by_metadata_without_importing_them():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "False\n"
     assert installed_plugins()["vip"] == ("hafw-plugin-vip",)
+
+
+def test_plugin_process_that_converts_its_options_loads_nothing_of_the_election():
+    code = "import sys, hafw.config.convert, hafw.config.permissions; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"hafw.node", "hafw.vrrp", "tomllib", "trio"} & set(done.stdout.split())
