@@ -195,9 +195,11 @@ class Tenure:
         return [Announce(self.settings.name)]
 
     def _schedule(self, now: float) -> None:
-        """Set when the next announcement is due, the one at ``now`` being made."""
+        """Set when the next announcement is due, the one at ``now`` being made; it stands for all that were missed."""
         self._announced += 1
         repeat, refresh = self.settings.announce_repeat, self.settings.announce_refresh
+        while self._announced < len(repeat) and self._announce_from + repeat[self._announced] <= now:
+            self._announced += 1
         if self._announced < len(repeat):
             self._announce_at = self._announce_from + repeat[self._announced]
         else:

@@ -36,11 +36,21 @@ def test_recovery_listens_for_a_whole_master_down_interval(bench):
     assert vr.deadline == 50.0 + 3.609375
 
 
-def test_recovery_forgets_the_learned_interval(bench):
+def test_recovery_forgets_who_was_heard_and_the_learned_interval(bench):
     vr = bench(priority=100).backup()
     vr.at(1.0).advert(200, interval=10.0)
     faulted(vr).at(2.0).link()
+    assert vr.router.peer is None
     assert vr.deadline == 2.0 + 3.609375
+
+
+def test_shutdown_ends_the_retries(bench):
+    vr = bench().promoted()
+    vr.refused()
+    vr.shutdown()
+    vr.claimed()
+    assert vr.node.done
+    assert vr.deadline == float("inf")
 
 
 def test_c_fsm_30_recovery_of_the_owner_is_mastership(bench):

@@ -106,9 +106,16 @@ class OneRouter(RuleBasedStateMachine):
                     assert self.router.state is State.MASTER
                     assert self.router.tenure.installed
                 case SetAddresses(bound=bound, held=held):
-                    assert not bound or self.router.state in {State.MASTER, State.BACKUP}
+                    assert not bound or {before, self.router.state} & {State.MASTER, State.BACKUP}
                     assert not (bound and held)
                     assert {*bound, *held} <= set(self.settings.all_addresses) | set(VIPS)
+
+        wanted = [action for action in self.actions if isinstance(action, SetAddresses)]
+        if wanted:
+            assert (wanted[-1].bound, wanted[-1].held) == (
+                self.settings.all_addresses if self.router.tenure.bound else (),
+                self.router.tenure.held,
+            )
 
     # -- the world
 

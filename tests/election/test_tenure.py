@@ -18,6 +18,12 @@ def test_c_arp_11_announced_at_0_50_ms_250_ms_1_s_5_s_then_every_60_s(bench):
     assert announcements(vr, 130.0) == pytest.approx([0.05, 0.25, 1.0, 5.0, 65.0, 125.0])
 
 
+def test_a_late_announcement_stands_for_those_that_were_missed(bench):
+    vr = bench().master()
+    assert vr.later(0.3).tick() == [vr.announces()]
+    assert announcements(vr, 10.0) == pytest.approx([0.7, 4.7])
+
+
 def test_no_refresh_means_the_repeats_only(bench):
     vr = bench(announce_refresh=0.0).master()
     assert announcements(vr, 1000.0) == pytest.approx([0.05, 0.25, 1.0, 5.0])
@@ -172,6 +178,16 @@ def test_the_fourth_removal_within_a_minute_is_answered_ever_more_slowly(bench):
         waits.append(vr.now - start)
         vr.installed()
     assert waits == pytest.approx([0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+def test_removals_within_the_last_minute_count(bench):
+    vr = bench().settled()
+    for _ in range(3):
+        vr.run(until=vr.now + 19.0)
+        assert vr.lost(VIP)[0] == vr.binds()
+        vr.installed()
+    vr.run(until=vr.now + 19.0)
+    assert [action.kind for action in vr.lost(VIP)] == ["vip_lost"]
 
 
 def test_removals_more_than_a_minute_ago_are_forgotten(bench):
