@@ -6,8 +6,10 @@ console when no syslog daemon runs, and then waits for it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from ipaddress import ip_address
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _SBIN: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/lib/frr")
 
 _START_TIMEOUT: Final = 5.0
+_ANSWER_TIMEOUT: Final = 0.5
 
 NGINX_CONFIGURATION: Final = """\
 # One process, so that its death is the death of nginx and nothing of it outlives the lab.
@@ -76,6 +79,24 @@ def start_web(lab: Lab, host: str) -> subprocess.Popen[Any]:
 def control_socket(lab: Lab, host: str) -> Path:
     """Where the hafw of this host listens."""
     return lab.path(host, "control.sock")
+
+
+def hafw_state(lab: Lab, host: str) -> str:
+    """Ask the hafw of this host for the state of its instance; empty when it does not answer."""
+    try:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(_ANSWER_TIMEOUT)
+            asked.connect(str(control_socket(lab, host)))
+            asked.sendall(b'{"do": "status"}\n')
+            answer = json.loads(asked.makefile("rb").readline())
+        return str(answer["instances"][0]["state"])
+    except (OSError, ValueError):
+        return ""
+
+
+def hears_vrrp(lab: Lab, host: str) -> bool:
+    """Whether some program on this host has a socket for VRRP (protocol 112, 0070 in the kernel's table)."""
+    return ":0070 " in lab.run(host, ["cat", "/proc/net/raw", "/proc/net/raw6"])
 
 
 def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:

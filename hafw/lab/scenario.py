@@ -6,9 +6,7 @@ measurement is not.
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +30,6 @@ _LOOK: Final = 0.02
 _ASK: Final = 0.1
 _PATIENCE: Final = 25.0
 """Seconds after which something that should happen counts as not happening."""
-_ANSWER_TIMEOUT: Final = 0.5
 _LEAD: Final = 0.3
 """Seconds before a failure that belong to its measurement: the last good probe lies in them."""
 _TAIL: Final = 1.5
@@ -157,15 +154,7 @@ class Cluster:
             log = self.lab.path(router, "hafw.log").read_text(encoding="utf-8", errors="replace")
             last = "\n  ".join(log.splitlines()[-10:])
             raise DemoFailed(f"hafw on {router} ended with status {daemon.returncode}; its last words:\n  {last}")
-        try:
-            with socket.socket(socket.AF_UNIX) as asked:
-                asked.settimeout(_ANSWER_TIMEOUT)
-                asked.connect(str(routers.control_socket(self.lab, router)))
-                asked.sendall(b'{"do": "status"}\n')
-                answer = asked.makefile("rb").readline()
-            return str(json.loads(answer)["instances"][0]["state"])
-        except (OSError, ValueError):
-            return DOWN
+        return routers.hafw_state(self.lab, router) or DOWN
 
 
 def play(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Row]:

@@ -104,19 +104,30 @@ def start(lab: Lab, program: str, host: str, case: Case) -> list[subprocess.Pope
     return routers.start_frr(lab, host, settings)
 
 
+def wait_until_ready(lab: Lab, program: str, host: str) -> None:
+    """A goodbye means nothing to a router that does not listen yet."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        ready = routers.hafw_state(lab, host) == "BACKUP" if program == "hafw" else routers.hears_vrrp(lab, host)
+        if ready:
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"{program} on {host} is not ready after {PATIENCE:g} s: see its log in {lab.directory}")
+
+
 def play(case: Case, high: str, low: str, lab: Lab) -> Story:
     story = Story(case, lab)
     for number, host in enumerate((HIGH, LOW), 1):
         lab.add_host(host, SOURCE[4][host] + "/24", SOURCE[6][host] + "/64", f"2001:db8:77::{number}/64")
     capture = lab.capture()
 
-    def chapter(name: str, winner: str, begin: float) -> None:
-        """Wait until the winner speaks, then long enough that a second MASTER would be heard twice."""
+    def chapter(name: str, winner: str, begin: float, *, alone: bool = False) -> None:
+        """Wait until the winner speaks, then, if it is not alone, so long that a second MASTER would speak twice."""
         story.winner[name], story.begin[name] = winner, begin
         capture.wait_for_advert(
             lambda advert: advert.host == winner and advert.priority > 0, since=begin, timeout=PATIENCE
         )
-        time.sleep(2.5 * case.interval + 0.1)
+        time.sleep(0.2 if alone else 2.2 * case.interval + 0.1)
         virtual = set(VIRTUAL[case.family])
         story.owners[name] = {host: lab.addresses(host) & virtual for host in (HIGH, LOW)}
 
@@ -124,6 +135,7 @@ def play(case: Case, high: str, low: str, lab: Lab) -> Story:
     first = start(lab, high, HIGH, case)
     start(lab, low, LOW, case)
     chapter("election", HIGH, begin)
+    wait_until_ready(lab, low, LOW)
     begin = time.time()
     for process in first:
         os.kill(process.pid, signal.SIGTERM)
@@ -136,7 +148,7 @@ def play(case: Case, high: str, low: str, lab: Lab) -> Story:
     begin = lab.cut(HIGH)
     for process in second:
         lab.kill(process)
-    chapter("death", LOW, begin)
+    chapter("death", LOW, begin, alone=True)
     story.adverts = capture.adverts()
     return story
 

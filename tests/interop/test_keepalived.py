@@ -55,7 +55,7 @@ def test_c_tmr_03_the_death_of_the_master_is_noticed_after_master_down_interval(
     assert story.owners["death"][LOW]
 
 
-@pytest.mark.parametrize("chapter", ["election", "goodbye", "return", "death"])
+@pytest.mark.parametrize("chapter", ["election", "goodbye", "return"])
 def test_two_masters_never_overlap_by_more_than_one_advert(story, chapter):
     winner = story.winner[chapter]
     begin = story.first(chapter, winner).time
