@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, Union
 
-from hafw.config.problem import Problem, did_you_mean, enumerate_words, show
+from hafw.config.problem import Problem, did_you_mean, enumerate_words, nearest, show
 from hafw.config.types import Shape, is_table, keys_of, shape_of, text_of_rule
 from hafw.config.values import Duration, Secret, parse_duration, resolve_secret
 
@@ -71,15 +71,16 @@ class Reader:
     def read_keys(self, value: dict[str, Any], table: type, path: str) -> dict[str, Any]:
         """Those fields of a table that could be read, by field name; mistakes in the others are collected."""
         known = {key.key: key for key in keys_of(table)}
-        for word in value:
-            if word not in known:
-                self._refuse(f"{path}.{word}", f"unknown key{did_you_mean(word, known)}")
+        unknown = [word for word in value if word not in known]
+        for word in unknown:
+            self._refuse(f"{path}.{word}", f"unknown key{did_you_mean(word, known)}")
+        misspelt = {nearest(word, known) for word in unknown}
         found = {}
         for key in known.values():
             if key.key in value:
                 chosen, place = self.chosen(value[key.key], key.type, f"{path}.{key.key}")
                 found[key.name] = chosen if chosen is FAILED else self.read(chosen, key.type, place)
-            elif key.required:
+            elif key.required and key.key not in misspelt:
                 self._refuse(f"{path}.{key.key}", f"is missing: {_expected(key.type)} is required")
         return {name: each for name, each in found.items() if each is not FAILED}
 

@@ -67,5 +67,10 @@ def enumerate_words(words: Iterable[str], joint: str = "and") -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` (did you mean vrid?)``, or nothing when nothing is near."""
-    near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(word, known)
+    return f" (did you mean {near}?)" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that this one is a misspelling of; empty: none."""
+    return next(iter(get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")

@@ -40,6 +40,10 @@ KEYS = {
         config('virtual_adresses = ["192.0.2.1"]'),
         "5: instance.VI_1.virtual_adresses: unknown key (did you mean virtual_addresses?)",
     ),
+    "misspelt and therefore missing is one mistake": (
+        config('virtual_adresses = ["192.0.2.1"]', virtual_addresses=""),
+        "4: instance.VI_1.virtual_adresses: unknown key (did you mean virtual_addresses?)",
+    ),
     "unknown key, nothing near": (config("zzz = 1"), "5: instance.VI_1.zzz: unknown key"),
     "unknown table": (config("[instances.VI_2]"), "5: instances: unknown key (did you mean instance?)"),
     "unknown node key": (config('[node]\nnam = "x"'), "6: node.nam: unknown key (did you mean name?)"),
@@ -54,10 +58,7 @@ KEYS = {
     ),
     "unknown address key": (
         config(virtual_addresses='[{ addres = "192.0.2.1" }]'),
-        [
-            "4: instance.VI_1.virtual_addresses[0].addres: unknown key (did you mean address?)",
-            "4: instance.VI_1.virtual_addresses[0].address: is missing: a string is required",
-        ],
+        "4: instance.VI_1.virtual_addresses[0].addres: unknown key (did you mean address?)",
     ),
     "missing interface": (config(interface=""), "1: instance.VI_1.interface: is missing: a string is required"),
     "missing vrid": (config(vrid=""), "1: instance.VI_1.vrid: is missing: a whole number is required"),
