@@ -6,7 +6,9 @@ All values are frozen dataclasses of plain types, so that they survive JSON.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping  # noqa: TC003 - read when a line is decoded
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +79,107 @@ class StateChange:
     priority: int
     """Effective priority."""
     peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VipChange:
+    """What happened to one virtual address, as the ``vip_changed`` hook hears it."""
+
+    seq: int
+    time: str
+    """UTC, ISO 8601 with milliseconds."""
+    instance: str
+    address: str
+    change: str
+    """The stable event words: ``vip_bound``, ``vip_lost``, ``vip_restored``, ``vip_released``."""
+    culprit: str = ""
+    """Who is suspected to have removed it."""
+
+
+LINE_MAX = 65536
+"""Octets of a line from a plugin process; longer answers come in parts. The daemon decodes a line without a pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first line to a plugin process: what it has to know before it loads the plugin."""
+
+    name: str
+    options: Mapping[str, Any] | None
+    """As TOML gave them; ``None``: it is only loaded, to be asked for their schema."""
+    file: str = ""
+    user: str = ""
+    parent: int
+    """The daemon's process id: a child of anybody else is an orphan and ends."""
+    memory: int
+    """Octets of private memory it may have."""
+    machine: bool = True
+    """False: the file is of another machine, so secrets are left unread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A line to a plugin process: call a hook, in the thread of this lane. Calls of a lane keep their order."""
+
+    id: int
+    hook: str
+    lane: str
+    routers: tuple[Router, ...] = ()
+    """Those that have changed since the last call; of ``configure``: all of them."""
+    router: str = ""
+    change: StateChange | None = None
+    vip_change: VipChange | None = None
+    event: Mapping[str, Any] | None = None
+    budget: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an event hook wants kept: the end of a script's output, and how it ended."""
+
+    output: str = ""
+    exit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An exception, in words."""
+
+    kind: str
+    message: str
+    trace: str = ""
+    """Where it was raised: file, line and function of the plugin."""
+    problems: tuple[tuple[str, str], ...] = ()
+    """Mistakes in the options: key path and message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """What a plugin process says of its plugin, when it has loaded it and again when it has configured it."""
+
+    hooks: Mapping[str, bool]
+    """Hooks it implements, and whether they take ``router``."""
+    package: str
+    """The distribution, or the file."""
+    version: str = ""
+    user: str = ""
+    """Whom it runs as by now."""
+    deadline: float = 0.0
+    """Seconds that it asks for one event; 0: the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A line from a plugin process, about the call with this id; 0 is its start."""
+
+    id: int
+    more: bool = False
+    """A part of the answer. The verdicts of a monitor are parts too."""
+    seconds: float = 0.0
+    failure: Failure | None = None
+    hello: Hello | None = None
+    verdict: Verdict | None = None
+    addresses: tuple[Address, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    outcome: Outcome | None = None
+    schema: Mapping[str, Any] = field(default_factory=dict)

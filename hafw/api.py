@@ -1,0 +1,25 @@
+"""All that the author of a plugin imports."""
+
+from __future__ import annotations
+
+from hafw.config.permissions import check_script
+from hafw.config.values import Duration, Secret
+from hafw.hookspecs import hookimpl
+from hafw.pipe import Address, Frame, Router, StateChange, Verdict, VipChange
+
+__all__ = [
+    "API",
+    "Address",
+    "Duration",
+    "Frame",
+    "Router",
+    "Secret",
+    "StateChange",
+    "Verdict",
+    "VipChange",
+    "check_script",
+    "hookimpl",
+]
+
+API = 1
+"""Grows when a plugin that worked would no longer work. A plugin that says ``api = 1`` is refused by any other."""

@@ -1,0 +1,121 @@
+"""What a plugin runs beside everything else: checks at their interval, monitors for ever."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from hafw.daemon.child import ChildGone, DeadlineMissed
+from hafw.daemon.introduce import explain
+from hafw.pipe import Reply, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from hafw.daemon.child import Answer, Child
+    from hafw.daemon.health import Health, Target, Watch
+
+REPORTS_PER_SECOND = 100
+"""Verdicts of one monitor; more is a flood."""
+MONITOR_PAUSE = 1.0
+"""Seconds until a monitor that raised is called again; doubles."""
+MONITOR_PAUSE_MAX = 30.0
+
+
+class Beside:
+    """The checks and monitors of one plugin; ``call`` is the host's."""
+
+    def __init__(self, health: Health, call: Callable[..., Awaitable[Answer]]) -> None:
+        self._health = health
+        self._call = call
+
+    def begin(self, child: Child, hooks: Mapping[str, bool], nursery: trio.Nursery) -> None:
+        """Start all of them in this life of the plugin; they end with it."""
+        if "check" in hooks:
+            for number, watch in enumerate(self._health.watches(per_router=hooks["check"])):
+                nursery.start_soon(self._check, child, watch, f"check {number}")
+        if "monitor" in hooks and self._health.routers:
+            for router in self._health.routers if hooks["monitor"] else ("",):
+                nursery.start_soon(self._monitor, child, router, "check" not in hooks)
+        if not hooks.keys() & {"check", "monitor"}:
+            verdict = Verdict(False, "its plugin has neither check nor monitor")
+            self._health.report(self._health.targets(), verdict)
+
+    async def _check(self, child: Child, watch: Watch, lane: str) -> None:
+        """At the interval, counted from start to start; the process's death leaves a verdict unknown."""
+        while True:
+            started = trio.current_time()
+            try:
+                answer = await self._call(child, "check", lane, watch.timeout, router=watch.router)
+            except DeadlineMissed:
+                verdict = Verdict(False, f"no answer within {watch.timeout:g}s")
+                self._health.report(watch.targets, verdict, watch.timeout)
+                return
+            except ChildGone:
+                return
+            self._judge(child, watch, answer.reply)
+            with trio.move_on_at(started + watch.interval):
+                await child.ending.wait()
+                return
+
+    def _judge(self, child: Child, watch: Watch, reply: Reply) -> None:
+        if reply.failure is not None:
+            verdict = Verdict(False, explain(reply.failure, "check"))
+        elif reply.verdict is None:
+            child.kill("answered check without a verdict")
+            return
+        else:
+            verdict = reply.verdict
+        self._health.report(watch.targets, verdict, reply.seconds)
+
+    async def _monitor(self, child: Child, router: str, alone: bool) -> None:  # noqa: FBT001
+        """One that raises is called again, one that returns has nothing to watch.
+
+        ``alone``: no check would notice that it does not watch.
+        """
+        targets = self._health.targets(router)
+        pause = MONITOR_PAUSE
+        while True:
+            reports = Reports(child, self._health, targets)
+            try:
+                answer = await self._call(
+                    child, "monitor", f"monitor {router}", math.inf, router=router, on_part=reports
+                )
+            except ChildGone:
+                return
+            failure = answer.reply.failure
+            if alone:
+                detail = explain(failure, "monitor") if failure else "monitor ended: nothing watches any more"
+                self._health.report(targets, Verdict(False, detail))
+            if failure is None:
+                return
+            with trio.move_on_after(pause):
+                await child.ending.wait()
+                return
+            pause = min(2 * pause, MONITOR_PAUSE_MAX)
+
+
+class Reports:
+    """What a monitor says, passed on unless it is a flood."""
+
+    def __init__(self, child: Child, health: Health, targets: tuple[Target, ...]) -> None:
+        self._child = child
+        self._health = health
+        self._targets = targets
+        self._second = 0.0
+        self._count = 0
+
+    def __call__(self, part: Reply) -> None:
+        """One part of the endless answer."""
+        now = trio.current_time()
+        if now >= self._second + 1:
+            self._second, self._count = now, 0
+        self._count += 1
+        if part.verdict is None:
+            self._child.kill("reported what is no verdict")
+        elif self._count > REPORTS_PER_SECOND:
+            self._child.kill(f"reported more than {REPORTS_PER_SECOND} verdicts in a second")
+        else:
+            self._health.report(self._targets, part.verdict)

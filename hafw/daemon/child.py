@@ -1,0 +1,307 @@
+"""One plugin process, from its start to its end: calls with deadlines, and nothing believed that it sends.
+
+Whatever it does wrong has one consequence: its whole process group is killed, and ``why`` says for what. Reading is
+bounded per wake-up, so that a flood costs the election no more than a line's worth of time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+import trio
+
+from hafw.daemon.printed import Printed
+from hafw.pipe import LINE_MAX, Call, Reply, Router, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+READ = 16384
+"""Octets taken from the pipe per wake-up."""
+ANSWER_MAX = 16 << 20
+"""Octets of all parts of one answer: 4,000 addresses with four frames each need 4 MiB."""
+OUTPUT_PAUSE = 0.1
+"""Seconds between two reads of a full output pipe: a child that floods it waits for us, not we for it."""
+REAP = 5.0
+"""Seconds that a killed process has to vanish; only one that is stuck in the kernel needs any."""
+PASSED_ON = {"PATH", "LANG", "TZ", "HOME", "CREDENTIALS_DIRECTORY", "VIRTUAL_ENV"}
+"""Environment of a plugin, beside ``LC_*``, ``HAFW_*`` and what its own options name with ``env:``."""
+
+log = structlog.get_logger()
+
+
+class ChildGone(Exception):  # noqa: N818 - a fact, not a mistake
+    """The process ended before it answered; the text says why."""
+
+
+class DeadlineMissed(ChildGone):
+    """It ended because this very call took too long."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A call that waits for its answer."""
+
+    hook: str
+    on_part: Callable[[Reply], None] | None = None
+    done: trio.Event = field(default_factory=trio.Event)
+    reply: Reply | None = None
+    parts: list[Reply] = field(default_factory=list)
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything that was answered to one call."""
+
+    reply: Reply
+    parts: tuple[Reply, ...] = ()
+
+
+class Child:
+    """A plugin process. ``run`` has to run beside the calls; it returns when nothing is left of the process."""
+
+    def __init__(self, start: Start) -> None:
+        """Spawn it, in the calling thread: the parent-death signal is tied to the thread that forks.
+
+        Raises ``OSError`` when the machine has no room for another process.
+        """
+        self.why = ""
+        self.ending = trio.Event()
+        """Set when it is dead or was killed; every call after it raises ``ChildGone``."""
+        self._printed = Printed(start.name)
+        self._name = start.name
+        self._told: dict[str, Router] = {}
+        self._waiting = {0: Pending("start")}
+        self._last_id = 0
+        self._send_lock = trio.StrictFIFOLock()
+        self._torn = False
+        self._decoder = msgspec.json.Decoder(Reply)
+        ours, theirs = socket.socketpair()
+        output, printed = os.pipe()
+        try:
+            self._process = _spawn(theirs, printed, environment(start.options))
+        except BaseException:
+            ours.close()
+            os.close(output)
+            raise
+        finally:
+            theirs.close()
+            os.close(printed)
+        self.pid = self._process.pid
+        self._pidfd = os.pidfd_open(self.pid)
+        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        self._output = trio.lowlevel.FdStream(output)
+        self._first_line = msgspec.json.encode(start) + b"\n"
+
+    async def run(self) -> None:
+        """Read what it says until it ends, then leave nothing of it behind."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read)
+                nursery.start_soon(self._read_output)
+                nursery.start_soon(self._watch)
+                await self.ending.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.kill("ended by the daemon")
+            with trio.CancelScope(shield=True):
+                await self._reap()
+
+    def kill(self, why: str) -> None:
+        """End it and whatever it started; the first ``why`` counts."""
+        if self.ending.is_set():
+            return
+        self.why = why
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.ending.set()
+        for pending in self._waiting.values():
+            pending.done.set()
+
+    async def hello(self, timeout: float) -> Reply:  # noqa: ASYNC109 - missing it has a consequence
+        """What it says when it has loaded its plugin, or why it could not."""
+        with trio.move_on_after(timeout):
+            await self._send(self._first_line)
+            await self._waiting[0].done.wait()
+        return self._answer(0, "loading it", timeout).reply
+
+    async def call(
+        self,
+        hook: str,
+        lane: str,
+        timeout: float = math.inf,  # noqa: ASYNC109 - missing it has a consequence
+        *,
+        routers: Sequence[Router] = (),
+        on_part: Callable[[Reply], None] | None = None,
+        **arguments: Any,  # noqa: ANN401 - the fields of Call
+    ) -> Answer:
+        """Call a hook. Raises ``ChildGone``; a call that misses its deadline kills the process.
+
+        ``routers`` are those the call speaks of: only what it has not been told yet crosses the pipe. ``on_part``
+        takes the parts of the answer as they come; it is called in the reading task and must not wait.
+        """
+        if self.ending.is_set():
+            raise ChildGone(self.why)
+        self._last_id += 1
+        number = self._last_id
+        self._waiting[number] = pending = Pending(hook, on_part)
+        news = tuple(each for each in routers if hook == "configure" or self._told.get(each.name) != each)
+        self._told.update({each.name: each for each in news})
+        line = (
+            msgspec.json.encode(Call(id=number, hook=hook, lane=lane, routers=news, **arguments), enc_hook=str) + b"\n"
+        )
+        with trio.move_on_after(timeout):
+            await self._send(line)
+            await pending.done.wait()
+        return self._answer(number, hook, timeout)
+
+    def _answer(self, number: int, what: str, timeout: float) -> Answer:
+        pending = self._waiting[number]
+        if pending.reply is not None:
+            del self._waiting[number]
+            return Answer(pending.reply, tuple(pending.parts))
+        if self.ending.is_set():
+            raise ChildGone(self.why)
+        self.kill(f"{what} took longer than {timeout:g}s")
+        raise DeadlineMissed(self.why)
+
+    async def _send(self, line: bytes) -> None:
+        async with self._send_lock:
+            if self._torn:
+                self.kill("a call to it was cut short")
+                return
+            try:
+                await self._stream.send_all(line)
+            except trio.Cancelled:
+                self._torn = True  # half a line is out: nothing that followed would be understood
+                raise
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.ending.wait()
+
+    async def _read(self) -> None:
+        buffer = bytearray()
+        while data := await self._receive():
+            buffer += data
+            *lines, rest = buffer.split(b"\n")
+            buffer = rest
+            for line in lines:
+                if not self.ending.is_set():
+                    self._take(line)
+            if len(buffer) > LINE_MAX:
+                self.kill(f"sent a line of more than {LINE_MAX} octets")
+            if self.ending.is_set():
+                return
+        with trio.move_on_after(1):  # its exit status says more
+            await self.ending.wait()
+        self.kill("closed its pipe")
+
+    async def _receive(self) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(READ))
+        except trio.BrokenResourceError:
+            return b""
+
+    def _take(self, line: bytearray) -> None:
+        """One line of its own making."""
+        try:
+            reply = self._decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self.kill(f"sent what is no answer: {bytes(line[:60])!r}")
+            return
+        pending = self._waiting.get(reply.id)
+        if pending is None or pending.reply is not None:
+            self.kill(f"answered call {reply.id}, which nobody made")
+        elif not reply.more:
+            pending.reply = reply
+            pending.done.set()
+        elif pending.on_part:
+            pending.on_part(reply)
+        else:
+            pending.parts.append(reply)
+            pending.octets += len(line)
+            if pending.octets > ANSWER_MAX:
+                self.kill(f"answered {pending.hook} with more than {ANSWER_MAX} octets")
+
+    async def _watch(self) -> None:
+        await trio.lowlevel.wait_readable(self._pidfd)
+        # Not reaped yet, so that its process group cannot be anybody else's when it is killed.
+        status = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)  # noqa: ASYNC222
+        self._drain_output()
+        self.kill(describe_exit(status, self._printed.last))
+
+    async def _read_output(self) -> None:
+        while data := await self._output.receive_some(READ):
+            self._printed.feed(bytes(data), trio.current_time())
+            if len(data) == READ:
+                await trio.sleep(OUTPUT_PAUSE)
+
+    def _drain_output(self) -> None:
+        """What it printed last says why it died."""
+        with contextlib.suppress(OSError):
+            self._printed.feed(os.read(self._output.fileno(), READ) + b"\n", trio.current_time())
+
+    async def _reap(self) -> None:
+        with trio.move_on_after(REAP) as patience:
+            await trio.lowlevel.wait_readable(self._pidfd)
+        if patience.cancelled_caught:
+            log.error("plugin_unkillable", plugin=self._name, pid=self.pid)
+        self._process.poll()
+        os.close(self._pidfd)
+        await self._stream.aclose()
+        await self._output.aclose()
+
+
+def _spawn(channel: socket.socket, output: int, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Isolated (-I): neither the folder we are started in nor PYTHONPATH decides what a plugin imports."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-u", "-m", "hafw.plugin", str(channel.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=[channel.fileno()],
+        cwd="/",
+        env=variables,
+        start_new_session=True,
+    )
+
+
+def environment(options: Any) -> dict[str, str]:  # noqa: ANN401 - any TOML value
+    """Ours without anybody's secrets, but with those variables that these very options ask for."""
+    asked = {text.removeprefix("env:") for text in _texts(options) if text.startswith("env:")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or name in asked or name.startswith(("LC_", "HAFW_"))
+    }
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def describe_exit(status: os.waitid_result | None, last_line: str) -> str:
+    """How a process ended, and what it printed last when it was not well."""
+    if status is None:
+        return "ended"
+    if status.si_code == os.CLD_EXITED:
+        last = f": {last_line}" if status.si_status and last_line else ""
+        return f"exited with {status.si_status}{last}"
+    return f"was killed by {signal.Signals(status.si_status).name}"

@@ -1,0 +1,308 @@
+"""One plugin through the lives of its processes: started, watched, killed, started again, at last parked.
+
+Every life is a nursery. What outlives it is here: the mailbox, whose head is delivered again, the checks' silence, and
+the record of what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from hafw.daemon.beside import Beside
+from hafw.daemon.child import Child, ChildGone
+from hafw.daemon.deliveries import Deliveries, HookResult
+from hafw.daemon.health import Health
+from hafw.daemon.introduce import Limits, RefusedError, explain, introduce, start_of
+from hafw.daemon.takeover import PlanRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hafw.config.model import CheckConfig, PluginConfig
+    from hafw.daemon.child import Answer
+    from hafw.daemon.mailbox import Letter
+    from hafw.pipe import Hello, Reply, Router
+    from hafw.vrrp.events import VerdictReported
+
+ONLY_BEFORE = {"options", "configure", "takeover"}
+"""A plugin with no other hook is asked in a process that does not stay."""
+LINGER = 1.0
+"""Seconds such a process waits for the next question: with many instances they come in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStatus:
+    """What ``hafw plugins`` shows of one."""
+
+    name: str
+    package: str
+    version: str
+    user: str
+    state: str
+    """``starting``, ``running``, ``backing-off``, ``parked``, ``finished``."""
+    hooks: tuple[str, ...]
+    calls: int
+    failures: int
+    last_error: str
+    restarts: int
+    pid: int
+    """0: no process."""
+    queued: int
+    dropped: int
+    results: tuple[HookResult, ...] = ()
+    """Of events, the newest last."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers for the status."""
+
+    calls: int = 0
+    failures: int = 0
+    restarts: int = 0
+    last_error: str = ""
+
+
+class Host:
+    """The daemon's side of one plugin. ``routers`` is kept up to date by the owner."""
+
+    def __init__(  # noqa: PLR0913 - its ports, each by name
+        self,
+        plugin: PluginConfig,
+        checks: Sequence[tuple[str, CheckConfig]],
+        routers: Mapping[str, Router],
+        limits: Limits,
+        *,
+        verdict: Callable[[VerdictReported], None],
+        notice: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        self.name = plugin.name
+        self.state = "starting"
+        self.hello: Hello | None = None
+        """``None``: it was never loaded, so nobody knows its hooks."""
+        self._plugin = plugin
+        self._routers = routers
+        self._limits = limits
+        self._notice = notice
+        self._health = Health(checks, limits.grace, verdict)
+        self._beside = Beside(self._health, self._call)
+        self._deliveries = Deliveries(self._call, limits.event, self._pulse)
+        self._counts = Counts()
+        self._failing: set[str] = set()
+        self._deaths: deque[float] = deque(maxlen=limits.deaths)
+        self._backoff = limits.backoff
+        self._parked = False
+        self._child: Child | None = None
+        self._asked = False
+        self._busy = 0
+        self._used = 0.0
+        self._news = trio.Event()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """For ever."""
+        async with trio.open_nursery() as nursery:
+            self._health.lost(trio.current_time(), self._absence())
+            nursery.start_soon(self._after_grace)
+            while True:
+                why = await self._live()
+                if why:
+                    self._died(why)
+                    nursery.start_soon(self._after_grace)
+                    await trio.sleep(self._next_pause())
+                    self._counts.restarts += 1
+                else:
+                    self._become("finished")
+                    while not self._asked:
+                        await self._news.wait()
+                self._become("starting")
+
+    async def _live(self) -> str:
+        """One process, from start to end: why it died, or nothing when it had nothing more to do."""
+        try:
+            child = Child(start_of(self._plugin, self._limits))
+        except OSError as error:
+            return f"cannot be started: {(error.strerror or str(error)).lower()}"
+        why = ""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child.run)
+            try:
+                hello = await introduce(child, tuple(self._routers.values()), self._limits)
+                self._begin(child, hello, nursery)
+                await self._wait_for_end(child, hello)
+            except (ChildGone, RefusedError) as error:
+                why = str(error)
+            finally:
+                self._child = None
+                self._deliveries.end()
+                why = why or child.why
+                child.kill("is not needed any more")
+        return why
+
+    def _begin(self, child: Child, hello: Hello, nursery: trio.Nursery) -> None:
+        self.hello, self._child = hello, child
+        self._used, self._asked = trio.current_time(), False
+        self._become("running")
+        if self._counts.restarts:
+            self._notice("plugin_restarted", {"plugin": self.name, "restarts": self._counts.restarts})
+        self._beside.begin(child, hello.hooks, nursery)
+        self._deliveries.begin(child, hello, nursery)
+
+    async def _wait_for_end(self, child: Child, hello: Hello) -> None:
+        """Of the process; of its usefulness, if the plugin has only something to say before a takeover."""
+        if hello.hooks.keys() - ONLY_BEFORE:
+            await child.ending.wait()
+        while not child.ending.is_set():
+            with trio.move_on_after(LINGER):
+                await child.ending.wait()
+            if not self._busy and trio.current_time() >= self._used + LINGER:
+                return
+
+    def _died(self, why: str) -> None:
+        now = trio.current_time()
+        self._deaths.append(now)
+        recent = [death for death in self._deaths if death > now - self._limits.deaths_within]
+        self._parked = self._parked or len(recent) >= self._limits.deaths
+        self._counts.failures += 1
+        self._counts.last_error = why
+        self._become("parked" if self._parked else "backing-off")
+        self._notice("plugin_failed", {"plugin": self.name, "detail": why, "state": self.state})
+        self._health.lost(now, self._absence())
+
+    def _next_pause(self) -> float:
+        if self._parked:
+            return self._limits.park
+        pause, self._backoff = self._backoff, min(2 * self._backoff, self._limits.backoff_max)
+        return pause
+
+    async def _after_grace(self) -> None:
+        await trio.sleep(self._limits.grace)
+        if self.state != "running":
+            self._health.fail_closed(trio.current_time(), self._absence())
+
+    def _absence(self) -> str:
+        return f"plugin {self.name} is not running: {self._counts.last_error or 'it has not started yet'}"
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        self._pulse()
+
+    def _pulse(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    # -- calls --------------------------------------------------------------------------------------------------
+
+    async def _call(self, child: Child, hook: str, lane: str, timeout: float, **arguments: Any) -> Answer:  # noqa: ANN401, ASYNC109
+        self._counts.calls += 1
+        name = arguments.get("router", "")
+        routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
+        answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
+        if answer.reply.failure is None:
+            self._worked(hook)
+        else:
+            self._failed(hook, explain(answer.reply.failure, hook))
+        return answer
+
+    def _worked(self, hook: str) -> None:
+        self._failing.discard(hook)
+        self._deaths.clear()
+        self._backoff = self._limits.backoff
+        self._parked = False
+
+    def _failed(self, hook: str, detail: str) -> None:
+        """Said once until it works again: a notice is an event too, and ``event`` may be what fails."""
+        self._counts.failures += 1
+        self._counts.last_error = detail
+        if hook not in self._failing:
+            self._failing.add(hook)
+            self._notice("plugin_failed", {"plugin": self.name, "hook": hook, "detail": detail, "state": self.state})
+
+    # -- before: takeover and release ---------------------------------------------------------------------------
+
+    async def takeover(self, router: Router) -> tuple[Reply, ...]:
+        """The plugin's part of a plan, in pieces; nothing from a plugin without the hook. Raises ``PlanRefused``."""
+        answer: Answer | None = None
+        with trio.move_on_after(self._limits.load + 2 * self._limits.call):
+            while answer is None:
+                child = await self._running("takeover")
+                if child is None:
+                    return ()
+                self._busy += 1
+                try:
+                    answer = await self._call(
+                        child, "takeover", "takeover", self._limits.call, router=router.name, routers=(router,)
+                    )
+                except ChildGone as error:
+                    raise PlanRefused(f"plugin {self.name}: {error}") from None
+                finally:
+                    self._busy -= 1
+                    self._used = trio.current_time()
+        if answer is None:
+            raise PlanRefused(self._absence())
+        if answer.reply.failure is not None:
+            raise PlanRefused(f"plugin {self.name}: {explain(answer.reply.failure, 'takeover')}")
+        return answer.parts
+
+    async def _running(self, hook: str) -> Child | None:
+        """A process to call; None when the plugin has no such hook."""
+        while True:
+            if self.hello is not None and hook not in self.hello.hooks:
+                return None
+            if self._child is not None:
+                return self._child
+            if self.state == "parked" or (self.hello is None and self.state == "backing-off"):
+                raise PlanRefused(self._absence())
+            if not self._asked:
+                self._asked = True
+                self._pulse()
+            await self._news.wait()
+
+    async def before_release(self, router: Router, budget: float) -> None:
+        """At most ``budget`` seconds; a plugin that does not run is not waited for."""
+        if self._child is None or self.hello is None or "before_release" not in self.hello.hooks:
+            return
+        try:
+            arguments = {"router": router.name, "routers": (router,), "budget": budget}
+            await self._call(self._child, "before_release", f"release {router.name}", budget, **arguments)
+        except ChildGone:
+            return
+
+    # -- after: events ------------------------------------------------------------------------------------------
+
+    def deliver(self, lane: str, letter: Letter) -> None:
+        """Queue an event; never waits."""
+        if self.hello is None or letter.hook in self.hello.hooks:
+            self._deliveries.put(lane, letter)
+
+    async def delivered(self) -> None:
+        """Wait until every event was answered, or nobody will answer."""
+        while self._deliveries.queued and not self._parked:
+            await self._news.wait()
+
+    # -- status -------------------------------------------------------------------------------------------------
+
+    def status(self) -> PluginStatus:
+        """What there is to show."""
+        hello, counts = self.hello, self._counts
+        return PluginStatus(
+            name=self.name,
+            package=hello.package if hello else "",
+            version=hello.version if hello else "",
+            user=hello.user if hello else "",
+            state=self.state,
+            hooks=tuple(hello.hooks) if hello else (),
+            calls=counts.calls,
+            failures=counts.failures,
+            last_error=counts.last_error,
+            restarts=counts.restarts,
+            pid=self._child.pid if self._child else 0,
+            queued=self._deliveries.queued,
+            dropped=self._deliveries.dropped,
+            results=tuple(self._deliveries.results),
+        )

@@ -1,0 +1,83 @@
+"""The first words with a plugin process: it is loaded and configured, or says why not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hafw.daemon.child import Child, ChildGone
+from hafw.pipe import Failure, Hello, Router, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hafw.config.model import PluginConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, unless said otherwise."""
+
+    load: float = 10.0
+    """Until the plugin is imported."""
+    call: float = 10.0
+    """``configure`` and ``takeover``."""
+    event: float = 30.0
+    """An event hook, when the plugin declares no ``deadline``."""
+    grace: float = 10.0
+    """Without a process, until its checks have failed."""
+    backoff: float = 0.1
+    """Before the first restart; doubles."""
+    backoff_max: float = 30.0
+    deaths: int = 5
+    """How many within ``deaths_within``, without a good answer, park the plugin."""
+    deaths_within: float = 60.0
+    park: float = 300.0
+    """Between two attempts at a parked plugin."""
+    memory: int = 512 << 20
+    """Octets."""
+
+
+class RefusedError(Exception):
+    """It could not be loaded or configured."""
+
+    def __init__(self, failure: Failure, hook: str) -> None:
+        super().__init__(explain(failure, hook))
+        self.failure = failure
+        self.hook = hook
+
+
+def explain(failure: Failure, hook: str) -> str:
+    """One line; mistakes in options speak for themselves."""
+    if failure.problems:
+        return "; ".join(f"{path}: {message}" for path, message in failure.problems)
+    what = f"{hook} raised" if hook else "cannot be loaded:"
+    place = f" ({failure.trace})" if failure.trace else ""
+    return f"{what} {failure.kind}: {' '.join(failure.message.split())}{place}"
+
+
+async def introduce(child: Child, routers: Sequence[Router], limits: Limits, *, configure: bool = True) -> Hello:
+    """Load and configure the plugin; raises ``RefusedError`` or ``ChildGone``."""
+    reply = await child.hello(limits.load)
+    if reply.failure is None and configure:
+        reply = (await child.call("configure", "configure", limits.call, routers=routers)).reply
+    if reply.failure is not None:
+        raise RefusedError(reply.failure, "configure" if reply.id else "")
+    if reply.hello is None:
+        child.kill("did not say what it is")
+        raise ChildGone(child.why)
+    return reply.hello
+
+
+def start_of(plugin: PluginConfig, limits: Limits, *, machine: bool = True) -> Start:
+    """What a process of this plugin is told first."""
+    return Start(
+        name=plugin.name,
+        options=plugin.options,
+        file=plugin.file,
+        user=plugin.user,
+        parent=os.getpid(),
+        memory=limits.memory,
+        machine=machine,
+    )

@@ -1,0 +1,252 @@
+"""All plugins of one configuration, as the daemon sees them.
+
+Nothing here is waited for in the election's path: ``deliver`` and ``publish`` are plain calls that queue, and what a
+plugin says comes in by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from hafw.config.model import PluginConfig
+from hafw.config.problem import Problem
+from hafw.daemon.child import Child, ChildGone
+from hafw.daemon.deliveries import HookResult
+from hafw.daemon.host import Host, PluginStatus
+from hafw.daemon.introduce import Limits, RefusedError, introduce, start_of
+from hafw.daemon.mailbox import Letter
+from hafw.daemon.takeover import Draft, Plan, PlanRefused
+from hafw.pipe import Router, StateChange, VipChange
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+
+    from hafw.config.model import CheckConfig, Config, InstanceConfig
+    from hafw.pipe import Hello, Reply, Start
+    from hafw.vrrp.events import VerdictReported
+
+__all__ = [
+    "HookResult",
+    "Limits",
+    "Plan",
+    "PlanRefused",
+    "PluginStatus",
+    "Plugins",
+    "examine",
+    "schemas",
+]
+
+T = TypeVar("T")
+
+HOOK_OF_STATE = {"MASTER": "became_master", "BACKUP": "became_backup", "FAULT": "faulted", "STOP": "stopped"}
+"""Of ``INITIALIZE`` nobody hears: nothing has happened yet."""
+OWN_TROUBLE = {"plugin_failed", "plugin_restarted"}
+"""Events that their own plugin is not told: it would fail about having failed."""
+AT_ONCE = 8
+"""Plugin processes that ``examine`` runs beside each other."""
+
+
+class Plugins:
+    """Hosts, one per plugin. ``verdict`` and ``notice`` are called in the trio thread and must not wait."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        verdict: Callable[[VerdictReported], None],
+        notice: Callable[[str, dict[str, Any]], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._routers = {name: router_of(each) for name, each in config.instances.items()}
+        limits = limits or Limits()
+        self._hosts = [
+            Host(plugin, checks_of(config, name), self._routers, limits, verdict=verdict, notice=notice)
+            for name, plugin in config.plugins.items()
+        ]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start every plugin and keep it running, until cancelled; then no process of theirs is left."""
+        async with trio.open_nursery() as nursery:
+            for host in self._hosts:
+                nursery.start_soon(host.run)
+            task_status.started()
+
+    async def takeover(self, router: Router) -> Plan:
+        """Ask every plugin, all at once, what to bind and send. Raises ``PlanRefused``, which names the plugin."""
+        self._routers[router.name] = router
+        answers: dict[str, tuple[Reply, ...]] = {}
+        refused: list[PlanRefused] = []
+
+        async def ask(host: Host) -> None:
+            try:
+                answers[host.name] = await host.takeover(router)
+            except PlanRefused as error:
+                refused.append(error)
+
+        await together(ask, self._hosts)
+        if refused:
+            raise PlanRefused("; ".join(map(str, refused)))
+        draft = Draft(router)
+        for host in self._hosts:
+            for part in answers[host.name]:
+                draft.take(host.name, part)
+                await trio.lowlevel.checkpoint()  # thousands of addresses must not hold up an advert
+        return draft.plan
+
+    def deliver(self, router: Router, change: StateChange | VipChange) -> None:
+        """Queue a change for every plugin that wants it, in the order of the calls."""
+        self._routers[router.name] = router
+        if isinstance(change, VipChange):
+            self._put(router.name, lambda: Letter("vip_changed", router, vip_change=change))
+        elif hook := HOOK_OF_STATE.get(change.new):
+            self._put(router.name, lambda: Letter(hook, router, change=change))
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """Queue an event of the stream for every plugin with the ``event`` hook."""
+        about = event.get("plugin") if event.get("type") in OWN_TROUBLE else None
+        self._put("", lambda: Letter("event", event=event), but=about)
+
+    def _put(self, lane: str, letter: Callable[[], Letter], but: str | None = None) -> None:
+        for host in self._hosts:
+            if host.name != but:
+                host.deliver(lane, letter())
+
+    async def before_release(self, routers: Iterable[Router], budget: float) -> None:
+        """Give every plugin ``budget`` seconds to prepare for a planned handover; returns when all are ready."""
+        pairs = [(host, router) for host in self._hosts for router in routers]
+
+        async def prepare(pair: tuple[Host, Router]) -> None:
+            host, router = pair
+            await host.before_release(router, budget)
+
+        await together(prepare, pairs)
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - nothing goes wrong when it passes
+        """Wait until every queued event was answered, at most ``timeout`` seconds."""
+        with trio.move_on_after(timeout):
+            await together(Host.delivered, self._hosts)
+
+    def snapshot(self) -> list[PluginStatus]:
+        """Every plugin, in configured order."""
+        return [host.status() for host in self._hosts]
+
+
+async def together(function: Callable[[T], Awaitable[None]], arguments: Iterable[T]) -> None:
+    """Call it with each, all at once."""
+    async with trio.open_nursery() as nursery:
+        for argument in arguments:
+            nursery.start_soon(function, argument)
+
+
+def router_of(instance: InstanceConfig) -> Router:
+    """What can be said of an instance before anybody has looked at its interface."""
+    settings = instance.router
+    return Router(
+        name=settings.name,
+        vrid=settings.vrid,
+        version=settings.version,
+        priority=settings.priority,
+        interface=settings.interface,
+        addresses=instance.addresses,
+    )
+
+
+def checks_of(config: Config, plugin: str) -> list[tuple[str, CheckConfig]]:
+    """The checks that this plugin runs, each with the name of its instance."""
+    return [(name, check) for name, each in config.instances.items() for check in each.checks if check.plugin == plugin]
+
+
+def examine(
+    config: Config,
+    routers: Sequence[Router] | None = None,
+    *,
+    with_system: bool = True,
+    limits: Limits | None = None,
+) -> list[Problem]:
+    """Load and configure every plugin in a process of its own, and collect every mistake; blocks.
+
+    ``with_system=False``: the file is of another machine, so the plugins only read their options. Not to be called
+    inside a running trio loop.
+    """
+    limits = limits or Limits()
+    routers = [router_of(each) for each in config.instances.values()] if routers is None else routers
+    found: dict[str, list[Problem]] = {}
+
+    async def look_at(plugin: PluginConfig) -> None:
+        try:
+            async with visit(start_of(plugin, limits, machine=with_system)) as child:
+                hello = await introduce(child, routers, limits, configure=with_system)
+                found[plugin.name] = [*hookless(checks_of(config, plugin.name), hello)]
+        except (RefusedError, ChildGone, OSError) as error:
+            found[plugin.name] = problems_of(plugin.name, error)
+
+    visit_all(look_at, config.plugins.values())
+    return [problem for name in config.plugins for problem in found[name]]
+
+
+def schemas(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """JSON schema of the options of each of these installed plugins; blocks. One that cannot be loaded is left out."""
+    limits = Limits()
+    found: dict[str, dict[str, Any]] = {}
+
+    async def look_at(name: str) -> None:
+        start = replace(start_of(PluginConfig(name=name), limits), options=None)
+        with contextlib.suppress(RefusedError, ChildGone, OSError):
+            async with visit(start) as child:
+                await introduce(child, (), limits, configure=False)
+                answer = await child.call("schema", "schema", limits.call)
+                found[name] = dict(answer.reply.schema)
+
+    visit_all(look_at, list(names))
+    return found
+
+
+def visit_all(look_at: Callable[[T], Awaitable[None]], whom: Iterable[T]) -> None:
+    """Call it with each in a trio loop of its own, some of them at once."""
+
+    async def main() -> None:
+        gate = trio.CapacityLimiter(AT_ONCE)
+
+        async def gated(each: T) -> None:
+            async with gate:
+                await look_at(each)
+
+        await together(gated, whom)
+
+    trio.run(main)
+
+
+@contextlib.asynccontextmanager
+async def visit(start: Start) -> AsyncIterator[Child]:
+    """A plugin process for the length of a block."""
+    child = Child(start)
+    error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(child.run)
+        try:
+            yield child
+        except (RefusedError, ChildGone) as caught:
+            error = caught  # not in a group: it is the only one there is
+        finally:
+            child.kill("was only asked")
+    if error:
+        raise error
+
+
+def problems_of(name: str, error: Exception) -> list[Problem]:
+    """The mistakes behind a plugin that did not come up, each with its key path."""
+    if isinstance(error, RefusedError) and error.failure.problems:
+        return [Problem(path, message) for path, message in error.failure.problems]
+    return [Problem(f"plugin.{name}", str(error))]
+
+
+def hookless(checks: Sequence[tuple[str, CheckConfig]], hello: Hello) -> Iterator[Problem]:
+    """Checks that name a plugin which has no check: a router that nobody watches must not start."""
+    if not hello.hooks.keys() & {"check", "monitor"}:
+        for router, check in checks:
+            path = f"instance.{router}.check.{check.settings.name}"
+            yield Problem(path, f"plugin {check.plugin} has neither check nor monitor: name one that has")

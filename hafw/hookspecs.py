@@ -1,0 +1,82 @@
+"""The hooks of a plugin: ordinary blocking functions, each optional. ``docs/plugins.md`` has a page on each.
+
+An implementation may leave out arguments that it does not need. Without ``router``, ``check`` and ``monitor`` do not
+depend on the instance and run once for all instances that use them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hafw.pipe import Address, Frame, Router, StateChange, Verdict, VipChange
+
+PROJECT = "hafw"
+"""Of pluggy's markers, and of the entry-point group."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def options() -> type:  # type: ignore[empty-body]
+    """The shape of ``[plugin.NAME]``: a dataclass or a ``msgspec.Struct``."""
+
+
+@hookspec(firstresult=True)
+def configure(options: Any, routers: Sequence[Router]) -> None:  # noqa: ANN401 - of the plugin's own type
+    """Take the options; raise ``ValueError("key: what is wrong")`` to refuse, a line per mistake."""
+
+
+@hookspec(firstresult=True)
+def takeover(router: Router) -> list[Address | Frame]:  # type: ignore[empty-body]
+    """What to bind and what to send on becoming MASTER; asked before it is needed."""
+
+
+@hookspec(firstresult=True)
+def check(router: Router) -> Verdict:  # type: ignore[empty-body]
+    """Whether the service is healthy, now; every interval, within the timeout."""
+
+
+@hookspec(firstresult=True)
+def monitor(router: Router, report: Callable[[Verdict], None]) -> None:
+    """Watch for ever, in a thread of its own, and report the moment something changes."""
+
+
+@hookspec(firstresult=True)
+def became_master(router: Router, change: StateChange) -> Mapping[str, Any] | None:
+    """The router serves. A returned ``{"output": str, "exit": int}`` is kept for the status."""
+
+
+@hookspec(firstresult=True)
+def became_backup(router: Router, change: StateChange) -> Mapping[str, Any] | None:
+    """The router stands by; returns as ``became_master`` does."""
+
+
+@hookspec(firstresult=True)
+def faulted(router: Router, change: StateChange) -> Mapping[str, Any] | None:
+    """The router cannot serve; returns as ``became_master`` does."""
+
+
+@hookspec(firstresult=True)
+def stopped(router: Router, change: StateChange) -> Mapping[str, Any] | None:
+    """The daemon ends, the addresses are gone; returns as ``became_master`` does."""
+
+
+@hookspec(firstresult=True)
+def vip_changed(router: Router, change: VipChange) -> Mapping[str, Any] | None:
+    """One virtual address was bound, lost, restored or released; returns as ``became_master`` does."""
+
+
+@hookspec(firstresult=True)
+def event(event: Mapping[str, Any]) -> None:
+    """Every event of the control socket's stream, as it stands there."""
+
+
+@hookspec(firstresult=True)
+def before_release(router: Router, budget: float) -> None:
+    """A planned handover comes: prepare, within ``budget`` seconds, and go on serving."""

@@ -1,0 +1,265 @@
+"""The life of a plugin process: start, then calls, each in the thread of its lane, until the daemon hangs up.
+
+The main thread only reads, so that a hook that takes long keeps nobody else waiting. A hook that takes too long is the
+daemon's concern: it kills this process.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import queue
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from hafw.config.convert import convert
+from hafw.config.types import keys_of
+from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Hello, Outcome, Reply, Start, Verdict
+from hafw.plugin.confine import Needs, before_calling, before_loading
+from hafw.plugin.loading import Loaded, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hafw.pipe import Router
+
+STACK_SIZE = 1 << 20
+"""Octets per thread; they count against the memory limit."""
+PART = 100
+"""Addresses and frames in one part of a takeover's answer."""
+TEXT_MAX = 4000
+"""Characters of an error or of a script's output that are passed on."""
+DETAIL_MAX = 300
+"""Characters of a verdict's detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """The options of a plugin without the ``options`` hook: any key is a mistake."""
+
+
+class OptionsRefusedError(Exception):
+    """Mistakes in the options: key path and message of each."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {message}" for path, message in problems))
+        self.problems = tuple(problems)
+
+
+class Channel:
+    """Lines to and from the daemon. When it hangs up, the process ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._reader = self._socket.makefile("rb")
+        self._lock = threading.Lock()
+
+    def lines(self) -> Iterator[bytes]:
+        """What the daemon sends, which is trusted."""
+        return iter(self._reader)
+
+    def send(self, reply: Reply) -> None:
+        """Send one line, or say in its place why it cannot be sent."""
+        try:
+            line = msgspec.json.encode(reply)
+        except (TypeError, ValueError, RecursionError) as error:
+            line = msgspec.json.encode(Reply(id=reply.id, failure=describe(error)))
+        if len(line) > LINE_MAX:
+            too_long = ValueError(f"the answer has {len(line)} octets: must be at most {LINE_MAX}")
+            line = msgspec.json.encode(Reply(id=reply.id, failure=describe(too_long)))
+        try:
+            with self._lock:
+                self._socket.sendall(line + b"\n")
+        except OSError:
+            os._exit(0)
+
+
+def serve(descriptor: int) -> NoReturn:
+    """Obey the daemon at the other end of this socket until it closes it."""
+    threading.stack_size(STACK_SIZE)
+    channel = Channel(descriptor)
+    lines = channel.lines()
+    start = msgspec.json.decode(next(lines, b"") or b"{}", type=Start)
+    try:
+        plugin = Plugin(start, channel)
+    except BaseException as error:  # noqa: BLE001 - a plugin's import may also exit
+        channel.send(Reply(id=0, failure=describe(error)))
+        os._exit(1)
+    channel.send(Reply(id=0, hello=plugin.hello()))
+    for line in lines:
+        plugin.accept(msgspec.json.decode(line, type=Call))
+    os._exit(0)  # not waiting for threads that may be stuck
+
+
+class Plugin:
+    """The loaded plugin, its options, and a thread for each lane."""
+
+    def __init__(self, start: Start, channel: Channel) -> None:
+        self._name = start.name
+        try:
+            before_loading(start.user, start.memory, start.parent)
+        except (KeyError, PermissionError) as error:
+            raise OptionsRefusedError([(f"plugin.{start.name}.user", f'= "{start.user}": {error}')]) from None
+        self._channel = channel
+        self._loaded = load(start.name, start.file)
+        self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
+        # Before the process becomes nobody, who may read no secret.
+        self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
+        before_calling(start.user, needs_of(self._loaded), start.parent)
+        self._routers: dict[str, Router] = {}
+        self._lanes: dict[str, queue.SimpleQueue[tuple[Call, dict[str, Any]]]] = {}
+
+    def _convert(self, options: Mapping[str, Any], *, machine: bool) -> object:
+        found, problems = convert(dict(options), self._type, f"plugin.{self._name}", machine=machine)
+        if problems:
+            raise OptionsRefusedError([(problem.path, problem.message) for problem in problems])
+        return found
+
+    def hello(self) -> Hello:
+        """What the daemon has to know; the deadline may depend on the options."""
+        loaded = self._loaded
+        return Hello(
+            hooks={hook: "router" in arguments for hook, arguments in loaded.implementations.items()},
+            package=loaded.package,
+            version=loaded.version,
+            user=user_name(),
+            deadline=float(loaded.declared("deadline", 0.0)),
+        )
+
+    def accept(self, call: Call) -> None:
+        """Hand a call to the thread of its lane. Called in order, so each sees its router as it was then."""
+        self._routers.update({router.name: router for router in call.routers})
+        available = {
+            "options": self._options,
+            "routers": call.routers,
+            "router": self._routers.get(call.router),
+            "report": self._reporter(call.id),
+            "change": call.change or call.vip_change,
+            "event": call.event,
+            "budget": call.budget,
+        }
+        if call.lane not in self._lanes:
+            self._lanes[call.lane] = queue.SimpleQueue()
+            threading.Thread(target=self._work, args=(self._lanes[call.lane],), name=call.lane, daemon=True).start()
+        self._lanes[call.lane].put((call, available))
+
+    def _work(self, lane: queue.SimpleQueue[tuple[Call, dict[str, Any]]]) -> None:
+        while True:
+            call, available = lane.get()
+            begin = time.monotonic()
+            try:
+                replies = self._answer(call, available)
+            except BaseException as error:  # noqa: BLE001 - sys.exit() in a hook is an error like any other
+                replies = [Reply(id=call.id, failure=self._describe(error, call.hook))]
+            for reply in replies:
+                self._channel.send(replace(reply, seconds=time.monotonic() - begin))
+
+    def _answer(self, call: Call, available: dict[str, Any]) -> list[Reply]:
+        if call.hook == "schema":
+            from hafw.config.schema import schema_of  # noqa: PLC0415 - only `hafw schema` asks
+
+            return [Reply(id=call.id, schema=schema_of(self._type))]
+        hook = self._loaded.call.get(call.hook)
+        result = hook(**{name: available[name] for name in arguments_of(hook)}) if hook else None
+        match call.hook:
+            case "configure":
+                return [Reply(id=call.id, hello=self.hello())]
+            case "check":
+                return [Reply(id=call.id, verdict=verdict_of(result))]
+            case "takeover":
+                return list(parts_of(call.id, result))
+            case "monitor" | "event" | "before_release":
+                return [Reply(id=call.id)]
+        return [Reply(id=call.id, outcome=outcome_of(call.hook, result))]
+
+    def _reporter(self, number: int) -> Callable[[Verdict], None]:
+        def report(verdict: Verdict) -> None:
+            self._channel.send(Reply(id=number, more=True, verdict=verdict_of(verdict)))
+
+        return report
+
+    def _describe(self, error: BaseException, hook: str) -> Failure:
+        """A ``ValueError`` of ``configure`` has a mistake per line, ``key: what is wrong``."""
+        failure = describe(error)
+        if hook != "configure" or not isinstance(error, ValueError):
+            return failure
+        keys = {key.key for key in keys_of(self._type)}
+        problems = [problem_of(line, keys, f"plugin.{self._name}") for line in str(error).splitlines() if line.strip()]
+        return replace(failure, problems=tuple(problems))
+
+
+def problem_of(line: str, keys: set[str], path: str) -> tuple[str, str]:
+    """Key path and message of ``key: message``, ``key[2]: message``; of anything else the plugin's own path."""
+    place, colon, message = line.partition(":")
+    key = place.split("[")[0].split(".")[0].strip()
+    return (f"{path}.{place.strip()}", message.strip()) if colon and key in keys else (path, line.strip())
+
+
+def needs_of(loaded: Loaded) -> Needs:
+    """What decides the rights of this process."""
+    return Needs(
+        root=bool(loaded.declared("needs_root", False)),
+        privileges=bool(loaded.declared("needs_privileges", False)),
+        exposed=bool({"check", "monitor"} & loaded.implementations.keys()),
+    )
+
+
+def arguments_of(hook: Any) -> tuple[str, ...]:  # noqa: ANN401 - pluggy's HookCaller
+    """The arguments of the hookspec: a call has to bring them all."""
+    return tuple(hook.spec.argnames)
+
+
+def verdict_of(result: object) -> Verdict:
+    """The verdict with a detail that fits a line of the status; ``TypeError`` for anything else."""
+    if not isinstance(result, Verdict):
+        raise TypeError(f"{result!r:.100} is no Verdict: return Verdict(healthy, detail)")
+    return replace(result, healthy=bool(result.healthy), detail=" ".join(str(result.detail).split())[:DETAIL_MAX])
+
+
+def parts_of(number: int, result: object) -> Iterator[Reply]:
+    """The answer of ``takeover`` in lines of a bounded length."""
+    items = [] if result is None else list(result) if isinstance(result, list | tuple) else [result]
+    for item in items:
+        if not isinstance(item, Address | Frame):
+            raise TypeError(f"{item!r:.100} is neither Address nor Frame")
+    for first in range(0, len(items), PART):
+        part = items[first : first + PART]
+        yield Reply(
+            id=number,
+            more=True,
+            addresses=tuple(item for item in part if isinstance(item, Address)),
+            frames=tuple(item for item in part if isinstance(item, Frame)),
+        )
+    yield Reply(id=number)
+
+
+def outcome_of(hook: str, result: object) -> Outcome | None:
+    """What the status keeps of an event hook."""
+    if result is None:
+        return None
+    if not isinstance(result, Mapping):
+        raise TypeError(f'{hook} returned {result!r:.100}: return None or {{"output": str, "exit": int}}')
+    return Outcome(output=str(result.get("output", ""))[-TEXT_MAX:], exit=int(result.get("exit", 0)))
+
+
+def describe(error: BaseException) -> Failure:
+    """An exception in one line, with the place where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    trace = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    problems = error.problems if isinstance(error, OptionsRefusedError) else ()
+    return Failure(kind=type(error).__name__, message=str(error)[:TEXT_MAX], trace=trace, problems=problems)
+
+
+def user_name() -> str:
+    """Whom this process runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
