@@ -69,6 +69,15 @@ class Deliveries:
         self._mailbox.put(lane, letter)
         self._work_on(lane)
 
+    def inherit(self, predecessor: Deliveries) -> None:
+        """Take over what was queued and what is known; the predecessor has ended."""
+        newer, self._mailbox = self._mailbox, predecessor._mailbox
+        for lane in newer.lanes:
+            while letter := newer.head(lane):
+                newer.done(lane)
+                self._mailbox.put(lane, letter)
+        self.results = predecessor.results
+
     def begin(self, child: Child, hello: Hello, nursery: trio.Nursery) -> None:
         """Deliver from now on, first of all what is left from an earlier life."""
         self._life = (child, hello, nursery)

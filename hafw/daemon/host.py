@@ -1,7 +1,7 @@
 """One plugin through the lives of its processes: started, watched, killed, started again, at last parked.
 
-Every life is a nursery. What outlives it is here: the mailbox, whose head is delivered again, the checks' silence, and
-the record of what went wrong.
+Every life is a nursery. What outlives it is here: the deliveries, whose head is delivered again, the checks' silence,
+and the record of what went wrong.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ class Host:
         self.state = "starting"
         self.hello: Hello | None = None
         """``None``: it was never loaded, so nobody knows its hooks."""
-        self._plugin = plugin
+        self.plugin = plugin
+        self.checks = checks
         self._routers = routers
         self._limits = limits
         self._notice = notice
@@ -101,11 +102,29 @@ class Host:
         self._busy = 0
         self._used = 0.0
         self._news = trio.Event()
+        self._scope = trio.CancelScope()
+        self._gone = trio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """For ever."""
+        """Until ``stop``."""
+        try:
+            with self._scope:
+                await self._run()
+        finally:
+            self._gone.set()
+
+    async def stop(self) -> None:
+        """End it for good; returns when no process is left. Events that are still queued remain for ``inherit``."""
+        self._scope.cancel()
+        await self._gone.wait()
+
+    def inherit(self, predecessor: Host) -> None:
+        """Deliver what another host was stopped before delivering."""
+        self._deliveries.inherit(predecessor._deliveries)
+
+    async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
             self._health.lost(trio.current_time(), self._absence())
             nursery.start_soon(self._after_grace)
@@ -125,7 +144,7 @@ class Host:
     async def _live(self) -> str:
         """One process, from start to end: why it died, or nothing when it had nothing more to do."""
         try:
-            child = Child(start_of(self._plugin, self._limits))
+            child = Child(start_of(self.plugin, self._limits))
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hafw.config.model import CheckConfig, Config, InstanceConfig
+    from hafw.daemon.kernelview import LinkInfo
     from hafw.pipe import Hello, Reply, Start
     from hafw.vrrp.events import VerdictReported
 
@@ -61,19 +62,59 @@ class Plugins:
         notice: Callable[[str, dict[str, Any]], None],
         limits: Limits | None = None,
     ) -> None:
-        self._routers = {name: router_of(each) for name, each in config.instances.items()}
-        limits = limits or Limits()
-        self._hosts = [
-            Host(plugin, checks_of(config, name), self._routers, limits, verdict=verdict, notice=notice)
-            for name, plugin in config.plugins.items()
-        ]
+        self._limits = limits or Limits()
+        self._verdict = verdict
+        self._notice = notice
+        self._routers: dict[str, Router] = {}
+        self._known: dict[str, Router] = {}
+        """As configured, to tell what a new configuration changes."""
+        self._hosts: dict[str, Host] = {}
+        self._nursery: trio.Nursery | None = None
+        self._adopt(config)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every plugin and keep it running, until cancelled; then no process of theirs is left."""
-        async with trio.open_nursery() as nursery:
-            for host in self._hosts:
-                nursery.start_soon(host.run)
+        async with trio.open_nursery() as self._nursery:
+            for host in self._hosts.values():
+                self._nursery.start_soon(host.run)
             task_status.started()
+            await trio.sleep_forever()
+
+    async def reconfigure(self, config: Config) -> None:
+        """Replace the plugins that the new configuration changes; returns when the old processes are gone.
+
+        A plugin is left alone when its own section, its checks and the instances are what they were. Events that
+        were not answered yet are delivered to the successor.
+        """
+        assert self._nursery is not None
+        before = self._hosts
+        self._adopt(config)
+        await together(Host.stop, [host for name, host in before.items() if self._hosts.get(name) is not host])
+        for name, host in self._hosts.items():
+            if (old := before.get(name)) is not host:
+                if old:
+                    host.inherit(old)
+                self._nursery.start_soon(host.run)
+
+    def _adopt(self, config: Config) -> None:
+        """Make hosts where there are none that fit."""
+        known = {name: router_of(each) for name, each in config.instances.items()}
+        # What has been learned of an interface since is kept, if it is still about the same instance.
+        current = {name: self._routers[name] if self._known.get(name) == each else each for name, each in known.items()}
+        same_routers = self._known == known
+        self._known = known
+        self._routers.clear()
+        self._routers.update(current)
+        hosts = {}
+        for name, plugin in config.plugins.items():
+            checks, old = checks_of(config, name), self._hosts.get(name)
+            if old and same_routers and (old.plugin, old.checks) == (plugin, checks):
+                hosts[name] = old
+            else:
+                hosts[name] = Host(
+                    plugin, checks, self._routers, self._limits, verdict=self._verdict, notice=self._notice
+                )
+        self._hosts = hosts
 
     async def takeover(self, router: Router) -> Plan:
         """Ask every plugin, all at once, what to bind and send. Raises ``PlanRefused``, which names the plugin."""
@@ -87,11 +128,11 @@ class Plugins:
             except PlanRefused as error:
                 refused.append(error)
 
-        await together(ask, self._hosts)
+        await together(ask, self._hosts.values())
         if refused:
             raise PlanRefused("; ".join(map(str, refused)))
         draft = Draft(router)
-        for host in self._hosts:
+        for host in self._hosts.values():
             for part in answers[host.name]:
                 draft.take(host.name, part)
                 await trio.lowlevel.checkpoint()  # thousands of addresses must not hold up an advert
@@ -111,13 +152,13 @@ class Plugins:
         self._put("", lambda: Letter("event", event=event), but=about)
 
     def _put(self, lane: str, letter: Callable[[], Letter], but: str | None = None) -> None:
-        for host in self._hosts:
+        for host in self._hosts.values():
             if host.name != but:
                 host.deliver(lane, letter())
 
     async def before_release(self, routers: Iterable[Router], budget: float) -> None:
         """Give every plugin ``budget`` seconds to prepare for a planned handover; returns when all are ready."""
-        pairs = [(host, router) for host in self._hosts for router in routers]
+        pairs = [(host, router) for host in self._hosts.values() for router in routers]
 
         async def prepare(pair: tuple[Host, Router]) -> None:
             host, router = pair
@@ -128,11 +169,11 @@ class Plugins:
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - nothing goes wrong when it passes
         """Wait until every queued event was answered, at most ``timeout`` seconds."""
         with trio.move_on_after(timeout):
-            await together(Host.delivered, self._hosts)
+            await together(Host.delivered, self._hosts.values())
 
     def snapshot(self) -> list[PluginStatus]:
         """Every plugin, in configured order."""
-        return [host.status() for host in self._hosts]
+        return [host.status() for host in self._hosts.values()]
 
 
 async def together(function: Callable[[T], Awaitable[None]], arguments: Iterable[T]) -> None:
@@ -153,6 +194,15 @@ def router_of(instance: InstanceConfig) -> Router:
         interface=settings.interface,
         addresses=instance.addresses,
     )
+
+
+def with_link(instance: InstanceConfig, link: LinkInfo | None) -> Router:
+    """What a plugin is told of an instance whose interface is known."""
+    router = router_of(instance)
+    if link is None:
+        return router
+    primary = str(link.primary.get(instance.router.family, ""))
+    return replace(router, ifindex=link.ifindex, mac=link.mac, primary_address=primary)
 
 
 def checks_of(config: Config, plugin: str) -> list[tuple[str, CheckConfig]]:
