@@ -179,24 +179,28 @@ def describe_status(code: int) -> str:
 
 def execute_leftover() -> None:
     """Execute and remove the will that lies in the run directory, if there is one."""
+    dead_for = last_will.age()
     try:
         will = last_will.read()
     except last_will.BadWill as error:
         say("will_unreadable", path=last_will.will_path(), reason=error, action="look for leftover addresses yourself")
         will = None
     if will is not None:
-        execute(will)
+        execute(will, dead_for)
     last_will.will_path().unlink(missing_ok=True)
 
 
-def execute(will: Will) -> None:
-    """Hand over on behalf of a dead daemon: goodbye, hold until claimed, remove."""
+def execute(will: Will, dead_for: float) -> None:
+    """Hand over on behalf of a daemon that died ``dead_for`` seconds ago: goodbye, hold until claimed, remove.
+
+    Whoever was to claim the addresses has done so when three intervals are over: then nothing is waited for.
+    """
     routers = ",".join(bequest.name for bequest in will.bequests)
     say("will_begins", routers=routers)
     with contextlib.ExitStack() as stack:
         netlink = stack.enter_context(Netlink())
         links = {link.name: link for link in netlink.links()}
-        estate = Estate(will, links, netlink.addresses(), stack)
+        estate = Estate(will, time.monotonic() - dead_for, links, netlink.addresses(), stack)
         for bequest in will.bequests:
             if bequest.interface in links:
                 say_goodbye(bequest, links[bequest.interface].index)
@@ -221,9 +225,13 @@ class Estate:
     """The addresses of a will while it is carried out, and who claims them."""
 
     def __init__(
-        self, will: Will, links: dict[str, Link], present: Iterable[AddressEntry], stack: contextlib.ExitStack
+        self,
+        will: Will,
+        died_at: float,
+        links: dict[str, Link],
+        present: Iterable[AddressEntry],
+        stack: contextlib.ExitStack,
     ) -> None:
-        now = time.monotonic()
         there = {(entry.ifindex, entry.address): entry for entry in present}
         macs = {link.index: link.mac for link in links.values()}
         self.entries: dict[IPAddress, tuple[AddressEntry, float]] = {}
@@ -232,11 +240,11 @@ class Estate:
                 link = links.get(each.interface)
                 entry = there.get((link.index, ip_address(each.address))) if link else None
                 if entry is not None:
-                    self.entries[entry.address] = (entry, now + bequest.hold)
+                    self.entries[entry.address] = (entry, died_at + bequest.hold)
         homes = {(entry.ifindex, entry.address.version) for entry, _ in self.entries.values()}
         self._claims = [stack.enter_context(ClaimSocket(index, family, macs[index])) for index, family in homes]
         for claims in self._claims:
-            claims.watched = self.entries.keys()
+            claims.watch(self.entries.keys())
 
     def wait(self) -> None:
         """Sleep until somebody claims an address or the first time is over; what is claimed is due at once."""

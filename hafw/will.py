@@ -6,8 +6,10 @@ nobody of us is left alive. Standard library only: the guard imports it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,3 +119,17 @@ def read() -> Will | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise BadWill(f"{will_path()}: {error}") from None
+
+
+def touch() -> None:
+    """Say that the writer is alive; the record may not exist."""
+    with contextlib.suppress(OSError):
+        os.utime(will_path())
+
+
+def age() -> float:
+    """Seconds since the writer was last known to be alive, by the wall clock; 0 when nobody knows."""
+    try:
+        return max(0.0, time.time() - will_path().stat().st_mtime)
+    except OSError:
+        return 0.0

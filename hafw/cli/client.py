@@ -19,9 +19,9 @@ ANSWER_TIMEOUT = 5.0
 """Seconds; a daemon that does not answer in this time counts as unreachable."""
 
 
-def ask(path: str, request: dict[str, Any]) -> dict[str, Any]:
+def ask(path: str, request: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
     """One request, one reply; ends the program with a clear message when there is none."""
-    for reply in stream(path, request, timeout=ANSWER_TIMEOUT):
+    for reply in stream(path, request, timeout=timeout):
         return reply
     return _unreachable(path or DEFAULT_SOCKET, "it closed the connection without an answer")
 

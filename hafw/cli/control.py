@@ -9,12 +9,16 @@ import click
 from hafw.cli.client import ask
 from hafw.guard import cleanup as execute_will
 
+RELOAD_TIMEOUT = 60.0
+"""Seconds: routers that leave hand over first."""
+
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.pass_obj
-def reload(socket: str) -> None:
+def reload(socket: str, *, dry_run: bool) -> None:
     """Read the configuration again: a good one is applied whole, a bad one changes nothing."""
-    answer = ask(socket, {"do": "reload"})
+    answer = ask(socket, {"do": "reload", "dry_run": dry_run}, timeout=RELOAD_TIMEOUT)
     for line in answer["changes"] or ["nothing to change"]:
         click.echo(line)
 

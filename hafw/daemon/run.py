@@ -14,14 +14,15 @@ import trio
 import hafw
 from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
-from hafw.daemon.control import ControlSocket
+from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.loop import Election
 from hafw.daemon.observe import Observer, timestamp
-from hafw.daemon.plugins import Plan, PlanRefused, Plugins
+from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
+from hafw.daemon.reload import Reloads
 from hafw.daemon.sockets import Announcer, Wire
 from hafw.daemon.testament import Testament, bequest
-from hafw.node import InstanceSettings, Node
-from hafw.pipe import Router, StateChange
+from hafw.node import ConfigurationReplaced, InstanceSettings, Node
+from hafw.pipe import StateChange
 from hafw.records import instance_record
 from hafw.vrrp.events import (
     AddressesInstalled,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hafw.config import Config, InstanceConfig
-    from hafw.daemon.addresses import LinkInfo
     from hafw.daemon.observe import LogWriter
+    from hafw.pipe import Router
     from hafw.records import Record
     from hafw.vrrp.actions import SetAddresses
 
@@ -51,22 +52,6 @@ RELEASE_BUDGET = 5.0
 """Seconds that ``before_release`` hooks have in a planned stop."""
 STOP_BUDGET = 10.0
 """Seconds that ``stopped`` hooks have at the end."""
-
-
-def describe(instance: InstanceConfig, link: LinkInfo | None) -> Router:
-    """What a plugin is told of an instance."""
-    settings = instance.router
-    return Router(
-        name=settings.name,
-        vrid=settings.vrid,
-        version=settings.version,
-        priority=settings.priority,
-        interface=settings.interface,
-        ifindex=link.ifindex if link else 0,
-        mac=link.mac if link else "",
-        primary_address=str(link.primary.get(settings.family, "")) if link else "",
-        addresses=instance.addresses,
-    )
 
 
 class Daemon:
@@ -83,10 +68,10 @@ class Daemon:
         ]
         self.node = Node(instances, self.started_at)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
-        self.wire = Wire(routers, self._dispatch, self.observer, mute=dry_run)
+        self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event)
-        self.plugins = Plugins(config, verdict=self._dispatch, notice=self._plugin_notice)
+        self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
         self.election = Election(
             self.node,
             self.wire,
@@ -98,6 +83,7 @@ class Daemon:
         self.testament = Testament(self._will)
         self.plans: dict[str, Plan] = {}
         self._planned_for: dict[str, tuple[int, str]] = {}
+        self._reloads = Reloads(self)
         self._nursery: trio.Nursery
         self._stopping = trio.Event()
 
@@ -105,7 +91,12 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; returns when everything is released."""
-        commands = {"status": self._status, "history": self._history, "plugins": self._plugins}
+        commands = {
+            "status": self._status,
+            "history": self._history,
+            "plugins": self._plugins,
+            "reload": self._reload,
+        }
         control = ControlSocket(self.config.control_socket, self.config.control_group, commands, self.observer)
         listener = control.bind()
         async with trio.open_nursery() as self._nursery:
@@ -118,8 +109,7 @@ class Daemon:
                 self._nursery.start_soon(self.testament.run)
                 await self._nursery.start(self.plugins.run)
                 self.observer.subscribe(self.plugins.publish)
-            interfaces = {each.router.interface for each in self.config.instances.values()}
-            self.keeper.watch(interfaces, self.config.instances.values())
+            self.watch()
             await self._nursery.start(self.keeper.run)
             for name in self.node.instances:
                 self._start(name)
@@ -133,17 +123,36 @@ class Daemon:
         self.wire.close()
         self.announcer.close()
 
+    def watch(self) -> None:
+        """Follow the interfaces of the configuration; their state is reported at once when the keeper runs."""
+        interfaces = {each.router.interface for each in self.config.instances.values()}
+        self.keeper.watch(interfaces, self.config.instances.values())
+
+    def forget(self, name: str) -> None:
+        """An instance has left: nothing of it is wanted or planned."""
+        self.keeper.want(name, {}, (), ())
+        self.plans.pop(name, None)
+
     def _start(self, name: str) -> None:
-        self._dispatch(Startup(name))
+        self.dispatch(Startup(name))
         if self.dry_run:
             for check in self.config.instances[name].checks:
-                self._dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))
+                self.dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))
 
     async def _signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
             async for number in received:
+                if number == signal.SIGHUP:
+                    self._nursery.start_soon(self._reload_on_signal)
+                    continue
                 self.observer.log.info("stopping", signal=signal.Signals(number).name)
                 self._stopping.set()
+
+    async def _reload_on_signal(self) -> None:
+        try:
+            await self._reloads.reload()
+        except CommandError as error:
+            self.observer.log.warning("reload_refused", reason=str(error))
 
     async def _watchdog(self) -> None:
         interval = watchdog_interval()
@@ -158,7 +167,7 @@ class Daemon:
         if masters and not self.dry_run:
             await self.plugins.before_release([self._describe(name) for name in masters], RELEASE_BUDGET)
         for name in self.node.instances:
-            self._dispatch(Shutdown(name))
+            self.dispatch(Shutdown(name))
         await self.election.until(lambda: self.node.done)
         if self.dry_run:
             return
@@ -182,13 +191,14 @@ class Daemon:
 
     # -- events into the election -------------------------------------------------------------------------------
 
-    def _dispatch(self, event: Event) -> None:
+    def dispatch(self, event: Event | ConfigurationReplaced) -> None:
+        """Hand an event to the election; its actions are performed before this returns."""
         self.election.dispatch(event)
 
     def _address_event(self, event: Event) -> None:
         if isinstance(event, LinkChanged):
             self._link_changed(event.interface)
-        self._dispatch(event)
+        self.dispatch(event)
 
     def _link_changed(self, interface: str) -> None:
         """Follow an interface: sockets, frames and plans belong to an index and a MAC."""
@@ -214,14 +224,14 @@ class Daemon:
         try:
             plan = await self._ask_plan(name)
         except PlanRefused as error:
-            self._dispatch(PlanReported(name, str(error)))
+            self.dispatch(PlanReported(name, str(error)))
             return False
         self.plans[name] = plan
         tenure = self.node.instances[name].router.tenure
         every = tenure.settings.all_addresses if tenure.bound else ()
         if not self.dry_run:  # the first call also removes what an earlier daemon left behind
             self.keeper.want(name, plan.addresses, every, tenure.held)
-        self._dispatch(PlanReported(name))
+        self.dispatch(PlanReported(name))
         if tenure.serving and tenure.installed:
             self._announce(name)
         return True
@@ -239,7 +249,7 @@ class Daemon:
             addresses = ", ".join(str(address) for address in action.bound) or "none"
             self.observer.log.info("would_bind", instance=action.router, addresses=addresses)
             if action.bound:
-                self._dispatch(AddressesInstalled(action.router))
+                self.dispatch(AddressesInstalled(action.router))
             return
         plan = self.plans.get(action.router)
         self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held)
@@ -271,8 +281,11 @@ class Daemon:
         self.observer.event({"type": kind, **fields})
 
     def _describe(self, name: str) -> Router:
-        each = self.config.instances[name]
-        return describe(each, self.keeper.links().get(each.router.interface))
+        return self.describe(self.config.instances[name])
+
+    def describe(self, instance: InstanceConfig) -> Router:
+        """What a plugin is told of an instance now."""
+        return with_link(instance, self.keeper.links().get(instance.router.interface))
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -303,6 +316,9 @@ class Daemon:
 
     def _counters(self, instance: str) -> dict[str, int]:
         return {name: value for (owner, name), value in self.observer.counters.items() if owner == instance}
+
+    async def _reload(self, request: Mapping[str, Any]) -> Record:
+        return {"changes": await self._reloads.reload(dry_run=request.get("dry_run") is True)}
 
     async def _history(self, _request: Mapping[str, Any]) -> Record:
         return {"transitions": [event for event in self.observer.events if event["type"] == "state_changed"]}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Key = tuple[str, int, "IPAddress | None"]
 """Interface, family, group; no group: unicast."""
 
+SOCKETS_MAX = 4096
 BATCH, PASSES = 64, 16
 """Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
 BURST = 64
@@ -57,15 +58,15 @@ class Wire:
         """By instance: the last refused packet, for the status."""
         self.mismatches: dict[str, dict[str, str]] = {}
         """By instance and peer: what differs from our configuration, for the status."""
-        self._routers = routers
         self._received = received
         self._observer = observer
         self._sockets: dict[Key, VrrpSocket] = {}
-        self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
+        self._indices: dict[str, int] = {}
+        self._by_vrid: dict[tuple[Key, int], VirtualRouter] = {}
         self._forms: dict[str, Checksum] = {}
         self._readers: dict[Key, trio.CancelScope] = {}
-        self._opened: trio.MemorySendChannel[Key]
-        self._opened, self._to_read = trio.open_memory_channel[Key](len(self._by_vrid) + 1024)
+        self._opened, self._to_read = trio.open_memory_channel[Key](SOCKETS_MAX)
+        self.serve(routers)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Wait for packets on every open socket."""
@@ -86,18 +87,32 @@ class Wire:
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
+    def serve(self, routers: Mapping[str, VirtualRouter]) -> None:
+        """Send and receive for these, no others: at the start, and when the configuration was replaced."""
+        self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
+        wanted = {key for key, _ in self._by_vrid}
+        for key in self._sockets.keys() - wanted:
+            self._close(key)
+        for key, socket in self._sockets.items():
+            socket.limit_to(self._vrids(key))
+        for interface, ifindex in tuple(self._indices.items()):
+            self.link(interface, ifindex)
+
     def link(self, interface: str, ifindex: int) -> None:
         """An interface appeared (``ifindex`` may be new) or is gone (0)."""
+        self._indices[interface] = ifindex
         for key in [key for key in self._sockets if key[0] == interface]:
-            if ifindex == 0 or self._sockets[key].ifindex != ifindex:
+            if self._sockets[key].ifindex != ifindex:
                 self._close(key)
-        if ifindex == 0:
-            return
-        for key in {key for key, _ in self._by_vrid if key[0] == interface and key not in self._sockets}:
+        missing = {key for key, _ in self._by_vrid if key[0] == interface} - self._sockets.keys()
+        for key in missing if ifindex else ():
             socket = VrrpSocket.open(interface, ifindex, key[1], key[2])
-            socket.limit_to([vrid for each, vrid in self._by_vrid if each == key])
+            socket.limit_to(self._vrids(key))
             self._sockets[key] = socket
             self._opened.send_nowait(key)
+
+    def _vrids(self, key: Key) -> list[int]:
+        return [vrid for each, vrid in self._by_vrid if each == key]
 
     def _close(self, key: Key) -> None:
         socket = self._sockets.pop(key)

@@ -40,6 +40,10 @@ def bequest(instance: Instance, addresses: tuple[Address, ...]) -> Bequest | Non
     )
 
 
+BEAT = 0.5
+"""Seconds between two touches of the record: its age tells how long the daemon has been dead."""
+
+
 class Testament:
     """Keeps the record in the run directory true."""
 
@@ -54,6 +58,10 @@ class Testament:
     async def run(self) -> None:
         """Write the newest will whenever it changed; never in the way of an advert."""
         while True:
-            await self._stale.wait()
+            with trio.move_on_after(BEAT) as beat:
+                await self._stale.wait()
+            if beat.cancelled_caught:
+                last_will.touch()
+                continue
             self._stale = trio.Event()
             await trio.to_thread.run_sync(last_will.write, self._compose())

@@ -1,0 +1,92 @@
+"""What a takeover and a release would do, in words: ``hafw plan``.
+
+The plugins are asked exactly as the daemon asks them; nothing is bound or sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from hafw.daemon.addresses import AddressKeeper
+from hafw.daemon.plugins import PlanRefused, Plugins, with_link
+from hafw.daemon.sockets import socket_key
+from hafw.vrrp.tenure import HOLD_AFTER_SUCCESSOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hafw.config import Config, InstanceConfig
+    from hafw.daemon.plugins import Plan, PluginStatus
+
+SHOWN = 8
+"""Addresses listed by name; of more, the number is told."""
+HOOKS_AFTER = ("became_master", "became_backup", "faulted", "stopped")
+
+
+async def describe_takeovers(config: Config) -> str:
+    """One paragraph per instance; a plan that a plugin refuses says why."""
+    keeper = AddressKeeper(lambda _event: None)
+    plugins = Plugins(config, verdict=lambda _verdict: None, notice=lambda _kind, _fields: None)
+    paragraphs = []
+    async with trio.open_nursery() as nursery:
+        keeper.watch({each.router.interface for each in config.instances.values()}, config.instances.values())
+        await nursery.start(keeper.run)
+        await nursery.start(plugins.run)
+        for name, instance in config.instances.items():
+            link = keeper.links().get(instance.router.interface)
+            router = with_link(instance, link)
+            try:
+                plan = await plugins.takeover(router)
+            except PlanRefused as error:
+                paragraphs.append(f"{name}: cannot take over: {error}")
+                continue
+            missing = "" if link else f"; {router.interface} does not exist here: frames are made when it appears"
+            paragraphs.append(
+                f"{name} (VRID {router.vrid} on {router.interface}{missing})\n"
+                + "\n".join(
+                    [*_on_master(instance, plan, plugins.snapshot()), *_on_leaving(instance, plugins.snapshot())]
+                )
+            )
+        nursery.cancel_scope.cancel()
+    return "\n\n".join(paragraphs)
+
+
+def _on_master(instance: InstanceConfig, plan: Plan, plugins: list[PluginStatus]) -> Iterator[str]:
+    settings = instance.router
+    target = socket_key(settings)[2] or ", ".join(map(str, settings.unicast_peers))
+    interval = f"{settings.advertisement_interval:g}s"
+    yield "  on becoming MASTER (a live MASTER is preempted with bind first, then advert)"
+    yield f"    advert    VRRPv{settings.version} priority {settings.priority} to {target}, then every {interval}"
+    bound = list(plan.addresses.values())
+    for address in bound[:SHOWN]:
+        label = f" label {address.label}" if address.label else ""
+        yield f"    bind      {address.address}/{address.prefixlen} on {address.interface}{label}"
+    if len(bound) > SHOWN:
+        yield f"    bind      and {len(bound) - SHOWN} more"
+    times = ", ".join(f"{seconds:g}s" for seconds in settings.announce_repeat)
+    refresh = f", then every {settings.announce_refresh:g}s" if settings.announce_refresh else ""
+    yield f"    announce  {len(plan.frames)} frames at {times}{refresh}"
+    yield from _hooks("became_master", plugins)
+
+
+def _on_leaving(instance: InstanceConfig, plugins: list[PluginStatus]) -> Iterator[str]:
+    settings = instance.router
+    down = settings.down_timer_adverts * settings.advertisement_interval
+    scale = 1.0 if settings.version == 2 else settings.advertisement_interval
+    down += (256 - settings.priority) * scale / 256
+    claim = min(settings.advertisement_interval, HOLD_AFTER_SUCCESSOR)
+    yield "  on leaving (stop, failed critical check)"
+    yield from _hooks("before_release", plugins)
+    yield "    advert    priority 0, once"
+    yield f"    hold      until another router claims the addresses; {claim:g}s after its first advert, {down:g}s at most"
+    yield "    release   every address"
+    for hook in HOOKS_AFTER[1:]:
+        yield from _hooks(hook, plugins)
+
+
+def _hooks(hook: str, plugins: list[PluginStatus]) -> Iterator[str]:
+    names = [plugin.name for plugin in plugins if hook in plugin.hooks]
+    if names:
+        yield f"    hook      {hook}: {', '.join(names)}"
