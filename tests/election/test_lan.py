@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from hafw.node import CheckSettings, InstanceSettings
-from hafw.sim.lan import Lan, Runaway
-from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, SetAddresses, Transition
+from hafw.sim.lan import Lan
+from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, Transition
 from hafw.vrrp.events import AdvertReceived, LinkChanged, VerdictReported
 from hafw.vrrp.packet import Advertisement
 from hafw.vrrp.settings import RouterSettings
@@ -392,44 +392,3 @@ def test_c_sim_01_c_sim_02_after_loss_and_restarts_the_best_is_the_only_master(s
         lan.start(host)
     lan.run_until(lan.now + 20.0)
     assert elected(lan, "d")()
-
-
-def test_a_seed_is_a_whole_run():
-    def life(seed):
-        lan = lan_of(seed, wire={"loss": 0.3, "jitter": 0.05}, a=100, b=100, c=100)
-        for host in lan.hosts:
-            lan.start(host)
-        lan.run_until(60.0)
-        return lan.log
-
-    assert life(1) == life(1)
-    assert life(1) != life(2)
-
-
-# -- the simulator itself
-
-
-def test_what_never_comes_true_is_reported_with_who_is_what():
-    lan = running(a=100, b=200)
-    with pytest.raises(Runaway, match=r"did not hold within 5.0 s: at .* b: MASTER of \['VI_1'\], 1 addresses"):
-        lan.drive_bounded(lambda: lan.masters(NAME) == {"a"}, 5.0)
-
-
-def test_what_has_arrived_is_heard_before_a_deadline_of_the_same_moment():
-    lan = lan_of(wire={"delay": 3.609375}, a=100, b={"priority": 255, "owner": True})
-    lan.start("b")
-    lan.start("a")
-    assert lan.hosts["a"].deadline == 3.609375
-    lan.run_until(3.609375)
-    assert moves(lan, "a") == [("BACKUP", "startup")]
-    assert lan.hosts["a"].deadline == 2 * 3.609375
-
-
-def test_a_new_set_makes_an_unfinished_older_one_void():
-    lan = lan_of(wire={"install_delay": 1.0}, a=100)
-    lan.start("a")
-    lan.run_until(4.0)
-    lan.stop("a")
-    lan.run_until(5.0)
-    assert lan.holders(VIP) == set()
-    assert SetAddresses(NAME, bound=(VIP,)) in lan.actions("a")
