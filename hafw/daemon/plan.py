@@ -80,7 +80,7 @@ def _on_leaving(instance: InstanceConfig, plugins: list[PluginStatus]) -> Iterat
     yield "  on leaving (stop, failed critical check)"
     yield from _hooks("before_release", plugins)
     yield "    advert    priority 0, once"
-    yield f"    hold      until another router claims the addresses; {claim:g}s after its first advert, {down:g}s at most"
+    yield f"    hold      until claimed by another router: {claim:g}s after its first advert, {down:g}s at most"
     yield "    release   every address"
     for hook in HOOKS_AFTER[1:]:
         yield from _hooks(hook, plugins)

@@ -5,7 +5,7 @@ All durations are float seconds. The wire's units live in ``packet.py`` only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -57,7 +57,7 @@ class RouterSettings:
     preempt: bool = True
     preempt_delay: float = 0.0
     down_timer_adverts: int = 3
-    password: bytes | None = None
+    password: bytes | None = field(default=None, repr=False)
     """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
     unicast_peers: tuple[IPAddress, ...] = ()
     """Empty: multicast."""
