@@ -11,13 +11,14 @@ because only a router whose wish was confirmed can lose something.
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from hafw.daemon.claimwatch import ClaimWatch
-from hafw.daemon.kernelview import KernelView, LinkInfo, Place
+from hafw.daemon.kernelview import KernelView, LinkInfo, Place, listing_of
 from hafw.daemon.wishes import Wish, Work
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.wire.netlink import Monitor, Netlink
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from hafw.config.model import InstanceConfig
+    from hafw.daemon.kernelview import Listing
     from hafw.pipe import Address
     from hafw.vrrp.events import Event
     from hafw.vrrp.settings import IPAddress
-    from hafw.wire.rtmessages import AddressEntry, Change, Link, Refusal
+    from hafw.wire.rtmessages import Change, Link
 
 __all__ = ["AddressKeeper", "LinkInfo"]
 
@@ -155,30 +157,32 @@ class AddressKeeper:
 
     async def _apply(self, due: list[Wish]) -> None:
         """Tell the kernel once, read back, and answer each wish that is still the newest."""
-        work = Work()
         kept = frozenset[Place]().union(*(wish.kept for wish in self._wishes.values()))
         for wish in due:
             wish.due = False
             wish.judge(self._view)
-            wish.plan_work(self._view, kept, work)
+        snapshots = [copy(wish) for wish in due]  # ``want`` may replace the wishes while the thread reads them
         try:
-            refusals, entries = await trio.to_thread.run_sync(self._tell_kernel, work, limiter=self._thread)
+            work, listing = await trio.to_thread.run_sync(self._tell_kernel, snapshots, kept, limiter=self._thread)
         except (OSError, MalformedMessage) as error:
             for wish in due:
                 self._fail(wish, f"netlink: {error}")
             return
         self.promoted.update(work.promote.values())
-        self._view.replace_addresses(entries)
-        work.errors.update({refusal.address: refusal.message for refusal in refusals})
+        self._view.replace_addresses(listing)
         for wish in due:
             self._answer(wish, kept, work.errors)
 
-    def _tell_kernel(self, work: Work) -> tuple[list[Refusal], list[AddressEntry]]:
-        """In a thread; the lock sees to it that there is one at a time."""
+    def _tell_kernel(self, wishes: Iterable[Wish], kept: Collection[Place]) -> tuple[Work, Listing]:
+        """In a thread; the lock sees to it that there is one at a time, and that the view stays as it is meanwhile."""
+        work = Work()
+        for wish in wishes:
+            wish.plan_work(self._view, kept, work)
         for ifindex in work.promote:
             self._netlink.promote_secondaries(ifindex)
         refusals = self._netlink.change(work.adds, work.removes)
-        return refusals, self._netlink.addresses()
+        work.errors.update({refusal.address: refusal.message for refusal in refusals})
+        return work, listing_of(self._netlink.addresses())
 
     def _answer(self, wish: Wish, kept: Collection[Place], errors: Mapping[IPAddress, str]) -> None:
         """Report what became of a wish, unless it was replaced meanwhile: only the newest is answered."""
@@ -245,18 +249,18 @@ class AddressKeeper:
 
     async def _list_all(self) -> bool:
         try:
-            links, entries, culprit = await trio.to_thread.run_sync(self._ask_kernel, limiter=self._thread)
+            links, listing, culprit = await trio.to_thread.run_sync(self._ask_kernel, limiter=self._thread)
         except (OSError, MalformedMessage) as error:
             self.check_error = str(error)
             return False
         self._view.replace_links(links)
-        self._view.replace_addresses(entries)
+        self._view.replace_addresses(listing)
         self._culprit, self.check_error = culprit, ""
         return True
 
-    def _ask_kernel(self) -> tuple[list[Link], list[AddressEntry], str]:
+    def _ask_kernel(self) -> tuple[list[Link], Listing, str]:
         """In a thread; looks for suspects too, so that a loss is reported without searching for one."""
-        return self._netlink.links(), self._netlink.addresses(), suspect()
+        return self._netlink.links(), listing_of(self._netlink.addresses()), suspect()
 
     def _compare(self, touched: Collection[Place | str] | None) -> None:
         """Report what differs from what was reported or is wanted; at these places only, or (``None``) at all."""

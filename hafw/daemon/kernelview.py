@@ -21,6 +21,10 @@ Place = tuple[str, "IPAddress"]
 """Interface name and address. The name is what is configured; the index changes when the link is made anew."""
 
 
+Listing = dict[int, dict["IPAddress", tuple["AddressEntry", ...]]]
+"""By interface index and address, in the kernel's order."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkInfo:
     """An interface as the others need it; ``ifindex`` 0, no MAC and MTU 0 while it does not exist."""
@@ -40,18 +44,16 @@ class KernelView:
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
         self._indices: dict[str, int] = {}
-        self._entries: dict[int, dict[IPAddress, tuple[AddressEntry, ...]]] = {}
+        self._entries: Listing = {}
 
     def replace_links(self, links: Iterable[Link]) -> None:
         """Take a whole listing."""
         self._links = {link.index: link for link in links}
         self._indices = {link.name: index for index, link in self._links.items()}
 
-    def replace_addresses(self, entries: Iterable[AddressEntry]) -> None:
-        """Take a whole listing."""
-        self._entries = {}
-        for entry in entries:
-            self._put(entry)
+    def replace_addresses(self, listing: Listing) -> None:
+        """Take a whole listing, to keep and change."""
+        self._entries = listing
 
     def apply(self, change: LinkSeen | AddressSeen) -> Place | str:
         """Take an announcement. Answers the place of an address, or the name of a link."""
@@ -62,7 +64,7 @@ class KernelView:
         if change.gone:
             self._drop(entry)
         else:
-            self._put(entry)
+            _put(self._entries, entry)
         link = self._links.get(entry.ifindex)
         return (link.name if link else "", entry.address)
 
@@ -76,11 +78,6 @@ class KernelView:
         else:
             self._links[link.index] = link
             self._indices[link.name] = link.index
-
-    def _put(self, entry: AddressEntry) -> None:
-        """Add or replace; a lifetime that is renewed must not change the order, which decides what is primary."""
-        at = self._entries.setdefault(entry.ifindex, {})
-        at[entry.address] = (*_other_lengths(at, entry), entry)
 
     def _drop(self, entry: AddressEntry) -> None:
         at = self._entries.get(entry.ifindex, {})
@@ -112,6 +109,20 @@ class KernelView:
             if address.version not in found and address not in virtual and any(map(_can_send, entries)):
                 found[address.version] = address
         return found
+
+
+def listing_of(entries: Iterable[AddressEntry]) -> Listing:
+    """Apart from the view, so that a thread can do it: of thousands it takes milliseconds."""
+    listing: Listing = {}
+    for entry in entries:
+        _put(listing, entry)
+    return listing
+
+
+def _put(listing: Listing, entry: AddressEntry) -> None:
+    """Add or replace; a lifetime that is renewed must not change the order, which decides what is primary."""
+    at = listing.setdefault(entry.ifindex, {})
+    at[entry.address] = (*_other_lengths(at, entry), entry)
 
 
 def _other_lengths(at: Mapping[IPAddress, tuple[AddressEntry, ...]], entry: AddressEntry) -> tuple[AddressEntry, ...]:

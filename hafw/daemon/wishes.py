@@ -60,6 +60,7 @@ class Wish:
     """What is new to the plan, and whether an address there is known to be a leftover of ours."""
     _spared: set[Place] = field(default_factory=set)
     _added: set[Place] = field(default_factory=set)
+    """Like ``_spared`` shared with a copy of the wish that a thread plans from: what it added counts."""
 
     @property
     def kept(self) -> frozenset[Place]:
