@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from hafw.vrrp.actions import Action, Notice, Transition
 from hafw.vrrp.events import (
-    AddressesInstalled,
     AddressesLost,
     AddressesRefused,
     Event,
@@ -125,6 +124,7 @@ class Instance:
         self.planned = False
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
+        self._failed_at = -inf
 
     @property
     def deadline(self) -> float:
@@ -168,9 +168,6 @@ class Instance:
                 return self._fail_addresses("address-refused", event.error, now)
             case AddressesLost():
                 return self._lost(event, now)
-            case AddressesInstalled():
-                self._retry_after = RETRY_FIRST
-                return self.router.handle(event, now)
             case Tick():
                 return self._tick(now)
             case _:
@@ -261,6 +258,9 @@ class Instance:
 
     def _fail_addresses(self, reason: str, detail: str, now: float) -> list[Action]:
         self._set_cause("addresses", Cause(reason, detail))
+        if now > self._failed_at + 2 * RETRY_MAX:  # long ago: a new story
+            self._retry_after = RETRY_FIRST
+        self._failed_at = now
         self.retry_at = now + self._retry_after
         self._retry_after = min(2 * self._retry_after, RETRY_MAX)
         return self._settle(now)

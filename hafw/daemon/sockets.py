@@ -170,7 +170,9 @@ class Wire:
         known = self.mismatches.setdefault(name, {})
         if not words:
             known.pop(peer, None)
-        elif known.get(peer) != words or self._observer.now_and_then(f"{name} {words}", peer, now):
+            return
+        due = self._observer.now_and_then(f"{name} {words}", peer, now)
+        if due or known.get(peer) != words:
             known[peer] = words
             self._observer.event({"type": "peer_mismatch", "instance": name, "peer": peer, "detail": words})
 

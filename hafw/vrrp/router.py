@@ -193,6 +193,8 @@ class VirtualRouter:
         self, state: State, reason: str, now: float, detail: str = "", peer: IPAddress | None = None
     ) -> Transition:
         old, self.state = self.state, state
+        if state is not State.BACKUP:  # only a BACKUP may remind the MASTER of itself
+            self.tenure.reminder = None
         self.reason, self.detail, self.since = reason, detail, now
         return Transition(self.settings.name, old, state, reason, 0, self.priority, detail, peer)
 
@@ -235,7 +237,8 @@ class VirtualRouter:
         reason = "higher-priority" if event.advert.priority > self.priority else "higher-address"
         self._learn_interval(event.advert.interval)
         self.adver_at = inf
-        hold = self.tenure.hold(now, successor_time(event.advert.interval), awaits_successor=False)
+        reminder = SendAdvertisement(self.settings.name, self.priority)
+        hold = self.tenure.hold(now, successor_time(event.advert.interval), reminder)
         self._listen(now)
         return [*self._end_rivalry(now), *hold, self._move(State.BACKUP, reason, now, peer=event.source)]
 
@@ -244,7 +247,7 @@ class VirtualRouter:
     ) -> list[Action]:
         """Leave MASTER of our own accord: one priority 0, never repeated, and hold until claimed."""
         self.adver_at = inf
-        hold = self.tenure.hold(now, self.master_down_interval, awaits_successor=True)
+        hold = self.tenure.hold(now, self.master_down_interval)
         goodbye = [SendAdvertisement(self.settings.name, 0)] if can_send else []
         over = self._end_rivalry(now)
         return [*goodbye, *hold, *over, self._move(state, reason, now, detail)]

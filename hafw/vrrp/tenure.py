@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, Announce, Notice, SetAddresses
+from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SetAddresses
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AdvertReceived, Event, Tick
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class Tenure:
         self.serving = False
         self.held: tuple[IPAddress, ...] = ()
         self.hold_until = inf
+        self.reminder: SendAdvertisement | None = None
         self._awaits_successor = False
+        self._hold_seconds = 0.0
         self._served_from: float | None = None
         self._announced = 0
         self._announce_from = 0.0
@@ -72,16 +74,22 @@ class Tenure:
     def serve(self, now: float) -> list[Action]:
         """The router is MASTER now: announce as soon as the addresses are installed."""
         self.serving, self._served_from = True, None if self.installed else now
-        return self._announce_anew(now) if self.installed else []
+        if not self.installed:
+            return []
+        return [*self._announce_anew(now), Notice(self.settings.name, "takeover_complete", {"seconds": 0.0})]
 
-    def hold(self, now: float, seconds: float, *, awaits_successor: bool) -> list[Action]:
+    def hold(self, now: float, seconds: float, reminder: SendAdvertisement | None = None) -> list[Action]:
         """Stop serving; keep answering until claimed, at most ``seconds``.
 
-        ``awaits_successor``: nobody is MASTER yet; the first advert of one shortens the wait.
+        Without a ``reminder`` nobody is MASTER yet: the first advert of one shortens the wait. With one there is a
+        better MASTER, who may not know that there were two (a partition healed, and it spoke first) and so does not
+        announce: when the time is over unclaimed it is sent once, and the addresses answer for as long again.
         """
         self._stop()
         self.held, self.hold_until = self.settings.all_addresses, now + seconds
-        self._awaits_successor = awaits_successor
+        self._hold_seconds = seconds
+        self.reminder = reminder
+        self._awaits_successor = reminder is None
         return [self._set()]
 
     def drop(self) -> list[Action]:
@@ -128,6 +136,10 @@ class Tenure:
                 return []
 
     def _tick(self, now: float) -> list[Action]:
+        if now >= self.hold_until and self.reminder is not None:
+            reminder, self.reminder = self.reminder, None
+            self.hold_until = now + self._hold_seconds
+            return [reminder]
         if now >= self.hold_until:
             self.held = ()
             return self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
