@@ -34,7 +34,7 @@ def demo(fast: bool) -> None:  # noqa: FBT001  (click's flag)
             cluster = Cluster(lab, one_user=one_user, fast=fast)
             for difference in cluster.differences():
                 click.echo(f"not as in examples/classic: {difference}")
-            live = sys.stdout.isatty()
+            live = sys.stdout.isatty() and Screen.fits()
             screen = Screen(cluster, sys.stdout, live=live, colour=live and "NO_COLOR" not in os.environ)
             rows.extend(play(cluster, screen.say))
             screen.finish(rows)

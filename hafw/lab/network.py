@@ -52,7 +52,7 @@ class Lab:
         self.resources: Final = contextlib.ExitStack()
         """What else ends with the lab."""
         self._networks: list[int] = []
-        self.directory: Final = Path(tempfile.mkdtemp(prefix="hafw-lab-"))
+        self.directory: Final = _public_directory()
         argv = [sys.executable, "-I", "-S", janitor.__file__, str(self.directory)]
         self._janitor = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, process_group=0)
         try:
@@ -181,3 +181,12 @@ class Lab:
         if done.returncode:
             with namespaces.step(f"run ip {'; '.join(commands)}"):
                 raise OSError(None, " ".join(done.stderr.split()))
+
+
+def _public_directory() -> Path:
+    """Make a directory that programs which drop root can reach too: root's own TMPDIR may be private (pam_tmpdir)."""
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - mkdtemp makes its own
+    open_to_all = [one for one in candidates if all(up.stat().st_mode & 0o001 for up in (one, *one.parents))]
+    made = Path(tempfile.mkdtemp(prefix="hafw-lab-", dir=(open_to_all or candidates)[0]))
+    made.chmod(0o755)
+    return made

@@ -141,7 +141,6 @@ def start_frr(lab: Lab, host: str, settings: RouterSettings) -> list[subprocess.
     """Start zebra and vrrpd, which also need a macvlan with the virtual MAC and the addresses made beforehand."""
     _make_macvlan(lab, host, settings)
     directory = lab.path(host, "frr")
-    lab.directory.chmod(0o755)
     directory.mkdir(exist_ok=True)
     shutil.chown(directory, "frr", "frr")  # both drop root for this user, and it cannot be another
     path = lab.path(host, "frr.conf")

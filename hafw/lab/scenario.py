@@ -26,6 +26,7 @@ CLIENT: Final = "client"
 DOWN: Final = "down"
 """The state of a router whose daemon does not answer."""
 
+_LAST_LINES: Final = 10
 _LOOK: Final = 0.02
 _ASK: Final = 0.1
 _PATIENCE: Final = 25.0
@@ -77,7 +78,6 @@ class Cluster:
         self._daemons: dict[str, subprocess.Popen[Any]] = {}
         self._watchers: list[Callable[[], None]] = []
         self._asked = 0.0
-        lab.directory.chmod(0o755)  # nobody must reach its notify script
         for name, address in {**classic.HOST_ADDRESS, CLIENT: "192.168.161.100"}.items():
             lab.add_host(name, f"{address}/24")
         self.capture: Final = lab.capture()
@@ -140,6 +140,11 @@ class Cluster:
         """When it began to advertise."""
         return next(advert.time for advert in self.capture.adverts(router, since) if advert.priority)
 
+    def last_words(self, router: str) -> str:
+        """The end of the log of its hafw."""
+        log = self.lab.path(router, "hafw.log").read_text(encoding="utf-8", errors="replace")
+        return "its last words:\n  " + "\n  ".join(log.splitlines()[-_LAST_LINES:])
+
     def _look(self) -> None:
         if time.monotonic() - self._asked > _ASK:
             self._asked = time.monotonic()
@@ -151,9 +156,7 @@ class Cluster:
     def _state(self, router: str) -> str:
         daemon = self._daemons.get(router)
         if daemon is not None and daemon.poll() is not None:
-            log = self.lab.path(router, "hafw.log").read_text(encoding="utf-8", errors="replace")
-            last = "\n  ".join(log.splitlines()[-10:])
-            raise DemoFailed(f"hafw on {router} ended with status {daemon.returncode}; its last words:\n  {last}")
+            raise DemoFailed(f"hafw on {router} ended with status {daemon.returncode}; {self.last_words(router)}")
         return routers.hafw_state(self.lab, router) or DOWN
 
 
@@ -164,7 +167,8 @@ def play(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Row]:
     cluster.start()
     say(f"started hafw and {cluster.web_process} on {', '.join(ROUTERS)}")
     if not cluster.until(lambda: cluster.serves(best, began)):
-        raise DemoFailed(f"{best} was not elected within {_PATIENCE:g} s: states {cluster.states}")
+        state = cluster.states[best]
+        raise DemoFailed(f"{best} is {state}, not elected, after {_PATIENCE:g} s; {cluster.last_words(best)}")
     say(f"{best} is elected; the client gets its pages from {best}")
     cluster.rest(2.0)
     for step in _steps(cluster, best, second):

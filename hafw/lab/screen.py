@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING, Final, TextIO
@@ -19,6 +20,8 @@ _REDRAW: Final = 0.1
 _CELL: Final = 0.25
 """Seconds of one character in the strips."""
 _LINES_KEPT: Final = 8
+_HEIGHT: Final = 7 + len(ROUTERS) + _LINES_KEPT
+"""Lines of the live picture: a head, the routers, the client's strips, the last of the story."""
 _COLOURS: Final = {"MASTER": "32", "BACKUP": "36", "FAULT": "31", DOWN: "31", "lost": "31", "bold": "1"}
 _FATE: Final = 0.25
 """Seconds after which the fate of a probe is known."""
@@ -38,6 +41,11 @@ class Screen:
         self._said: list[str] = []
         self._states = dict(cluster.states)
         cluster.watch(self._watch)
+
+    @staticmethod
+    def fits() -> bool:
+        """Whether this terminal can show the live picture."""
+        return shutil.get_terminal_size().lines > _HEIGHT and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str) -> None:
         """Add a line to the story."""
@@ -68,7 +76,7 @@ class Screen:
         lines = [line[: width - 1] for line in self._head()]
         lines += self._strips(max(10, min(80, width - 12)))
         lines += ["", *(line[: width - 1] for line in self._said[-_LINES_KEPT:])]
-        lines += [""] * (len(self._head()) + 4 + _LINES_KEPT - len(lines))
+        lines += [""] * (_HEIGHT - len(lines))
         up = f"\x1b[{self._height}F" if self._height else ""
         self._stream.write(up + "".join(f"{line}\x1b[K\n" for line in lines))
         self._stream.flush()

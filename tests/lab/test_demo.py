@@ -26,9 +26,9 @@ def test_every_failover_happens_and_the_table_says_what_it_cost():
     assert "\x1b" not in done.stdout
 
 
-def test_on_a_terminal_it_is_live_and_a_stop_leaves_nothing(tmp_path):
+def test_on_a_terminal_it_is_live_and_a_stop_leaves_nothing(public_directory):
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "NO_COLOR": "1"}
+    environment = {**os.environ, "TMPDIR": str(public_directory), "NO_COLOR": "1"}
     with subprocess.Popen(DEMO, stdout=theirs, stderr=theirs, env=environment) as demo:
         os.close(theirs)
         seen = b""
@@ -42,7 +42,7 @@ def test_on_a_terminal_it_is_live_and_a_stop_leaves_nothing(tmp_path):
     assert demo.returncode == 128 + signal.SIGTERM
     assert b"\x1b[K" in seen
     assert b"\x1b[32m" not in seen
-    assert not list(tmp_path.iterdir())
+    assert not list(public_directory.iterdir())
 
 
 def read(terminal):

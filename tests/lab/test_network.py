@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -84,19 +85,26 @@ def test_nothing_is_left_not_even_what_detached_itself(lab):
     assert not directory.exists()
 
 
-def test_nothing_is_left_of_a_lab_that_was_killed(tmp_path):
+def test_nothing_is_left_of_a_lab_that_was_killed(public_directory):
     """The janitor holds the other end of our pipe: its end is the end of the cleaning."""
     program = (
         "import sys, time; from hafw.lab.network import Lab; lab = Lab(); lab.add_host('lb1')\n"
         "print(lab.popen('lb1', ['sleep', '1000'], stdout=2).pid, flush=True); time.sleep(1000)\n"
     )
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(public_directory)}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as lab:
         started = int(lab.stdout.readline())
         lab.kill()
         assert lab.stdout.read() == ""
     assert is_dead(started)
-    assert not list(tmp_path.iterdir())
+    assert not list(public_directory.iterdir())
+
+
+def test_nobody_reaches_its_directory_though_root_has_a_private_one_for_such_files(tmp_path, monkeypatch):
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Lab() as lab:
+        assert all(up.stat().st_mode & 0o001 for up in (lab.directory, *lab.directory.parents))
 
 
 def is_dead(pid):

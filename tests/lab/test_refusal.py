@@ -114,6 +114,6 @@ def test_a_machine_without_iproute2_names_the_package():
     assert said.startswith("hafw demo: cannot start ip (package iproute2): No such file or directory\n")
 
 
-def test_nothing_is_left_of_a_refused_lab(tmp_path):
-    demo_says(["env", "PATH=/nonexistent", f"TMPDIR={tmp_path}"])
-    assert not list(tmp_path.iterdir())
+def test_nothing_is_left_of_a_refused_lab(public_directory):
+    demo_says(["env", "PATH=/nonexistent", f"TMPDIR={public_directory}"])
+    assert not list(public_directory.iterdir())
