@@ -60,7 +60,7 @@ def render(answer: Record) -> str:
     head = (
         f"{answer['node']}   hafw {answer['version']}   up {span(answer['uptime_seconds'])}   {answer['config']}{dry}"
     )
-    rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "ADDRESSES", "SINCE", "CHECKS"]]
+    rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "ADDRESSES", "SINCE", "WHY", "CHECKS"]]
     rows += [_row(each) for each in answer["instances"]]
     remarks = [remark for each in answer["instances"] for remark in _remarks(each)]
     remarks += [
@@ -83,6 +83,7 @@ def _row(each: Record) -> list[str]:
         _master(each),
         addresses,
         span(each["since_seconds"]),
+        each["reason"],
         ", ".join(_check(check) for check in each["checks"]) or "-",
     ]
 
