@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hafw.lab.network import Lab
 
 _POLL: Final = 0.02
+_MAX_PROBES: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Ruler:
         for line in lines:
             sent, answered, who = line.split()
             self._probes.append(Probe(int(sent) / 1e9, int(answered) / 1e9, who.decode()))
+        if len(self._probes) > _MAX_PROBES:
+            raise OverflowError(f"ruler: more than {_MAX_PROBES} probes: measure a shorter stretch with a new one")
         return self._probes
 
     def wait_for_answer(self, who: str | None = None, *, since: float, timeout: float) -> Probe | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from hafw.lab import classic, routers
 from hafw.lab.responder import PROCESS_NAME
-from hafw.lab.ruler import Outage, Ruler
+from hafw.lab.ruler import Outage, Probe, Ruler
 
 if TYPE_CHECKING:
     import subprocess
@@ -134,7 +135,8 @@ class Cluster:
         """Whether it has sent an advert and a page since then."""
         if not any(advert.priority for advert in self.capture.adverts(router, since)):
             return False
-        return any(page.who == router and page.sent >= since for page in reversed(self.pages.read()))
+        recent = takewhile(lambda page: page.answered >= since, filter(_answered, reversed(self.pages.read())))
+        return any(page.who == router and page.sent >= since for page in recent)
 
     def first_advert(self, router: str, since: float) -> float:
         """When it began to advertise."""
@@ -158,6 +160,10 @@ class Cluster:
         if daemon is not None and daemon.poll() is not None:
             raise DemoFailed(f"hafw on {router} ended with status {daemon.returncode}; {self.last_words(router)}")
         return routers.hafw_state(self.lab, router) or DOWN
+
+
+def _answered(page: Probe) -> bool:
+    return page.answered > 0
 
 
 def play(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Row]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hafw.lab.ruler import Probe
     from hafw.lab.scenario import Cluster
 
-_REDRAW: Final = 0.1
+_REDRAW: Final = 0.2
 _CELL: Final = 0.25
 """Seconds of one character in the strips."""
 _LINES_KEPT: Final = 8
@@ -74,7 +74,7 @@ class Screen:
         self._drawn = time.time()
         width = shutil.get_terminal_size().columns
         lines = [line[: width - 1] for line in self._head()]
-        lines += self._strips(max(10, min(80, width - 12)))
+        lines += self._strips(max(10, min(60, width - 17)))
         lines += ["", *(line[: width - 1] for line in self._said[-_LINES_KEPT:])]
         lines += [""] * (_HEIGHT - len(lines))
         up = f"\x1b[{self._height}F" if self._height else ""
