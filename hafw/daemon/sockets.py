@@ -138,6 +138,9 @@ class Wire:
             datagrams = socket.receive(BATCH)
             for datagram in datagrams:
                 self._take_untrusted(key, datagram)
+            for reason, amount in socket.undecodable.items():
+                self._observer.count("", reason, amount)
+            socket.undecodable.clear()
             if len(datagrams) < BATCH:
                 return
 
