@@ -31,6 +31,7 @@ Key = tuple[str, int, "IPAddress | None"]
 SOCKETS_MAX = 4096
 BATCH, PASSES = 64, 16
 """Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
+OWNER = 255
 BURST = 64
 """Announcement frames that leave at once; the rest is paced."""
 
@@ -164,6 +165,8 @@ class Wire:
             self._observer.count(name, "priority-zero-pkts-rcvd")
         if advert.checksum is not None:
             self._forms[name] = advert.checksum
+        if advert.priority == router.settings.priority != OWNER:  # C-RX-26; of two owners decode tells (C-RX-25)
+            differs = (*differs, f"priority {advert.priority} is ours too: the higher address decides")
         self._compare(name, str(datagram.source), differs, now)
         self._received(AdvertReceived(name, advert, datagram.source))
 

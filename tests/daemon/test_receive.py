@@ -1,0 +1,106 @@
+"""From a datagram to the Node: what is counted, what is logged, what goes on. The sockets themselves are not open."""
+
+import io
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from hafw.daemon.observe import Observer, start_logging
+from hafw.daemon.sockets import Wire, socket_key
+from hafw.vrrp.packet import Datagram, encode
+from hafw.vrrp.router import VirtualRouter
+from hafw.vrrp.settings import Checksum, RouterSettings
+
+GROUP = ip_address("224.0.0.18")
+OWN, PEER = ip_address("192.0.2.1"), ip_address("192.0.2.2")
+SETTINGS = RouterSettings(
+    name="VI_1", interface="eth0", vrid=51, priority=100, virtual_addresses=(ip_address("192.0.2.250"),)
+)
+
+
+class Receiver:
+    """A Wire with one router and nothing open."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.writer = start_logging(io.StringIO(), "json")
+        self.observer = Observer(self.writer)
+        router = VirtualRouter(settings, 0.0)
+        router.primary = OWN
+        self.passed = []
+        self.wire = Wire({settings.name: router}, self.passed.append, self.observer)
+
+    def hear(self, priority=150, *, settings=SETTINGS, source=PEER, form=Checksum.PSEUDO_HEADER):
+        payload = encode(settings, priority, source, GROUP, form)
+        datagram = Datagram(payload=payload, source=source, destination=GROUP, ttl=255)
+        self.wire._take_untrusted(socket_key(self.settings), datagram)
+
+    def counted(self, name):
+        return self.observer.counters["VI_1", name]
+
+    def remarks(self):
+        return [event["detail"] for event in self.observer.events if event["type"] == "peer_mismatch"]
+
+
+@pytest.fixture
+async def receiver():
+    made = Receiver(SETTINGS)
+    yield made
+    made.writer.close()
+
+
+async def test_an_advert_is_counted_and_goes_to_its_router(autojump_clock, receiver):
+    receiver.hear(150)
+    receiver.hear(0)
+    assert [(event.router, event.advert.priority) for event in receiver.passed] == [("VI_1", 150), ("VI_1", 0)]
+    assert receiver.counted("advertisement-rcvd") == 2
+    assert receiver.counted("priority-zero-pkts-rcvd") == 1
+
+
+async def test_c_rx_08_an_advert_of_a_foreign_vrid_goes_nowhere(autojump_clock, receiver):
+    receiver.hear(settings=replace(SETTINGS, vrid=52))
+    assert receiver.passed == []
+    assert receiver.observer.counters["", "vrid-errors"] == 1
+
+
+async def test_c_rx_22_our_own_advert_never_reaches_the_state_machine(autojump_clock, receiver):
+    receiver.hear(source=OWN)
+    assert receiver.passed == []
+    assert receiver.counted("own-source") == 1
+
+
+async def test_c_rx_20_a_refused_packet_is_remembered_for_the_status(autojump_clock, receiver):
+    receiver.hear(settings=replace(SETTINGS, version=2, password=b"secret"))
+    assert receiver.passed == []
+    assert receiver.wire.refused["VI_1"]["reason"] == "version-errors"
+
+
+async def test_c_rx_13_another_interval_is_reported_once_and_goes_on(autojump_clock, receiver):
+    for _ in range(5):
+        receiver.hear(settings=replace(SETTINGS, advertisement_interval=2.0))
+    assert len(receiver.passed) == 5
+    assert receiver.remarks() == ["interval 2s, ours is 1s"]
+    receiver.hear()
+    assert receiver.wire.mismatches["VI_1"] == {}
+
+
+async def test_c_rx_25_two_routers_with_priority_255_are_reported(autojump_clock):
+    owner = Receiver(replace(SETTINGS, owner=True, priority=255))
+    owner.hear(255)
+    owner.hear(255)
+    assert owner.remarks() == ["192.0.2.2 advertises priority 255, and we are the address owner (255)"]
+    owner.writer.close()
+
+
+async def test_c_rx_26_two_routers_with_the_same_priority_are_reported(autojump_clock, receiver):
+    receiver.hear(100)
+    receiver.hear(99)
+    assert receiver.remarks() == ["priority 100 is ours too: the higher address decides"]
+
+
+async def test_c_pkt_08_c_pkt_09_the_form_last_heard_is_the_form_that_is_sent(autojump_clock, receiver):
+    receiver.hear(form=Checksum.RFC9568)
+    assert receiver.wire._forms["VI_1"] is Checksum.RFC9568
+    receiver.hear(form=Checksum.PSEUDO_HEADER)
+    assert receiver.wire._forms["VI_1"] is Checksum.PSEUDO_HEADER
