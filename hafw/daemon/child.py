@@ -32,6 +32,8 @@ ANSWER_MAX = 16 << 20
 """Octets of all parts of one answer: 4,000 addresses with four frames each need 4 MiB."""
 OUTPUT_PAUSE = 0.1
 """Seconds between two reads of a full output pipe: a child that floods it waits for us, not we for it."""
+EXIT = 0.3
+"""Seconds between the end of its pipe and that of the process, if it is exiting."""
 REAP = 5.0
 """Seconds that a killed process has to vanish; only one that is stuck in the kernel needs any."""
 PASSED_ON = {"PATH", "LANG", "TZ", "HOME", "CREDENTIALS_DIRECTORY", "VIRTUAL_ENV"}
@@ -202,7 +204,7 @@ class Child:
                 self.kill(f"sent a line of more than {LINE_MAX} octets")
             if self.ending.is_set():
                 return
-        with trio.move_on_after(1):  # its exit status says more
+        with trio.move_on_after(EXIT):  # its exit status says more
             await self.ending.wait()
         self.kill("closed its pipe")
 
@@ -214,6 +216,9 @@ class Child:
 
     def _take(self, line: bytearray) -> None:
         """One line of its own making."""
+        if len(line) > LINE_MAX:
+            self.kill(f"sent a line of more than {LINE_MAX} octets")
+            return
         try:
             reply = self._decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

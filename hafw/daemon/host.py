@@ -301,7 +301,7 @@ class Host:
 
     async def delivered(self) -> None:
         """Wait until every event was answered, or nobody will answer."""
-        while self._deliveries.queued and not self._parked:
+        while self._deliveries.queued and self.state != "parked":
             await self._news.wait()
 
     # -- status -------------------------------------------------------------------------------------------------
