@@ -28,6 +28,8 @@ PRIORITY = {HIGH: 200, LOW: 100}
 SOURCE = {4: {HIGH: "10.77.0.1", LOW: "10.77.0.2"}, 6: {HIGH: "fe80::1", LOW: "fe80::2"}}
 VIRTUAL = {4: ("10.77.0.250",), 6: ("fe80::77:250", "2001:db8:77::250")}
 PATIENCE = 15.0
+CROSSING = 0.03
+"""Seconds in which an advert may be under way on a shared machine; less than any interval here."""
 NEEDED = {"keepalived": "keepalived", "frr": "vrrpd"}
 
 
@@ -90,6 +92,14 @@ class Story:
 
     def first(self, name: str, host: str) -> Advert | None:
         return next((advert for advert in self.chapter(name) if advert.host == host and advert.priority), None)
+
+    def overlap(self, name: str) -> list[Advert]:
+        """What others sent as MASTER once the winner could be heard; an advert that crossed its first is not meant."""
+        winner = self.winner[name]
+        heard = self.first(name, winner).time + CROSSING
+        return [
+            advert for advert in self.chapter(name) if advert.host != winner and advert.time > heard and advert.priority
+        ]
 
     def last_before(self, moment: float, host: str) -> Advert:
         return [advert for advert in self.adverts if advert.host == host and advert.time < moment][-1]
