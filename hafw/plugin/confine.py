@@ -49,7 +49,7 @@ class Needs:
 
 
 def before_loading(user: str, memory: int, parent: int) -> None:
-    """Limits, priority, and the configured user; raises ``KeyError`` or ``PermissionError`` if that cannot be."""
+    """Limits, priority, and the configured user; raises ``LookupError`` or ``PermissionError`` if that cannot be."""
     with contextlib.suppress(OSError):  # read-only in some containers, and then nobody's concern
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     _lower(resource.RLIMIT_CORE, 0)
@@ -94,7 +94,7 @@ def _become_configured(user: str) -> None:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise KeyError("there is no such user on this machine") from None
+        raise LookupError("there is no such user on this machine") from None
     if entry.pw_uid == os.geteuid():
         return
     _prctl(_PR_SET_KEEPCAPS, 1)

@@ -91,6 +91,7 @@ def serve(descriptor: int) -> NoReturn:
         plugin = Plugin(start, channel)
     except BaseException as error:  # noqa: BLE001 - a plugin's import may also exit
         channel.send(Reply(id=0, failure=describe(error)))
+        next(lines, None)  # the daemon hangs up when it has read why
         os._exit(1)
     channel.send(Reply(id=0, hello=plugin.hello()))
     for line in lines:
@@ -105,7 +106,7 @@ class Plugin:
         self._name = start.name
         try:
             before_loading(start.user, start.memory, start.parent)
-        except (KeyError, PermissionError) as error:
+        except (LookupError, PermissionError) as error:
             raise OptionsRefusedError([(f"plugin.{start.name}.user", f'= "{start.user}": {error}')]) from None
         self._channel = channel
         self._loaded = load(start.name, start.file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+
 from hafw.config.model import CheckConfig, Config, InstanceConfig, PluginConfig
 from hafw.daemon.plugins import Limits, Plugins, router_of
 from hafw.node import CheckSettings
@@ -122,7 +123,9 @@ def play() -> Callable[..., Any]:
     """Run plugins for the length of a block; afterwards not one of their processes is left."""
 
     @asynccontextmanager
-    async def play(*plugins: PluginConfig, instances: tuple[InstanceConfig, ...] = (), limits: Limits = LIMITS) -> AsyncIterator[Stage]:
+    async def play(
+        *plugins: PluginConfig, instances: tuple[InstanceConfig, ...] = (), limits: Limits = LIMITS
+    ) -> AsyncIterator[Stage]:
         stage = Stage(make_config(*instances, plugins=plugins), limits)
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:

@@ -8,9 +8,12 @@ import select
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trio
+
+from hafw.daemon.plugins import PlanRefused
 
 HOOKS = ("became_master", "became_backup", "faulted", "stopped")
 
@@ -96,7 +99,7 @@ async def test_a_call_that_hangs_costs_the_process_and_all_that_it_started(write
         await stage.state("running")
         child = stage.plugins._hosts["local"]._child
         stage.deliver("MASTER")
-        await stage.until(lambda: stage.failures())
+        await stage.until(stage.failures)
         assert stage.failures()[0] == "became_master took longer than 0.3s"
         started = int(child._printed.last.split()[1])
         await wait_until_gone(started)
@@ -149,7 +152,7 @@ async def test_allocating_without_end_is_a_memory_error_of_the_plugin(write, pla
 async def test_megabytes_on_stdout_are_bounded_and_never_stop_the_others(write, play):
     plugin = write(
         """
-        deadline = 1.0
+        deadline = 0.3
         @hookimpl
         def became_master():
             while True: print("x" * 200)
@@ -177,7 +180,7 @@ async def test_what_a_plugin_prints_is_logged_with_its_name(write, play, capsys)
         await stage.plugins.drain(5)
         child = stage.plugins._hosts["local"]._child
         os.kill(child.pid, signal.SIGTERM)
-        await stage.until(lambda: stage.failures())
+        await stage.until(stage.failures)
     said = capsys.readouterr().out
     assert "plugin=local" in said
     assert "to stdout" in said
@@ -193,7 +196,7 @@ async def test_a_slow_import_keeps_events_and_no_deadline(write, play):
         def became_master(change): return {"output": str(change.seq), "exit": 0}
         """
     )
-    gate = f"{os.path.dirname(plugin.file)}/gate"
+    gate = str(Path(plugin.file).with_name("gate"))
     os.mkfifo(gate)
     async with play(plugin) as stage:
         stage.deliver("MASTER", 1)
@@ -228,7 +231,7 @@ async def test_an_import_that_never_ends_is_ended(write, play, limits):
 async def test_what_cannot_start_is_named(write, play, source, why):
     plugin = write(source)
     async with play(plugin) as stage:
-        await stage.until(lambda: stage.failures())
+        await stage.until(stage.failures)
         assert stage.failures()[0].startswith(why)
 
 
@@ -270,12 +273,13 @@ async def test_an_exception_in_an_event_hook_is_kept_and_ends_nothing(write, pla
 
 
 @pytest.mark.parametrize(
-    ("hook", "arguments"), [("takeover", "router"), ("check", "router"), ("event", "event"), ("before_release", "budget")]
+    ("hook", "arguments"),
+    [("takeover", "router"), ("check", "router"), ("event", "event"), ("before_release", "budget")],
 )
 async def test_an_exception_in_any_other_hook_is_reported_and_ends_nothing(write, play, instance, hook, arguments):
-    plugin = write(f"@hookimpl\ndef {hook}({arguments}): raise LookupError('nothing there')\n@hookimpl\ndef faulted(): pass")
-    from hafw.daemon.plugins import PlanRefused  # noqa: PLC0415
-
+    plugin = write(
+        f"@hookimpl\ndef {hook}({arguments}): raise LookupError('nothing there')\n@hookimpl\ndef faulted(): pass"
+    )
     async with play(plugin, instances=(instance(interval=0.05),)) as stage:
         await stage.state("running")
         stage.plugins.publish({"type": "announced"})
@@ -283,7 +287,7 @@ async def test_an_exception_in_any_other_hook_is_reported_and_ends_nothing(write
         if hook == "takeover":
             with pytest.raises(PlanRefused, match="plugin local: takeover raised LookupError: nothing there"):
                 await stage.plugins.takeover(stage.router())
-        await stage.until(lambda: stage.failures())
+        await stage.until(stage.failures)
         assert stage.failures()[0].startswith(f"{hook} raised LookupError: nothing there")
         assert (stage.status().state, stage.status().restarts) == ("running", 0)
 
@@ -315,7 +319,8 @@ from hafw.config.model import Config, PluginConfig
 from hafw.daemon.plugins import Plugins
 
 async def main():
-    config = Config(path="", node_name="", instances={}, plugins={"local": PluginConfig(name="local", file=sys.argv[1])})
+    local = PluginConfig(name="local", file=sys.argv[1])
+    config = Config(path="", node_name="", instances={}, plugins={"local": local})
     plugins = Plugins(config, verdict=lambda verdict: None, notice=lambda kind, fields: None)
     async with trio.open_nursery() as nursery:
         await nursery.start(plugins.run)

@@ -1,0 +1,114 @@
+"""``hafw check``: every mistake of every plugin, with its key path, in one run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hafw.config.model import PluginConfig
+from hafw.config.problem import Problem
+from hafw.daemon.plugins import examine, schemas
+
+OPTIONS = """
+from dataclasses import dataclass
+
+@dataclass
+class Options:
+    url: str
+    timeout: Duration = Duration(1.0)
+    to: list[str] = ()
+
+@hookimpl
+def options(): return Options
+
+@hookimpl
+def configure(options, routers):
+    if options.url == "bad":
+        mistakes = ["url: 'bad' must begin with http://", "to[1]: is nobody", "and the moon is wrong", "Moon: is wrong"]
+        raise ValueError("\\n".join(mistakes))
+    assert [router.name for router in routers] == ["VI_1"]
+
+@hookimpl
+def check(): return Verdict(True)
+"""
+
+
+def examined(config, *plugins, **settings):
+    return examine(config(plugins=plugins), **settings)
+
+
+def test_a_good_configuration_has_no_problem(write, config):
+    assert examined(config, write(OPTIONS, options={"url": "http://", "timeout": "2s"})) == []
+
+
+def test_every_mistake_of_every_plugin_has_its_key_path(write, config):
+    plugins = (
+        write(OPTIONS, options={"timeout": 3, "tiemout": "2s"}),
+        write(OPTIONS, name="other", options={"url": "bad", "to": ["a", "b"]}),
+        write("raise RuntimeError('no license')", name="third"),
+        PluginConfig(name="missing"),
+        write("@hookimpl\ndef faulted(): pass", name="plain", options={"word": 1}),
+        PluginConfig(name="vip"),
+    )
+    found = [(each.path, each.message) for each in examined(config, *plugins)]
+    assert found == [
+        ("plugin.local.tiemout", "unknown key (did you mean timeout?)"),
+        ("plugin.local.url", "is missing: a string is required"),
+        ("plugin.local.timeout", '= 3: a duration needs a unit: "3s" or "3ms"'),
+        ("plugin.other.url", "'bad' must begin with http://"),
+        ("plugin.other.to[1]", "is nobody"),
+        ("plugin.other", "and the moon is wrong"),
+        ("plugin.other", "Moon: is wrong"),
+        ("plugin.third", f"cannot be loaded: RuntimeError: no license ({plugins[2].file}:3 in <module>)"),
+        ("plugin.missing", found[8][1]),
+        ("plugin.plain.word", "unknown key"),
+    ]
+    assert "no installed package offers plugin missing: install it, or name its file" in found[8][1]
+
+
+def test_an_exception_in_configure_names_its_place(write, config):
+    plugin = write("@hookimpl\ndef configure(): return {}['x']")
+    assert examined(config, plugin) == [
+        Problem("plugin.local", f"configure raised KeyError: 'x' ({plugin.file}:4 in configure)")
+    ]
+
+
+def test_a_check_of_a_plugin_without_one_is_a_mistake_of_the_instance(write, config, instance):
+    plugin = write("@hookimpl\ndef faulted(): pass")
+    assert examine(config(instance(interval=1.0), plugins=(plugin,))) == [
+        Problem("instance.VI_1.check.web", "plugin local has neither check nor monitor: name one that has")
+    ]
+
+
+def test_a_user_who_does_not_exist_is_a_mistake_of_that_key(write, config):
+    (problem,) = examined(config, write(OPTIONS, options={"url": "x"}, user="nosuchuser"))
+    assert (problem.path, problem.message) == (
+        "plugin.local.user",
+        '= "nosuchuser": there is no such user on this machine',
+    )
+
+
+def test_a_file_of_another_machine_is_not_configured_and_its_secrets_stay_unread(write, config):
+    source = OPTIONS.replace("url: str", "url: str\n    password: Secret")
+    plugin = write(source, options={"url": "bad", "password": "file:/nowhere"})
+    assert examined(config, plugin, with_system=False) == []
+    (problem,) = examined(config, plugin)
+    assert (problem.path, problem.message) == (
+        "plugin.local.password",
+        "/nowhere cannot be read: no such file or directory",
+    )
+
+
+def test_schemas_of_installed_plugins(config):
+    found = schemas(["vip", "notify_script", "nowhere"])
+    assert found.keys() == {"vip", "notify_script"}
+    assert found["vip"]["properties"] == {}
+    assert found["notify_script"]["properties"]["timeout"] == {"$ref": "#/$defs/duration"}
+
+
+def test_nothing_is_left_running(write, config, tmp_path):
+    plugin = write(f"@hookimpl\ndef configure(): open('{tmp_path}/pid', 'w').write(str(os.getpid()))")
+    assert examined(config, plugin) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
