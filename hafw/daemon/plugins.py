@@ -119,6 +119,7 @@ class Plugins:
     async def takeover(self, router: Router) -> Plan:
         """Ask every plugin, all at once, what to bind and send. Raises ``PlanRefused``, which names the plugin."""
         self._routers[router.name] = router
+        hosts = list(self._hosts.values())
         answers: dict[str, tuple[Reply, ...]] = {}
         refused: list[PlanRefused] = []
 
@@ -128,11 +129,11 @@ class Plugins:
             except PlanRefused as error:
                 refused.append(error)
 
-        await together(ask, self._hosts.values())
+        await together(ask, hosts)
         if refused:
             raise PlanRefused("; ".join(map(str, refused)))
         draft = Draft(router)
-        for host in self._hosts.values():
+        for host in hosts:
             for part in answers[host.name]:
                 draft.take(host.name, part)
                 await trio.lowlevel.checkpoint()  # thousands of addresses must not hold up an advert
