@@ -118,11 +118,12 @@ class Guard:
             code = self._live_and_die(self._spawn())
             if self._stopping or code == 0 or not self._ready:
                 # A daemon that never became ready has said why; starting it again would only say it again.
-                execute_leftover()
+                execute_leftover(dead_for=0.0)
                 return max(code, 0) if self._ready or code >= 0 else FAILED
-            say("daemon_died", status=describe_status(code), after_seconds=round(time.monotonic() - began, 3))
-            execute_leftover()
-            backoff = 0.0 if time.monotonic() - began > STEADY else min(max(2 * backoff, 0.1), BACKOFF_MAX)
+            lived = time.monotonic() - began
+            backoff = 0.0 if lived > STEADY else min(max(2 * backoff, 0.1), BACKOFF_MAX)
+            say("daemon_died", status=describe_status(code), lived=f"{lived:.3f}s", restart_in=f"{backoff:g}s")
+            execute_leftover(dead_for=0.0)
             self._pause(backoff)
             if self._stopping:
                 return 0
@@ -177,9 +178,12 @@ def describe_status(code: int) -> str:
 # -- the will ---------------------------------------------------------------------------------------------------
 
 
-def execute_leftover() -> None:
-    """Execute and remove the will that lies in the run directory, if there is one."""
-    dead_for = last_will.age()
+def execute_leftover(dead_for: float | None = None) -> None:
+    """Execute and remove the will that lies in the run directory, if there is one.
+
+    ``dead_for``: seconds since its writer died; ``None``: nobody saw it die, the record's age has to do.
+    """
+    dead_for = last_will.dead_for() if dead_for is None else dead_for
     try:
         will = last_will.read()
     except last_will.BadWill as error:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 1
+BEAT = 0.5
+"""Seconds between two touches of the record by a daemon that lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,13 @@ def touch() -> None:
         os.utime(will_path())
 
 
-def age() -> float:
-    """Seconds since the writer was last known to be alive, by the wall clock; 0 when nobody knows."""
+def dead_for() -> float:
+    """Seconds for which the writer has been dead at least, by the wall clock; 0 when nobody knows.
+
+    At least: it may have lived for another ``BEAT``. An address that is held too long does less harm than one that is
+    removed before anybody else has it.
+    """
     try:
-        return max(0.0, time.time() - will_path().stat().st_mtime)
+        return max(0.0, time.time() - will_path().stat().st_mtime - BEAT)
     except OSError:
         return 0.0

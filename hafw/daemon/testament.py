@@ -40,10 +40,6 @@ def bequest(instance: Instance, addresses: tuple[Address, ...]) -> Bequest | Non
     )
 
 
-BEAT = 0.5
-"""Seconds between two touches of the record: its age tells how long the daemon has been dead."""
-
-
 class Testament:
     """Keeps the record in the run directory true."""
 
@@ -58,7 +54,7 @@ class Testament:
     async def run(self) -> None:
         """Write the newest will whenever it changed; never in the way of an advert."""
         while True:
-            with trio.move_on_after(BEAT) as beat:
+            with trio.move_on_after(last_will.BEAT) as beat:
                 await self._stale.wait()
             if beat.cancelled_caught:
                 last_will.touch()
