@@ -60,27 +60,39 @@ async def test_a_good_plugin_runs_and_says_what_it_is(write, play):
         ("import socket; socket.socket(fileno=CHANNEL).shutdown(1); threading.Event().wait()", "closed its pipe"),
     ],
 )
-async def test_an_offence_is_named_and_the_plugin_comes_back(write, play, misdeed, why):
+async def test_an_offence_is_named_and_ends_the_process(write, play, misdeed, why):
     plugin = write(
         f"""
         import sys, threading
         CHANNEL = int(sys.argv[1])
         @hookimpl
         def became_master(): {misdeed}
-        @hookimpl
-        def became_backup(): return {{"output": "alive", "exit": 0}}
         """
     )
     async with play(plugin) as stage:
         stage.deliver("MASTER")
-        await stage.until(lambda: len(stage.failures()) == 3)
-        assert all(detail.startswith(why) for detail in stage.failures()), stage.failures()
+        await stage.until(stage.failures)
+        assert stage.failures()[0].startswith(why)
+
+
+async def test_an_event_that_kills_every_process_is_given_up_and_the_next_one_is_delivered(write, play):
+    plugin = write(
+        """
+        @hookimpl
+        def became_master(): os._exit(7)
+        @hookimpl
+        def became_backup(): return {"output": "alive", "exit": 0}
+        """
+    )
+    async with play(plugin) as stage:
+        stage.deliver("MASTER")
         stage.deliver("BACKUP", 2)
         await stage.plugins.drain(5)
         first, second = stage.status().results
-        assert first.error.startswith(f"given up after 3 attempts: {why}")
+        assert first.error == "given up after 3 attempts: exited with 7"
         assert second.output == "alive"
-        assert ("plugin_restarted", {"plugin": "local", "restarts": 1}) in stage.notices
+        assert stage.failures() == ["exited with 7"] * 3
+        assert ("plugin_restarted", {"plugin": "local", "restarts": 3}) in stage.notices
 
 
 async def test_a_call_that_hangs_costs_the_process_and_all_that_it_started(write, play):

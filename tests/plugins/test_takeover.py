@@ -99,7 +99,8 @@ def test_only_arp_and_neighbour_advertisements_announce_anything(data, address):
     assert announced(data) == (ip_address(address) if address else None)
 
 
-async def test_the_shipped_plugins_answer_and_their_processes_leave(play, instance):
+async def test_the_shipped_plugins_answer_and_their_processes_leave(play, monkeypatch):
+    monkeypatch.setattr("hafw.daemon.host.LINGER", 0.1)
     plugins = (PluginConfig(name="vip"), PluginConfig(name="arp"))
     async with play(*plugins) as stage:
         router = dataclasses.replace(stage.router(), mac=MAC)
