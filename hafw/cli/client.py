@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_SOCKET = "/run/hafw/control.sock"
+FAILED = 1
 UNREACHABLE = 6
 """Exit code: the daemon is not reachable."""
 ANSWER_TIMEOUT = 5.0
@@ -39,7 +40,8 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
                 for line in lines:
                     reply = json.loads(line)
                     if "error" in reply:
-                        raise click.ClickException(reply["error"]["message"])
+                        click.echo(f"hafw: {reply['error']['message']}", err=True)
+                        sys.exit(FAILED)
                     yield reply
     except FileNotFoundError:
         _unreachable(path, "there is no such socket: is the daemon running (hafw run CONFIG)?")

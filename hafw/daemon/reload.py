@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from hafw.config import ConfigErrors, load
+from hafw.config.lines import Lines
 from hafw.daemon.control import CommandError
 from hafw.daemon.plugins import PlanRefused, examine
 from hafw.node import ConfigurationReplaced, InstanceSettings, same_router
@@ -34,12 +35,15 @@ HIDDEN = {"password"}
 def read_again(config: Config) -> Config:
     """The file as it is now, checked as ``hafw check`` does it; raises ``CommandError`` with every mistake. Blocks."""
     try:
-        fresh, _warnings = load(config.path, config.node_name)
+        fresh, found = load(config.path, config.node_name)
     except ConfigErrors as errors:
-        raise refusal(config.path, errors.problems) from None
-    problems = [each for each in examine(fresh) if each.severity == "error"]
+        if errors.partial is None:
+            raise refusal(config.path, errors.problems) from None
+        fresh, found = errors.partial, errors.problems
+    placed = Lines.read(config.path).place([*found, *examine(fresh)])
+    problems = dict.fromkeys(each for each in placed if each.severity == "error")
     if problems:
-        raise refusal(config.path, problems)
+        raise refusal(config.path, sorted(problems, key=lambda each: each.line))
     # The socket is where the clients are; it moves with a restart only.
     return replace(fresh, control_socket=config.control_socket, control_group=config.control_group)
 

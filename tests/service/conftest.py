@@ -76,14 +76,14 @@ def gone(pid: int) -> bool:
 
 
 class Stream:
-    """The events of one daemon, from its first one on."""
+    """The events of one daemon."""
 
-    def __init__(self, path: Path, since: int = 0) -> None:
+    def __init__(self, path: Path, since: dict[str, int]) -> None:
         self.events: list[dict[str, Any]] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE)
         self._socket.connect(str(path))
-        self._socket.sendall(json.dumps({"do": "events", "since": since}).encode() + b"\n")
+        self._socket.sendall(json.dumps({"do": "events", **since}).encode() + b"\n")
         self._lines = self._socket.makefile("rb")
         self.snapshot = json.loads(self._lines.readline())
         self._at = 0
@@ -192,7 +192,12 @@ class Router:
         return self.log_path.read_text()
 
     def stream(self) -> Stream:
-        return Stream(self.socket)
+        """Every event of the running daemon, from its first one on."""
+        return Stream(self.socket, {"since": 0})
+
+    def news(self) -> Stream:
+        """What happens from now on."""
+        return Stream(self.socket, {})
 
     def ask(self, do: str = "status", **request: Any) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX) as asked:

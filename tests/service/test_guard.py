@@ -24,7 +24,7 @@ def test_a_killed_daemon_loses_no_packet_and_the_guard_brings_it_back(both, tool
     capture = lab.capture()
     ping = Ruler(lab, "client", VIP, kind="ping")
     assert ping.wait_for_answer(since=0.0, timeout=10)
-    with backup.stream() as heard:
+    with backup.news() as heard:
         began = time.time()
         dead = master.kill_daemon()
         assert heard.state("MASTER")["reason"] == "master-resigned"
@@ -57,7 +57,7 @@ def test_a_daemon_without_its_guard_hands_over_and_ends(both, tools):
     master, backup = both
     capture = master.lab.capture()
     daemon = master.pid
-    with backup.stream() as heard:
+    with backup.news() as heard:
         began = time.time()
         master.kill_guard()
         assert heard.state("MASTER")["reason"] == "master-resigned"
