@@ -136,7 +136,8 @@ def test_a_new_vrid_hands_over_and_starts_anew(lb1, elected, capture, tools):
 
 def test_a_bad_file_changes_nothing_and_every_mistake_is_printed(lb1, tools):
     before = seen_of(lb1)
-    lb1.write(tools.instance(priority=300, vird=51, virtual_addresses=[VIP, "10.77.0.999"]))
+    wrong = tools.instance(priority=300, vird=51, virtual_addresses=[VIP, "10.77.0.999"])
+    lb1.write(wrong, '[plugin.picky]\nfile = "picky.py"\ncolour = "red"\n')
     done = lb1.hafw("reload")
     assert (done.returncode, done.stdout) == (1, "")
     for mistake in (
@@ -144,6 +145,7 @@ def test_a_bad_file_changes_nothing_and_every_mistake_is_printed(lb1, tools):
         "config.toml:4: instance.VI_1.priority = 300",
         "did you mean vrid?",
         "10.77.0.999",
+        "red is not green",
     ):
         assert mistake in done.stderr
     assert seen_of(lb1) == before
