@@ -334,7 +334,7 @@ def loops(parsed: ast.AST) -> list[ast.While]:
 
 def sleeps(parsed: ast.AST) -> set[ast.Call]:
     calls = (node for node in ast.walk(parsed) if isinstance(node, ast.Call))
-    return {call for call in calls if ast.unparse(call.func) in {"time.sleep", "sleep", "trio.sleep"}}
+    return {call for call in calls if ast.unparse(call.func) in {"time.sleep", "sleep"}}
 
 
 def pyprojects() -> dict[str, dict]:

@@ -21,7 +21,7 @@ from hafw.vrrp.settings import RouterSettings
 if TYPE_CHECKING:
     import subprocess
 
-    from hafw.lab.capture import Advert
+    from hafw.lab.capture import Advert, Capture
 
 HIGH, LOW = "high", "low"
 PRIORITY = {HIGH: 200, LOW: 100}
@@ -125,20 +125,27 @@ def wait_until_ready(lab: Lab, program: str, host: str) -> None:
     raise TimeoutError(f"{program} on {host} is not ready after {PATIENCE:g} s: see its log in {lab.directory}")
 
 
+def spoken(capture: Capture, host: str, since: float, until: float) -> list[Advert]:
+    """This host's adverts as MASTER in that time."""
+    return [advert for advert in capture.adverts(host, since) if advert.priority > 0 and advert.time <= until]
+
+
 def play(case: Case, high: str, low: str, lab: Lab) -> Story:
     story = Story(case, lab)
     for number, host in enumerate((HIGH, LOW), 1):
         lab.add_host(host, SOURCE[4][host] + "/24", SOURCE[6][host] + "/64", f"2001:db8:77::{number}/64")
     capture = lab.capture()
 
-    def chapter(name: str, winner: str, begin: float, *, alone: bool = False) -> None:
-        """Wait until the winner speaks, then, if it is not alone, so long that a second MASTER would speak twice."""
+    def chapter(name: str, winner: str, begin: float, *, adverts: int = 3) -> None:
+        """Wait until the winner has spoken so often that a second MASTER would have spoken twice."""
         story.winner[name], story.begin[name] = winner, begin
         capture.wait_for_advert(
-            lambda advert: advert.host == winner and advert.priority > 0, since=begin, timeout=PATIENCE
+            lambda advert: len(spoken(capture, winner, begin, advert.time)) >= adverts, since=begin, timeout=PATIENCE
         )
-        time.sleep(0.2 if alone else 2.2 * case.interval + 0.1)
         virtual = set(VIRTUAL[case.family])
+        deadline = time.monotonic() + PATIENCE
+        while not virtual <= lab.addresses(winner) and time.monotonic() < deadline:
+            time.sleep(0.01)
         story.owners[name] = {host: lab.addresses(host) & virtual for host in (HIGH, LOW)}
 
     begin = time.time()
@@ -158,7 +165,7 @@ def play(case: Case, high: str, low: str, lab: Lab) -> Story:
     begin = lab.cut(HIGH)
     for process in second:
         lab.kill(process)
-    chapter("death", LOW, begin, alone=True)
+    chapter("death", LOW, begin, adverts=1)
     story.adverts = capture.adverts()
     return story
 
