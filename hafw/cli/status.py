@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hafw.cli.client import ask, stream
+from hafw.cli.client import UNREACHABLE, ask, stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +43,11 @@ def status(socket: str, name: str | None, as_json: bool, watch: bool) -> None:  
     """Who is MASTER, since when, why; NAME shows one instance."""
     while True:
         answer = ask(socket, {"do": "status"})
-        answer["instances"] = [each for each in answer["instances"] if name in {None, each["name"]}]
-        if name and not answer["instances"]:
-            click.echo(f"hafw: no instance {name!r} in {answer['config']}", err=True)
+        known = [each["name"] for each in answer["instances"]]
+        if name and name not in known:
+            click.echo(f"hafw: no instance {name!r} in {answer['config']}: there is {', '.join(known)}", err=True)
             sys.exit(FAILED)
+        answer["instances"] = [each for each in answer["instances"] if name in {None, each["name"]}]
         text = json.dumps(answer, ensure_ascii=False, indent=None if watch else 2) if as_json else render(answer)
         click.echo(("\033[H\033[2J" if watch and not as_json and sys.stdout.isatty() else "") + text)
         if not watch:
@@ -130,21 +131,20 @@ def _remarks(each: Record) -> list[str]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--since", type=int, default=None, metavar="SEQ", help="Begin after this sequence number.")
 @click.option("-n", "count", type=click.IntRange(0), default=None, help="Show the last N events, then follow.")
-@click.option("--no-follow", is_flag=True, help="End after the events that are there.")
+@click.option("--no-follow", is_flag=True, help="Show the events that are there, all unless told otherwise, and end.")
 @click.pass_obj
 def events(socket: str, as_json: bool, since: int | None, count: int | None, no_follow: bool) -> None:  # noqa: FBT001
     """Follow the live events; with --since or -n, earlier ones first."""
-    request: Record = {"do": "events"}
-    if since is not None or count is not None:
+    request: Record = {"do": "events", "follow": not no_follow}
+    if no_follow or since is not None or count is not None:
         request |= {"since": since or 0, "n": count if count is not None else 1000}
     lines = stream(socket, request)
-    newest = next(lines)["seq"]
-    if no_follow and newest == 0:
-        return
+    next(lines)  # the snapshot
     for event in lines:
         click.echo(json.dumps(event, ensure_ascii=False) if as_json else sentence(event))
-        if no_follow and event["seq"] >= newest:
-            return
+    if not no_follow:
+        click.echo("hafw: the daemon ended the stream: it stopped, or this reader was too slow", err=True)
+        sys.exit(UNREACHABLE)
 
 
 def sentence(event: Record) -> str:

@@ -151,6 +151,8 @@ class ControlSocket:
             await self._say(stream, {"seq": self._observer.seq, "status": await self._commands["status"]({})})
             for event in self._observer.since(since, limit):
                 await self._say(stream, event)
+            if request.get("follow") is False:
+                return
             async for event in receive:
                 await self._say(stream, event)
         finally:

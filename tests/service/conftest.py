@@ -221,14 +221,16 @@ class Router:
     def has(self, address: str = VIP) -> bool:
         return address in self.lab.addresses(self.host)
 
-    def hafw(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The real command, on this host."""
-        argv = [sys.executable, "-m", "hafw", *words]
-        process = self.lab.popen(
-            self.host, argv, env=self.variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        )
+    def hafw(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The real command, on this host, to its end."""
+        process = self.command(*words, stderr=subprocess.PIPE)
         out, err = process.communicate(timeout=PATIENCE)
-        return subprocess.CompletedProcess(argv, process.returncode, out, err)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def command(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """The same, as it runs."""
+        argv = [sys.executable, "-m", "hafw", *words]
+        return self.lab.popen(self.host, argv, env=self.variables, stdout=subprocess.PIPE, text=True, **options)
 
     def ip(self, *words: str) -> str:
         return self.lab.run(self.host, ["ip", *words])

@@ -1,0 +1,186 @@
+"""What the operator's verbs say of a running daemon, and what they say when there is none."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import hafw
+from hafw.cli.verbs import VERBS
+
+pytestmark = pytest.mark.wire
+
+VIP = "10.77.0.250"
+
+
+@pytest.fixture(scope="module")
+def pair_of_module(tools):
+    with tools.two_routers() as (lb1, lb2):
+        lb1.start(tools.instance())
+        lb1.wait_for("MASTER")
+        with lb1.stream() as stream:
+            stream.wait("takeover_complete")
+        yield lb1, lb2
+
+
+@pytest.fixture
+def lb1(pair_of_module):
+    """MASTER, alone."""
+    return pair_of_module[0]
+
+
+@pytest.fixture
+def lb2(pair_of_module):
+    """No daemon."""
+    return pair_of_module[1]
+
+
+def test_status_shows_a_table(lb1):
+    done = lb1.hafw("status")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, empty, columns, row = done.stdout.splitlines()
+    assert head.startswith(f"lb1   hafw {hafw.__version__}   up ")
+    assert head.endswith(str(lb1.config))
+    assert empty == ""
+    assert columns.split()[:3] == ["INSTANCE", "VRID", "STATE"]
+    assert columns.split()[3:] == ["PRIORITY", "MASTER", "ADDRESSES", "SINCE", "WHY", "CHECKS"]
+    cells = row.split()
+    assert cells[:7] == ["VI_1", "51", "MASTER", "200", "this", "router", VIP]
+    assert cells[8:] == ["no-response", "-"]
+
+
+def test_status_json_is_one_document(lb1):
+    done = lb1.hafw("status", "VI_1", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    (instance,) = answer["instances"]
+    assert (answer["node"], answer["dry_run"], instance["state"]) == ("lb1", False, "MASTER")
+    assert instance["addresses"] == [{"address": VIP, "state": "bound", "advertised": True}]
+    assert instance["counters"]["advertisement-sent"] > 0
+
+
+def test_status_of_an_unknown_instance_fails_and_names_it(lb1):
+    done = lb1.hafw("status", "VI_9")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"hafw: no instance 'VI_9' in {lb1.config}: there is VI_1\n"
+
+
+@pytest.mark.parametrize("verb", ["status", "events", "history", "plugins", "reload"])
+def test_without_a_daemon_the_socket_and_the_way_out_are_named(lb2, verb):
+    done = lb2.hafw(verb)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert f"daemon not reachable on {lb2.socket}" in done.stderr
+    assert "is the daemon running (hafw run CONFIG)?" in done.stderr
+
+
+def test_the_socket_can_be_named_before_or_behind_the_verb(lb1, lb2):
+    for words in (["--socket", str(lb1.socket), "status"], ["status", "--socket", str(lb1.socket)]):
+        assert lb2.hafw(*words).stdout.startswith("lb1 ")
+
+
+def test_events_shows_what_happened_so_far(lb1):
+    done = lb1.hafw("events", "--no-follow", "--since", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, third = done.stdout.splitlines()
+    assert "state_changed      VI_1 INITIALIZE -> BACKUP reason=startup" in first
+    assert "state_changed      VI_1 BACKUP -> MASTER reason=no-response" in second
+    assert "takeover_complete" in third
+
+
+def test_events_json_is_one_object_per_line_since_a_number_and_the_newest_n(lb1):
+    def numbers(*words):
+        done = lb1.hafw("events", "--json", "--no-follow", *words)
+        return [json.loads(line)["seq"] for line in done.stdout.splitlines()]
+
+    assert numbers("--since", "0") == [1, 2, 3]
+    assert numbers("--since", "2") == [3]
+    assert numbers("-n", "2") == [2, 3]
+    assert numbers("--since", "1", "-n", "5") == [2, 3]
+    assert numbers("-n", "0") == numbers("--since", "3") == []
+    assert numbers() == [1, 2, 3]
+
+
+def test_events_follows_live_and_says_when_the_daemon_ends(lb2, tools):
+    lb2.start(tools.instance(virtual_addresses=["10.77.0.251"]), words=["--dry-run"])
+    lb2.wait_for("MASTER")
+    following = lb2.command("events", "--since", "1", stderr=subprocess.PIPE)
+    assert "VI_1 BACKUP -> MASTER" in following.stdout.readline()
+    assert lb2.stop() == 0
+    shown, said = following.communicate(timeout=10)
+    assert "VI_1 MASTER -> INITIALIZE reason=shutdown" in shown
+    assert said == "hafw: the daemon ended the stream: it stopped, or this reader was too slow\n"
+    assert following.returncode == 6
+
+
+def test_history_shows_transitions_with_their_reasons(lb1):
+    _, *rows = lb1.hafw("history").stdout.splitlines()
+    assert [row.split()[1:6] for row in rows] == [
+        ["VI_1", "INITIALIZE", "BACKUP", "startup", "200"],
+        ["VI_1", "BACKUP", "MASTER", "no-response", "200"],
+    ]
+    assert [each["to"] for each in json.loads(lb1.hafw("history", "VI_1", "--json").stdout)] == ["BACKUP", "MASTER"]
+
+
+def test_plugins_shows_what_answered(lb1):
+    _, *rows = lb1.hafw("plugins").stdout.splitlines()
+    assert [row.split()[:2] for row in rows] == [["vip", "hafw-plugin-vip"], ["arp", "hafw-plugin-arp"]]
+    seen = json.loads(lb1.hafw("plugins", "--json").stdout)
+    assert [(each["name"], each["failures"], "takeover" in each["hooks"]) for each in seen] == [
+        ("vip", 0, True),
+        ("arp", 0, True),
+    ]
+
+
+def test_plan_shows_what_a_takeover_and_a_release_would_do(lb1):
+    done = lb1.hafw("plan", str(lb1.config), "--node", "lb1")
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in (
+        "VI_1 (VRID 51 on eth0)",
+        "advert    VRRPv3 priority 200 to 224.0.0.18, then every 0.1s",
+        f"bind      {VIP}/32 on eth0",
+        "advert    priority 0, once",
+    ):
+        assert line in done.stdout
+
+
+def test_a_dry_run_elects_and_neither_sends_nor_binds(lb1, lb2, tools):
+    capture = lb1.lab.capture()
+    lb2.start(tools.instance(priority=250, virtual_addresses=["10.77.0.251"]), words=["--dry-run"])
+    lb2.wait_for("MASTER")
+    assert lb1.instance()["state"] == "MASTER"
+    assert not lb2.has("10.77.0.251")
+    assert "DRY RUN: sends and binds nothing" in lb2.hafw("status").stdout
+    assert "event=would_bind" in lb2.log()
+    assert lb2.stop() == 0
+    assert capture.adverts("lb2") == capture.claims("lb2") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_each_shell(lb1, shell):
+    done = lb1.hafw("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"_HAFW_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_the_shell_completes_verbs(lb1):
+    asked = {**lb1.variables, "_HAFW_COMPLETE": "bash_complete", "COMP_WORDS": "hafw re", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "hafw"], env=asked, capture_output=True, text=True, check=False)
+    assert done.stdout == "plain,reload\n"
+
+
+def test_the_version_is_the_packages(lb1):
+    assert lb1.hafw("--version").stdout == f"hafw, version {hafw.__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(lb1, verb):
+    done = lb1.hafw(verb, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: hafw {verb} [OPTIONS]")
+
+
+def test_a_verb_that_is_not_built_yet_is_refused_by_name(lb1):
+    done = lb1.hafw("handover")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"hafw handover: not built yet in hafw {hafw.__version__}\n"
