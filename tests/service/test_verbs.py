@@ -102,7 +102,7 @@ def test_events_json_is_one_object_per_line_since_a_number_and_the_newest_n(lb1)
 
 
 def test_events_follows_live_and_says_when_the_daemon_ends(lb2, tools):
-    lb2.start(tools.instance(virtual_addresses=["10.77.0.251"]), words=["--dry-run"])
+    lb2.start(tools.instance(vrid=52, virtual_addresses=["10.77.0.251"]), words=["--dry-run"])
     lb2.wait_for("MASTER")
     following = lb2.command("events", "--since", "1", stderr=subprocess.PIPE)
     assert "VI_1 BACKUP -> MASTER" in following.stdout.readline()
