@@ -60,12 +60,14 @@ $(VENV)/.installed: $(PROJECTS) | $(VENV)/bin/python
 	@$(call install,--no-build-isolation --editable . $(PLUGINS:%=--editable ./%))
 	@touch $@
 
+# The example plugin is a third party's: a test runs it in the daemon.
 # pip before 25.1 does not know dependency groups, and the list shall stand in one place: pyproject.toml.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "==> installing the tools for tests and checks"
 	@$(VENV)/bin/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' >$(VENV)/dev.txt
 	@$(call install,--requirement $(VENV)/dev.txt)
+	@$(call install,--no-build-isolation --no-deps --editable ./examples/plugin)
 	@touch $@
 
 $(VENV)/bin/python:

@@ -22,10 +22,11 @@ from hafw.daemon.reload import Reloads
 from hafw.daemon.sockets import Announcer, Wire
 from hafw.daemon.testament import Testament, bequest
 from hafw.node import ConfigurationReplaced, InstanceSettings, Node
-from hafw.pipe import StateChange
+from hafw.pipe import StateChange, VipChange
 from hafw.records import instance_record
 from hafw.vrrp.events import (
     AddressesInstalled,
+    AddressesLost,
     Event,
     LinkChanged,
     PlanReported,
@@ -50,6 +51,13 @@ PLAN_RETRY = 5.0
 """Seconds until the plugins are asked again when they could not say what to bind."""
 RELEASE_BUDGET = 5.0
 """Seconds that ``before_release`` hooks have in a planned stop."""
+VIP_CHANGES = {
+    "takeover_complete": "vip_bound",
+    "vip_lost": "vip_lost",
+    "vip_restored": "vip_restored",
+    "vip_released": "vip_released",
+}
+"""What an event of the stream is to the ``vip_changed`` hook."""
 STOP_BUDGET = 10.0
 """Seconds that ``stopped`` hooks have at the end."""
 
@@ -82,6 +90,7 @@ class Daemon:
         )
         self.testament = Testament(self._will)
         self.plans: dict[str, Plan] = {}
+        self._lost: dict[str, list[str]] = {}
         self._planned_for: dict[str, tuple[int, str]] = {}
         self._reloads = Reloads(self)
         self._nursery: trio.Nursery
@@ -109,6 +118,7 @@ class Daemon:
                 self._nursery.start_soon(self.testament.run)
                 await self._nursery.start(self.plugins.run)
                 self.observer.subscribe(self.plugins.publish)
+                self.observer.subscribe(self._vip_changed)
             self.watch()
             await self._nursery.start(self.keeper.run)
             for name in self.node.instances:
@@ -198,6 +208,8 @@ class Daemon:
     def _address_event(self, event: Event) -> None:
         if isinstance(event, LinkChanged):
             self._link_changed(event.interface)
+        elif isinstance(event, AddressesLost):
+            self._lost[event.router] = [str(address) for address in event.addresses]
         self.dispatch(event)
 
     def _link_changed(self, interface: str) -> None:
@@ -268,6 +280,30 @@ class Daemon:
         self.testament.changed()
         if change.new != "INITIALIZE":
             self.plugins.deliver(self._describe(name), change)
+
+    def _vip_changed(self, event: Record) -> None:
+        """Tell the ``vip_changed`` hooks of every address that an event is about."""
+        change = VIP_CHANGES.get(event["type"])
+        name = event.get("instance", "")
+        if change is None or name not in self.plans:
+            return
+        if event["type"] == "vip_restored":
+            addresses = self._lost.pop(name, [])
+        elif event["type"] == "vip_lost":
+            addresses = self._lost.get(name, [])
+        else:
+            addresses = [str(address) for address in self.plans[name].addresses]
+        router = self._describe(name)
+        for address in addresses:
+            told = VipChange(
+                seq=event["seq"],
+                time=event["time"],
+                instance=name,
+                address=address,
+                change=change,
+                culprit=event.get("culprit", ""),
+            )
+            self.plugins.deliver(router, told)
 
     def _will(self) -> Will:
         left = [
