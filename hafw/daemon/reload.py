@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from hafw.config import Config, InstanceConfig
     from hafw.config.problem import Problem
+    from hafw.daemon.plugins.takeover import Plan
     from hafw.daemon.run import Daemon
-    from hafw.daemon.takeover import Plan
     from hafw.vrrp.settings import RouterSettings
 
 HIDDEN = {"password"}

@@ -193,8 +193,6 @@ class VirtualRouter:
         self, state: State, reason: str, now: float, detail: str = "", peer: IPAddress | None = None
     ) -> Transition:
         old, self.state = self.state, state
-        if state is not State.BACKUP:  # only a BACKUP may remind the MASTER of itself
-            self.tenure.reminder = None
         self.reason, self.detail, self.since = reason, detail, now
         return Transition(self.settings.name, old, state, reason, 0, self.priority, detail, peer)
 
@@ -237,10 +235,15 @@ class VirtualRouter:
         reason = "higher-priority" if event.advert.priority > self.priority else "higher-address"
         self._learn_interval(event.advert.interval)
         self.adver_at = inf
-        reminder = SendAdvertisement(self.settings.name, self.priority)
-        hold = self.tenure.hold(now, successor_time(event.advert.interval), reminder)
+        hold = self.tenure.hold(now, successor_time(event.advert.interval), self._remind)
         self._listen(now)
         return [*self._end_rivalry(now), *hold, self._move(State.BACKUP, reason, now, peer=event.source)]
+
+    def _remind(self, now: float) -> list[Action]:
+        """Tell the MASTER that there were two; never one that would give way to us, who are BACKUP."""
+        peer = self.peer
+        better = peer is not None and peer.live(now) and peer.outranks(self.priority, self.primary)
+        return [SendAdvertisement(self.settings.name, self.priority)] if better and self.state is State.BACKUP else []
 
     def _resign(
         self, state: State, reason: str, now: float, detail: str = "", *, can_send: bool = True
@@ -317,8 +320,9 @@ class VirtualRouter:
             return self.tenure.drop()
         return self._become_master(now, "preempted")
 
-    def _heard(self, event: AdvertReceived, now: float) -> None:
+    def _heard(self, event: AdvertReceived, now: float) -> Peer:
         self.peer = Peer(event.source, event.advert.priority, event.advert.interval, now)
+        return self.peer
 
     def _follow(self, peer: Peer) -> None:
         """Time the MASTER by its last advert: we discarded it while we outranked the sender, and no longer do."""
@@ -332,15 +336,14 @@ class VirtualRouter:
     # -- MASTER -------------------------------------------------------------------------------------------------
 
     def _master_advert(self, event: AdvertReceived, now: float) -> list[Action]:
-        priority = event.advert.priority
-        if priority == 0:
+        if event.advert.priority == 0:
             return self._master_goodbye(event, now)
-        self._heard(event, now)
-        if priority > self.priority or (priority == self.priority and self._tie_lost(event.source)):
+        peer = self._heard(event, now)
+        if peer.outranks(self.priority, self.primary):
             return self._yield_to(event, now)
-        if priority == self.priority and event.source == self.primary:  # C-FSM-26: never an answer
+        if peer.priority == self.priority and peer.source == self.primary:  # C-FSM-26: never an answer
             return []
-        return self._rivalled(Peer(event.source, priority, event.advert.interval, now), now)
+        return self._rivalled(peer, now)
 
     def _master_goodbye(self, event: AdvertReceived, now: float) -> list[Action]:
         """C-FSM-22, as often as C-SEC-05 allows; a rival that gives up is none any more."""
@@ -349,10 +352,6 @@ class VirtualRouter:
             self.adver_at = now + self.settings.advertisement_interval
         gone = self._rival is not None and self._rival.source == event.source
         return [*answer, *(self._end_rivalry(now) if gone else [])]
-
-    def _tie_lost(self, source: IPAddress) -> bool:
-        """Compare as unsigned integers in network byte order (C-FSM-24)."""
-        return self.primary is not None and source.packed > self.primary.packed
 
     def _rivalled(self, rival: Peer, now: float) -> list[Action]:
         """Hear another MASTER that loses: RFC 9568 answers at once, version 2 only discards (C-FSM-25)."""

@@ -13,10 +13,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SetAddresses
+from hafw.vrrp.actions import Action, Announce, Notice, SetAddresses
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AdvertReceived, Event, Tick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 HOLD_AFTER_SUCCESSOR = 0.5
@@ -40,7 +42,7 @@ class Tenure:
         self.serving = False
         self.held: tuple[IPAddress, ...] = ()
         self.hold_until = inf
-        self.reminder: SendAdvertisement | None = None
+        self._remind: Callable[[float], list[Action]] | None = None
         self._awaits_successor = False
         self._hold_seconds = 0.0
         self._served_from: float | None = None
@@ -78,18 +80,19 @@ class Tenure:
             return []
         return [*self._announce_anew(now), Notice(self.settings.name, "takeover_complete", {"seconds": 0.0})]
 
-    def hold(self, now: float, seconds: float, reminder: SendAdvertisement | None = None) -> list[Action]:
+    def hold(self, now: float, seconds: float, remind: Callable[[float], list[Action]] | None = None) -> list[Action]:
         """Stop serving; keep answering until claimed, at most ``seconds``.
 
-        Without a ``reminder`` nobody is MASTER yet: the first advert of one shortens the wait. With one there is a
-        better MASTER, who may not know that there were two (a partition healed, and it spoke first) and so does not
-        announce: when the time is over unclaimed it is sent once, and the addresses answer for as long again.
+        Without ``remind`` nobody is MASTER yet: the first advert of one shortens the wait. With it there is a better
+        MASTER, who may not know that there were two (a partition healed, and it spoke first) and so does not announce:
+        when the time is over unclaimed it is asked once what to say; if anything, the addresses answer for as long
+        again. It is asked only then, because priorities may have changed and the MASTER may have gone.
         """
         self._stop()
         self.held, self.hold_until = self.settings.all_addresses, now + seconds
         self._hold_seconds = seconds
-        self.reminder = reminder
-        self._awaits_successor = reminder is None
+        self._remind = remind
+        self._awaits_successor = remind is None
         return [self._set()]
 
     def drop(self) -> list[Action]:
@@ -136,13 +139,8 @@ class Tenure:
                 return []
 
     def _tick(self, now: float) -> list[Action]:
-        if now >= self.hold_until and self.reminder is not None:
-            reminder, self.reminder = self.reminder, None
-            self.hold_until = now + self._hold_seconds
-            return [reminder]
         if now >= self.hold_until:
-            self.held = ()
-            return self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
+            return self._unclaimed(now)
         actions: list[Action] = []
         if now >= self._restore_at:
             self._restore_at = inf
@@ -151,6 +149,15 @@ class Tenure:
             self._schedule(now)
             actions.append(Announce(self.settings.name))
         return actions
+
+    def _unclaimed(self, now: float) -> list[Action]:
+        remind, self._remind = self._remind, None
+        reminder = remind(now) if remind is not None else []
+        if reminder:
+            self.hold_until = now + self._hold_seconds
+            return reminder
+        self.held = ()
+        return self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
 
     def _confirmed(self, now: float) -> list[Action]:
         self.installed = True

@@ -180,7 +180,7 @@ async def test_a_monitor_without_router_speaks_for_all(write, play, instance):
 
 
 async def test_a_monitor_that_raises_is_called_again(write, play, instance, monkeypatch):
-    monkeypatch.setattr("hafw.daemon.beside.MONITOR_PAUSE", 0.01)
+    monkeypatch.setattr("hafw.daemon.plugins.beside.MONITOR_PAUSE", 0.01)
     plugin = write(
         """
         calls = 0

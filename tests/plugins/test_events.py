@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hafw.daemon.mailbox import LETTERS_MAX, Letter, Mailbox
+from hafw.daemon.plugins.mailbox import LETTERS_MAX, Letter, Mailbox
 from hafw.pipe import VipChange
 
 

@@ -15,7 +15,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from hafw.config.model import PluginConfig
 from hafw.daemon.plugins import PlanRefused
-from hafw.daemon.takeover import Draft, announced
+from hafw.daemon.plugins.takeover import Draft, announced
 from hafw.pipe import Address, Frame, Reply, Router
 
 MAC = "02:00:00:00:00:01"
@@ -100,7 +100,7 @@ def test_only_arp_and_neighbour_advertisements_announce_anything(data, address):
 
 
 async def test_the_shipped_plugins_answer_and_their_processes_leave(play, monkeypatch):
-    monkeypatch.setattr("hafw.daemon.host.LINGER", 0.1)
+    monkeypatch.setattr("hafw.daemon.plugins.host.LINGER", 0.1)
     plugins = (PluginConfig(name="vip"), PluginConfig(name="arp"))
     async with play(*plugins) as stage:
         router = dataclasses.replace(stage.router(), mac=MAC)

@@ -142,7 +142,7 @@ async def test_only_the_newest_wish_is_answered(segment):
         assert sorted(segment.addresses()) == BOTH
 
 
-async def test_a_wish_that_is_already_true_is_answered_too(segment):  # noqa: ARG001 - the namespace itself
+async def test_a_wish_that_is_already_true_is_answered_too(segment):
     async with keeping() as (keeper, reports):
         await bind(keeper, reports)
         await bind(keeper, reports)
@@ -184,7 +184,7 @@ async def test_a_refusal_names_the_address_and_the_reason(segment):
         assert reports.waiting(AddressesInstalled) == []
 
 
-async def test_an_interface_that_does_not_exist_is_a_refusal(segment):  # noqa: ARG001 - the namespace itself
+async def test_an_interface_that_does_not_exist_is_a_refusal(segment):
     async with keeping() as (keeper, reports):
         keeper.want("VI_1", plan(str(V4), interface="eth9"), (V4,), ())
         expected = AddressesRefused("VI_1", "192.0.2.100: interface eth9 does not exist")
@@ -375,7 +375,7 @@ async def test_a_vip_that_became_primary_leaves_the_hosts_own_address_when_it_go
         assert "192.0.2.100/24" not in segment.addresses()
 
 
-async def test_an_interface_is_left_as_it_is_for_a_vip_that_stands_alone(segment):  # noqa: ARG001 - the namespace
+async def test_an_interface_is_left_as_it_is_for_a_vip_that_stands_alone(segment):
     async with keeping() as (keeper, reports):
         await bind(keeper, reports)
         assert keeper.promoted == set()
@@ -467,7 +467,7 @@ async def test_a_link_local_address_is_primary_only_once_it_may_be_used(segment)
         assert 6 not in (await reports.next(LinkChanged)).primary
 
 
-async def test_watching_other_interfaces_reports_them_at_once(segment):  # noqa: ARG001 - the namespace itself
+async def test_watching_other_interfaces_reports_them_at_once(segment):
     async with keeping() as (keeper, reports):
         reports.waiting(LinkChanged)
         keeper.watch({"near", "far"}, [instance(str(V4))])

@@ -126,7 +126,7 @@ def test_promoting_secondaries_saves_the_hosts_own_address(segment):
     assert segment.addresses() == ["192.0.2.1/24"]
 
 
-def test_promoting_secondaries_on_no_interface_says_so(segment):  # noqa: ARG001 - the namespace itself
+def test_promoting_secondaries_on_no_interface_says_so(segment):
     with Netlink() as netlink, pytest.raises(OSError, match="promote_secondaries on interface 9999") as raised:
         netlink.promote_secondaries(9999)
     assert raised.value.errno == errno.ENODEV

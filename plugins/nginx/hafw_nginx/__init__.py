@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from hafw.api import Duration, Verdict, hookimpl
 from msgspec import Meta
 
+from hafw.api import Duration, Verdict, hookimpl
 from hafw_nginx.control import Outcome, Revival, nginx_program, reload
 from hafw_nginx.http import Expect, Probe, parse_url
 from hafw_nginx.process import Watch

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+
 from hafw.api import Duration, Verdict
 
 pytestmark = pytest.mark.peer("nginx")

@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hafw.daemon.child import ChildGone
-from hafw.daemon.introduce import explain
-from hafw.daemon.mailbox import Mailbox
+from hafw.daemon.plugins.child import ChildGone
+from hafw.daemon.plugins.introduce import explain
+from hafw.daemon.plugins.mailbox import Mailbox
 from hafw.pipe import Hello, Reply
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import trio
 
-    from hafw.daemon.child import Answer, Child
-    from hafw.daemon.mailbox import Letter
+    from hafw.daemon.plugins.child import Answer, Child
+    from hafw.daemon.plugins.mailbox import Letter
 
 ATTEMPTS = 3
 """Deliveries of one event; a process that dies of it each time would never do anything else."""

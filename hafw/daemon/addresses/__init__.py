@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hafw.daemon.claimwatch import ClaimWatch
-from hafw.daemon.kernelview import KernelView, LinkInfo, Place, listing_of
-from hafw.daemon.wishes import Wish, Work
+from hafw.daemon.addresses.claimwatch import ClaimWatch
+from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, listing_of
+from hafw.daemon.addresses.wishes import Wish, Work
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.wire.netlink import Monitor, Netlink
 from hafw.wire.rtmessages import MalformedMessage, Resync
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from hafw.config.model import InstanceConfig
-    from hafw.daemon.kernelview import Listing
+    from hafw.daemon.addresses.kernelview import Listing
     from hafw.pipe import Address
     from hafw.vrrp.events import Event
     from hafw.vrrp.settings import IPAddress

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hafw.daemon.child import Child, ChildGone
+from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.pipe import Failure, Hello, Router, Start
 
 if TYPE_CHECKING:

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from hafw.daemon.beside import Beside
-from hafw.daemon.child import Child, ChildGone
-from hafw.daemon.deliveries import Deliveries, HookResult
-from hafw.daemon.health import Health
-from hafw.daemon.introduce import Limits, RefusedError, explain, introduce, start_of
-from hafw.daemon.takeover import PlanRefused
+from hafw.daemon.plugins.beside import Beside
+from hafw.daemon.plugins.child import Child, ChildGone
+from hafw.daemon.plugins.deliveries import Deliveries, HookResult
+from hafw.daemon.plugins.health import Health
+from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of
+from hafw.daemon.plugins.takeover import PlanRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hafw.config.model import CheckConfig, PluginConfig
-    from hafw.daemon.child import Answer
-    from hafw.daemon.mailbox import Letter
+    from hafw.daemon.plugins.child import Answer
+    from hafw.daemon.plugins.mailbox import Letter
     from hafw.pipe import Hello, Reply, Router
     from hafw.vrrp.events import VerdictReported
 

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 import trio
 
-from hafw.daemon.printed import Printed
+from hafw.daemon.plugins.printed import Printed
 from hafw.pipe import LINE_MAX, Call, Reply, Router, Start
 
 if TYPE_CHECKING:

@@ -14,19 +14,19 @@ import trio
 
 from hafw.config.model import PluginConfig
 from hafw.config.problem import Problem
-from hafw.daemon.child import Child, ChildGone
-from hafw.daemon.deliveries import HookResult
-from hafw.daemon.host import Host, PluginStatus
-from hafw.daemon.introduce import Limits, RefusedError, introduce, start_of
-from hafw.daemon.mailbox import Letter
-from hafw.daemon.takeover import Draft, Plan, PlanRefused
+from hafw.daemon.plugins.child import Child, ChildGone
+from hafw.daemon.plugins.deliveries import HookResult
+from hafw.daemon.plugins.host import Host, PluginStatus
+from hafw.daemon.plugins.introduce import Limits, RefusedError, introduce, start_of
+from hafw.daemon.plugins.mailbox import Letter
+from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
 from hafw.pipe import Router, StateChange, VipChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from hafw.config.model import CheckConfig, Config, InstanceConfig
-    from hafw.daemon.kernelview import LinkInfo
+    from hafw.daemon.addresses.kernelview import LinkInfo
     from hafw.pipe import Hello, Reply, Start
     from hafw.vrrp.events import VerdictReported
 

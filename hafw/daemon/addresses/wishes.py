@@ -17,7 +17,7 @@ from hafw.wire.rtmessages import PROTO_HAFW, SCOPES, AddressEntry
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from hafw.daemon.kernelview import KernelView, Place
+    from hafw.daemon.addresses.kernelview import KernelView, Place
     from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
 

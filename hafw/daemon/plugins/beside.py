@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hafw.daemon.child import ChildGone, DeadlineMissed
-from hafw.daemon.introduce import explain
+from hafw.daemon.plugins.child import ChildGone, DeadlineMissed
+from hafw.daemon.plugins.introduce import explain
 from hafw.pipe import Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from hafw.daemon.child import Answer, Child
-    from hafw.daemon.health import Health, Target, Watch
+    from hafw.daemon.plugins.child import Answer, Child
+    from hafw.daemon.plugins.health import Health, Target, Watch
 
 REPORTS_PER_SECOND = 100
 """Verdicts of one monitor; more is a flood."""
