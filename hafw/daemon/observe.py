@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import Counter, deque
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -29,6 +28,7 @@ EVENTS_KEPT = 1000
 BAD_PACKET_EVERY = 10.0
 """Seconds between two log lines for one reason and source (C-RX-20)."""
 SUSPECTS_KEPT = 256
+"""Such lines in that time, whoever and whatever they are about."""
 WARNINGS = {
     "split_brain",
     "vip_lost",
@@ -161,14 +161,15 @@ class Observer:
             self.log.warning("bad_packet", **fields)
 
     def now_and_then(self, what: str, whom: str, now: float) -> bool:
-        """True at most once per ``BAD_PACKET_EVERY`` seconds for this pair; the memory of pairs is bounded."""
-        key = (what, whom)
-        if now < self._said.get(key, -BAD_PACKET_EVERY) + BAD_PACKET_EVERY:
+        """True at most once per ``BAD_PACKET_EVERY`` seconds for this pair, and ``SUSPECTS_KEPT`` times for all pairs.
+
+        A flood from ever new sources costs neither memory nor log; what is not said is still counted.
+        """
+        while self._said and now >= next(iter(self._said.values())) + BAD_PACKET_EVERY:
+            del self._said[next(iter(self._said))]  # in the order in which they were said
+        if (what, whom) in self._said or len(self._said) >= SUSPECTS_KEPT:
             return False
-        if len(self._said) >= SUSPECTS_KEPT:
-            for old in list(islice(self._said, SUSPECTS_KEPT // 2)):
-                del self._said[old]
-        self._said[key] = now
+        self._said[what, whom] = now
         return True
 
 

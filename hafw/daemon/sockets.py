@@ -32,6 +32,8 @@ SOCKETS_MAX = 4096
 BATCH, PASSES = 64, 16
 """Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
 OWNER = 255
+PEERS_KEPT = 64
+"""Peers of one instance that the status can show to differ: sources can be forged."""
 BURST = 64
 """Announcement frames that leave at once; the rest is paced."""
 
@@ -177,9 +179,10 @@ class Wire:
         if not words:
             known.pop(peer, None)
             return
-        due = self._observer.now_and_then(f"{name} {words}", peer, now)
-        if due or known.get(peer) != words:
-            known[peer] = words
+        known[peer] = words
+        if len(known) > PEERS_KEPT:
+            del known[next(iter(known))]
+        if self._observer.now_and_then(f"{name} {words}", peer, now):
             self._observer.event({"type": "peer_mismatch", "instance": name, "peer": peer, "detail": words})
 
     # -- sending ------------------------------------------------------------------------------------------------
