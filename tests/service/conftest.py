@@ -218,6 +218,11 @@ class Router:
         with self.stream() as stream:
             stream.state(state, instance=name)
 
+    def wait_until_it_serves(self, name: str = "VI_1") -> None:
+        """MASTER, with its addresses in the kernel."""
+        with self.stream() as stream:
+            stream.wait("takeover_complete", instance=name)
+
     def has(self, address: str = VIP) -> bool:
         return address in self.lab.addresses(self.host)
 
@@ -268,7 +273,7 @@ def pair(tools: SimpleNamespace) -> Iterator[tuple[Router, Router]]:
 def master(pair: tuple[Router, Router]) -> Router:
     """lb1, alone and MASTER."""
     pair[0].start(instance())
-    pair[0].wait_for("MASTER")
+    pair[0].wait_until_it_serves()
     return pair[0]
 
 
@@ -286,5 +291,5 @@ def elect(first: Router, second: Router, *parts: str) -> None:
         router.launch()
     for router in (first, second):
         router.wait_until_ready()
-    first.wait_for("MASTER")
+    first.wait_until_it_serves()
     until(lambda: (heard := second.instance()["master"]) and not heard["self"], "lb1 heard")

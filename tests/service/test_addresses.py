@@ -23,10 +23,9 @@ def test_an_address_that_is_removed_comes_back_and_the_master_stays(master, tool
     assert master.instance()["state"] == "MASTER"
 
 
-def test_an_address_that_is_removed_again_and_again_ends_in_fault(both, tools):
-    master, backup = both
+def test_an_address_that_is_removed_again_and_again_ends_in_fault(master):
     capture = master.lab.capture()
-    with master.news() as stream, backup.news() as heard:
+    with master.news() as stream:
         began = time.time()
         for _ in range(11):
             master.ip("address", "delete", f"{VIP}/32", "dev", "eth0")
@@ -35,7 +34,6 @@ def test_an_address_that_is_removed_again_and_again_ends_in_fault(both, tools):
         assert max(restored[:3]) < 0.25 < restored[3] < restored[6] < restored[10]
         master.ip("address", "delete", f"{VIP}/32", "dev", "eth0")
         assert stream.state("FAULT")["reason"] == "address-removed"
-        heard.state("MASTER")
     assert len(goodbyes(capture, "lb1", began)) == 1
     assert master.instance()["detail"] == f"somebody keeps removing {VIP}"
     assert f"VI_1: FAULT: address-removed: somebody keeps removing {VIP}" in master.hafw("status").stdout

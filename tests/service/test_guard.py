@@ -1,6 +1,5 @@
 """What happens to the address when the daemon, its guard, or both die; and how they start and stop."""
 
-import json
 import time
 from pathlib import Path
 
@@ -11,6 +10,15 @@ from hafw.lab.ruler import Ruler
 pytestmark = pytest.mark.wire
 
 VIP = "10.77.0.250"
+
+
+@pytest.fixture(scope="module")
+def steady(tools):
+    """A MASTER for the tests that must not disturb it."""
+    with tools.two_routers() as (router, _):
+        router.start(tools.instance())
+        router.wait_until_it_serves()
+        yield router
 
 
 def goodbyes(capture, host, since):
@@ -97,19 +105,19 @@ def test_the_next_run_releases_what_was_left_before_it_joins(master, tools):
         assert stream.state("MASTER")["reason"] == "no-response"
 
 
-def test_cleanup_refuses_beside_a_live_daemon(master):
-    done = master.hafw("cleanup")
+def test_cleanup_refuses_beside_a_live_daemon(steady):
+    done = steady.hafw("cleanup")
     assert done.returncode == 1
-    assert done.stderr == f"hafw: a live daemon holds {master.run_directory}/lock: nothing to clean up\n"
-    assert master.has(VIP)
-    assert master.instance()["state"] == "MASTER"
+    assert done.stderr == f"hafw: a live daemon holds {steady.run_directory}/lock: nothing to clean up\n"
+    assert steady.has(VIP)
+    assert steady.instance()["state"] == "MASTER"
 
 
-def test_a_second_run_beside_the_first_is_refused(master):
-    done = master.hafw("run", str(master.config), "--node", "lb1")
+def test_a_second_run_beside_the_first_is_refused(steady):
+    done = steady.hafw("run", str(steady.config), "--node", "lb1")
     assert done.returncode == 1
     assert "stop it, or set HAFW_RUN_DIR" in done.stderr
-    assert master.instance()["state"] == "MASTER"
+    assert steady.instance()["state"] == "MASTER"
 
 
 def test_a_stop_leaves_no_address_no_process_and_no_will(master):
@@ -139,15 +147,12 @@ def test_a_bad_configuration_ends_it_at_once(pair, tools):
     assert "daemon_died" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("left", "said"), [('{"version": 1, "pid"', "damaged"), (json.dumps({"version": 99}), "version 99 of another hafw")]
-)
-def test_a_damaged_will_is_named_and_not_fatal(pair, tools, left, said):
+def test_a_damaged_will_is_named_and_not_fatal(pair, tools):
     router = pair[0]
     router.run_directory.mkdir()
-    router.will.write_text(left)
+    router.will.write_text('{"version": 1, "pid"')
     router.start(tools.instance())
     (line,) = [line for line in router.log().splitlines() if "event=will_unreadable" in line]
     assert str(router.will) in line
-    assert said in line
+    assert "damaged" in line
     assert router.stop() == 0

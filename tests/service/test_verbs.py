@@ -18,9 +18,7 @@ VIP = "10.77.0.250"
 def pair_of_module(tools):
     with tools.two_routers() as (lb1, lb2):
         lb1.start(tools.instance())
-        lb1.wait_for("MASTER")
-        with lb1.stream() as stream:
-            stream.wait("takeover_complete")
+        lb1.wait_until_it_serves()
         yield lb1, lb2
 
 
