@@ -121,6 +121,7 @@ def test_c_fsm_30_owner_preempts_even_with_nopreempt(bench):
     vr.at(0.5).advert(255, source="10.77.0.99")
     assert vr.state == "BACKUP"
     assert vr.router.down_at == 0.5 + 3.00390625
+    assert vr.due() == [vr.sends(255)]
     assert vr.due()[0] == vr.lets_go()
     assert vr.at(1.5).advert(200) == []
     assert vr.deadline == 0.5 + 3.00390625
@@ -154,6 +155,7 @@ def test_preemption_binds_while_backup_and_speaks_once_installed(bench):
         vr.sends(100),
         vr.moves("BACKUP", "MASTER", "preempted", peer=vr.peer),
         vr.announces(),
+        vr.notes("takeover_complete", seconds=0.0),
     ]
     assert vr.router.adver_at == vr.now + 1.0
 

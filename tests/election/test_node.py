@@ -179,11 +179,44 @@ def test_a_refused_address_is_tried_again_after_5_s_doubling_to_5_min(bench):
     assert refusals(vr, 9) == pytest.approx([5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0])
 
 
-def test_an_installed_address_starts_the_waits_anew(bench):
+def test_an_installed_address_does_not_start_the_waits_anew(bench):
     vr = bench().promoted()
     refusals(vr, 3)
     vr.installed()
-    assert refusals(vr, 2) == pytest.approx([5.0, 10.0])
+    assert refusals(vr, 2) == pytest.approx([40.0, 80.0])
+
+
+@pytest.mark.parametrize(("quiet", "wait"), [(600.0, 40.0), (600.25, 5.0)])
+def test_a_failure_longer_than_twice_the_longest_wait_ago_is_forgotten(bench, quiet, wait):
+    vr = bench().promoted()
+    third = vr.now + 5.0 + 3.75 + 10.0 + 3.75
+    assert refusals(vr, 3) == pytest.approx([5.0, 10.0, 20.0])
+    vr.installed()
+    vr.run(until=third + quiet)
+    vr.refused()
+    assert vr.instance.retry_at == vr.now + wait
+
+
+def removed_until_fault(vr):
+    """Somebody removes an address whenever it is back; the wait after which we try once more."""
+    while vr.state == "MASTER":
+        vr.lost()
+        while vr.state == "MASTER" and not vr.tenure.installed:
+            vr.due()
+            vr.installed()
+    assert vr.router.reason == "address-removed"
+    return vr.instance.retry_at - vr.now
+
+
+def test_addresses_that_are_removed_for_ever_are_put_back_ever_more_rarely(bench):
+    vr = bench().settled()
+    waits = []
+    for _ in range(9):
+        waits.append(removed_until_fault(vr))
+        vr.run(until=vr.instance.retry_at + 3.75)
+        assert vr.state == "MASTER"
+        vr.installed()
+    assert waits == pytest.approx([5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0])
 
 
 def test_a_link_that_returns_is_a_reason_to_try_at_once(bench):

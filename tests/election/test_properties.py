@@ -55,6 +55,7 @@ class OneRouter(RuleBasedStateMachine):
         self.now = 1000.0
         self.actions = []
         self.fresh = False
+        self.reminders_left = 0
         self.settings = RouterSettings(
             name=NAME,
             interface="eth0",
@@ -81,10 +82,11 @@ class OneRouter(RuleBasedStateMachine):
         return self.node.instances[NAME].router
 
     def feed(self, event):
-        before = self.router.state
+        before, held = self.router.state, self.router.tenure.held
         self.actions = self.node.handle(event, self.now)
         self.fresh = isinstance(event, Tick)
         self.judge(before)
+        self.judge_adverts(before, held)
 
     def judge(self, before):
         """Actions against the state before and after; no transition happens but those that are told."""
@@ -96,12 +98,6 @@ class OneRouter(RuleBasedStateMachine):
         assert state is self.router.state
         for action in self.actions:
             match action:
-                case SendAdvertisement(priority=0):
-                    assert before is State.MASTER
-                    assert self.router.state is not State.MASTER
-                case SendAdvertisement(priority=priority):
-                    assert self.router.state is State.MASTER
-                    assert priority == self.router.priority
                 case Announce():
                     assert self.router.state is State.MASTER
                     assert self.router.tenure.installed
@@ -116,6 +112,28 @@ class OneRouter(RuleBasedStateMachine):
                 self.settings.all_addresses if self.router.tenure.bound else (),
                 self.router.tenure.held,
             )
+
+    def judge_adverts(self, before, held):
+        """Only a MASTER advertises; but for one reminder each time that it gave way, while it is BACKUP and holds."""
+        state = before
+        for action in self.actions:
+            match action:
+                case Transition(old=old, new=new):
+                    self.reminders_left = int((old, new) == (State.MASTER, State.BACKUP))
+                    state = new
+                case SendAdvertisement(priority=0):
+                    assert before is State.MASTER
+                    assert self.router.state is not State.MASTER
+                case SendAdvertisement(priority=priority):
+                    assert priority == self.router.priority
+                    if state is State.BACKUP and self.router.state is State.BACKUP:
+                        assert self.fresh
+                        assert held == self.router.tenure.held != ()
+                        assert self.router.peer.outranks(priority, self.router.primary)
+                        self.reminders_left -= 1
+                    else:
+                        assert self.router.state is State.MASTER
+        assert self.reminders_left >= 0
 
     # -- the world
 

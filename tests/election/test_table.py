@@ -71,25 +71,25 @@ SITUATIONS = {
 }
 
 TABLE = """
-event            | INIT   | holding   | BACKUP | preparing      | installing     | MASTER         | FAULT
-startup          | BACKUP | BACKUP    | .      | .              | .              | .              | .
-shutdown         | .      | .         | INIT   | drop INIT      | bye hold INIT  | bye hold INIT  | INIT
-advert 0         | .      | .         | wait   | wait           | adv            | adv            | .
-advert lower     | .      | wait      | .      | .              | adv note       | adv note ann   | .
-equal from above | .      | wait      | wait   | drop           | hold BACKUP    | hold BACKUP    | .
-equal from below | .      | wait      | wait   | drop           | adv note       | adv note ann   | .
-advert higher    | .      | wait      | wait   | drop           | hold BACKUP    | hold BACKUP    | .
-tick, early      | .      | .         | .      | .              | .              | .              | .
-installed        | .      | .         | .      | adv MASTER ann | ann note       | .              | .
-refused          | .      | .         | .      | .              | .              | .              | .
-lost             | .      | .         | .      | bind note      | bind note      | bind note      | .
-claimed          | .      | drop note | .      | .              | note           | note ann       | .
-link             | .      | .         | .      | .              | .              | .              | .
-plan             | .      | .         | .      | .              | .              | .              | .
-verdict          | .      | .         | .      | .              | .              | .              | .
-fault            | FAULT  | FAULT     | FAULT  | drop FAULT     | hold FAULT     | hold FAULT     | .
-fault, can send  | FAULT  | FAULT     | FAULT  | drop FAULT     | bye hold FAULT | bye hold FAULT | .
-fault cleared    | .      | .         | .      | .              | .              | .              | BACKUP
+event            | INIT   | holding   | BACKUP | preparing           | installing     | MASTER         | FAULT
+startup          | BACKUP | BACKUP    | .      | .                   | .              | .              | .
+shutdown         | .      | .         | INIT   | drop INIT           | bye hold INIT  | bye hold INIT  | INIT
+advert 0         | .      | .         | wait   | wait                | adv            | adv            | .
+advert lower     | .      | wait      | .      | .                   | adv note       | adv note ann   | .
+equal from above | .      | wait      | wait   | drop                | hold BACKUP    | hold BACKUP    | .
+equal from below | .      | wait      | wait   | drop                | adv note       | adv note ann   | .
+advert higher    | .      | wait      | wait   | drop                | hold BACKUP    | hold BACKUP    | .
+tick, early      | .      | .         | .      | .                   | .              | .              | .
+installed        | .      | .         | .      | adv MASTER ann note | ann note       | .              | .
+refused          | .      | .         | .      | .                   | .              | .              | .
+lost             | .      | .         | .      | bind note           | bind note      | bind note      | .
+claimed          | .      | drop note | .      | .                   | note           | note ann       | .
+link             | .      | .         | .      | .                   | .              | .              | .
+plan             | .      | .         | .      | .                   | .              | .              | .
+verdict          | .      | .         | .      | .                   | .              | .              | .
+fault            | FAULT  | FAULT     | FAULT  | drop FAULT          | hold FAULT     | hold FAULT     | .
+fault, can send  | FAULT  | FAULT     | FAULT  | drop FAULT          | bye hold FAULT | bye hold FAULT | .
+fault cleared    | .      | .         | .      | .                   | .              | .              | BACKUP
 """
 
 

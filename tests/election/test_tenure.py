@@ -90,11 +90,14 @@ def test_excluded_addresses_are_bound_and_held_with_the_others(bench):
 
 
 @pytest.mark.parametrize(("interval", "wait"), [(0.1, 0.1), (0.5, 0.5), (1.0, 0.5), (10.0, 0.5)])
-def test_the_winner_has_its_interval_but_half_a_second_at_most_to_claim(bench, interval, wait):
-    vr = bench().settled()
+def test_the_winner_has_its_interval_but_half_a_second_at_most_to_claim_and_as_long_again(bench, interval, wait):
+    vr = bench(priority=100).settled()
     vr.advert(200, interval=interval)
-    assert vr.tenure.hold_until == vr.now + wait
-    assert vr.at(vr.now + wait).tick() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
+    start = vr.now
+    assert vr.due() == [vr.sends(100)]
+    assert vr.now == start + wait
+    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
+    assert vr.now == start + wait + wait
 
 
 def test_the_successor_s_first_advert_shortens_the_wait_later_ones_do_not_extend_it(bench):
@@ -139,6 +142,125 @@ def test_what_is_held_is_bound_again_by_the_next_takeover(bench):
     assert vr.tenure.held == (VIP, VIP_TWO)
     assert vr.link() == [vr.sends(255), vr.binds(), vr.moves("FAULT", "MASTER", "owner")]
     assert vr.claimed()[0].kind == "split_brain"
+
+
+# -- reminding a winner that does not claim
+
+
+def yielded(vr, priority=150):
+    """BACKUP since this moment; its addresses are held for half a second, then once again."""
+    vr.advert(priority)
+    assert (vr.state, vr.deadline) == ("BACKUP", vr.now + 0.5)
+    return vr
+
+
+def released(vr):
+    return [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_winner_is_reminded_once_whatever_it_answers(bench, version):
+    vr = yielded(bench(priority=100, version=version).settled())
+    start = vr.now
+    assert vr.due() == [vr.sends(100)]
+    assert vr.later(0.001).advert(150) == []
+    assert vr.later(0.249).advert(150) == []
+    assert (vr.due(), vr.now) == (released(vr), start + 1.0)
+    vr.advert(150)
+    assert vr.deadline == vr.now + 3.609375
+
+
+def test_a_claim_in_time_needs_no_reminder(bench):
+    vr = yielded(bench().settled())
+    assert vr.later(0.499).claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    assert vr.deadline == vr.router.down_at
+
+
+def test_a_claim_of_some_leaves_the_others_to_be_reminded_of(bench):
+    vr = yielded(bench(priority=100).settled())
+    assert vr.later(0.25).claimed(VIP) == [vr.holds(VIP_TWO)]
+    assert vr.due() == [vr.sends(100)]
+
+
+def test_a_claim_after_the_reminder_releases_at_once(bench):
+    vr = yielded(bench(priority=100).settled())
+    assert vr.due() == [vr.sends(100)]
+    assert vr.later(0.002).claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    assert vr.deadline == vr.router.down_at
+
+
+def test_every_yielding_reminds_anew(bench):
+    vr = yielded(bench(priority=100).settled())
+    assert vr.run(until=vr.now + 3.625)[-1][1] == vr.moves("BACKUP", "MASTER", "no-response")
+    vr.installed()
+    assert yielded(vr).due() == [vr.sends(100)]
+
+
+def test_c_fsm_20_after_shutdown_nobody_is_reminded(bench):
+    vr = yielded(bench().settled())
+    vr.shutdown()
+    assert vr.due() == released(vr)
+    assert vr.node.done
+
+
+def test_in_fault_nobody_is_reminded(bench):
+    vr = yielded(bench().settled())
+    vr.link(up=False)
+    assert vr.due() == released(vr)
+    assert vr.deadline == float("inf")
+
+
+def test_a_router_that_came_back_from_fault_has_nobody_to_remind(bench):
+    vr = yielded(bench().settled())
+    vr.link(up=False)
+    vr.link()
+    assert (vr.state, vr.due()) == ("BACKUP", released(vr))
+
+
+def test_after_a_shutdown_that_held_nobody_is_reminded_of_the_yielding_before(bench):
+    vr = yielded(bench().settled())
+    vr.run(until=vr.now + 4.0)
+    vr.installed()
+    vr.shutdown()
+    assert [action for _, action in vr.run(until=vr.now + 10.0)] == [
+        vr.lets_go(),
+        vr.notes("vip_released", outcome="nobody took over"),
+    ]
+
+
+def weighty(bench, weight):
+    return bench(priority=100, checks=[{"name": "web", "weight": weight, "rise": 1, "fall": 1}]).settled()
+
+
+def test_the_reminder_shows_the_priority_of_its_moment(bench):
+    vr = yielded(weighty(bench, -50))
+    vr.verdict("web", healthy=False)
+    assert vr.due() == [vr.sends(50)]
+
+
+def test_a_backup_that_has_become_the_better_reminds_nobody_or_the_winner_would_give_way_to_it(bench):
+    vr = yielded(weighty(bench, 60))
+    vr.verdict("web", healthy=True)
+    assert vr.due() == released(vr)
+    assert vr.state == "BACKUP"
+
+
+@pytest.mark.parametrize(("priority", "source"), [(0, "10.77.0.20"), (50, "10.77.0.20"), (100, "10.77.0.9")])
+def test_c_sim_04_who_would_lose_to_us_by_now_is_not_reminded(bench, priority, source):
+    """Gone, fallen, or another MASTER: our advert would only demote it, and we are none."""
+    vr = yielded(bench(priority=100).settled())
+    vr.later(0.25).advert(priority, source=source)
+    assert vr.due() == released(vr)
+
+
+def test_an_equal_winner_with_the_higher_address_is_reminded(bench):
+    vr = yielded(bench(priority=100).settled(), priority=100)
+    assert vr.due() == [vr.sends(100)]
+
+
+def test_a_winner_that_fell_silent_while_we_were_stalled_is_not_reminded(bench):
+    vr = yielded(bench().settled())
+    assert vr.later(3.25).tick() == released(vr)
 
 
 # -- put back
