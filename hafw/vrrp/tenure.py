@@ -107,7 +107,7 @@ class Tenure:
         before, self.settings = self.settings.all_addresses, settings
         if not self.bound or before == settings.all_addresses:
             return []
-        self.installed = False
+        self.installed, self._announce_at = False, inf  # C-ARP-07
         return [self._set()]
 
     def reannounce(self, now: float) -> list[Action]:

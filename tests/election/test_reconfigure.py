@@ -71,6 +71,12 @@ def test_new_addresses_of_a_master_are_bound_at_once_and_announced(bench):
     assert vr.installed() == [vr.announces()]
 
 
+def test_c_arp_07_new_addresses_of_a_master_are_not_announced_before_they_are_installed(bench):
+    vr = bench().master()
+    vr.reload(virtual_addresses=(vr.own + 100,))
+    assert vr.announces() not in [action for _, action in vr.run(until=vr.now + 2.0)]
+
+
 def test_new_addresses_of_a_backup_touch_nothing(bench):
     vr = bench(priority=100).backup()
     assert vr.reload(virtual_addresses=vr.settings.virtual_addresses[:1]) == []
