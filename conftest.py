@@ -8,7 +8,10 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import shlex
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +30,8 @@ PEER_PROGRAMS = {
 
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/frr"
 """Where daemons are, and where the PATH of an ordinary user does not look."""
+
+TREE = Path(__file__).parent
 
 _missing_peers = pytest.StashKey[dict[str, int]]()
 _denied_wires = pytest.StashKey[int]()
@@ -103,3 +108,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     yield
     for line in _advice(config):
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture
+def for_everybody(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The beginning of a command line that another user can run although Python or this tree lies in a private folder.
+
+    In a mount namespace of its own, the private folders are covered, and what is needed shows through.
+    """
+    needed = [Path(sys.base_prefix), Path(sys.prefix), TREE]
+    private = {path: ancestor for path in needed if (ancestor := _private_ancestor(path))}
+    if not private:
+        return []
+    stash = tmp_path_factory.mktemp("stash")
+    lines = [f"mount -t tmpfs tmpfs {stash}"]
+    for number, path in enumerate(private):
+        lines.append(f"mkdir {stash}/{number} && mount --bind {shlex.quote(str(path))} {stash}/{number}")
+    lines.extend(f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(each))}" for each in set(private.values()))
+    for number, path in enumerate(private):
+        quoted = shlex.quote(str(path))
+        lines.append(f"mkdir -p {quoted} && mount --bind {stash}/{number} {quoted}")
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*lines, 'exec "$@"']), "sh"]
+
+
+def _private_ancestor(path: Path) -> Path | None:
+    """The outermost folder on the way that keeps others out."""
+    return next((each for each in reversed([path, *path.parents]) if not each.stat().st_mode & 0o001), None)

@@ -103,7 +103,6 @@ def start_logging(stream: TextIO | None = None, style: str | None = None) -> Log
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),
         logger_factory=lambda *_args: writer,
-        cache_logger_on_first_use=True,
     )
     return writer
 

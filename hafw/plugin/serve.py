@@ -111,6 +111,8 @@ class Plugin:
         self._channel = channel
         self._loaded = load(start.name, start.file)
         self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
+        if start.options is None:  # it will be asked for the schema, by somebody who may not be able to read Python
+            import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
         before_calling(start.user, needs_of(self._loaded), start.parent)

@@ -69,14 +69,10 @@ def test_the_lab_is_built_with_the_capabilities_in_place():
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
-def test_the_lab_is_built_by_an_ordinary_user_in_a_user_namespace():
-    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/"]
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        if run([*as_nobody, python, "-c", "import hafw.lab.pages"], path=sys.path[1:]).returncode == 0:
-            done = run([*as_nobody, python, "-c", BUILD], path=sys.path[1:])
-            assert (done.stdout, done.stderr) == ("True\n", "")
-            return
-    pytest.skip("nobody may not read this checkout or its interpreter")
+def test_the_lab_is_built_by_an_ordinary_user_in_a_user_namespace(for_everybody):
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/", "TMPDIR=/tmp"]
+    done = run([*for_everybody, *as_nobody, sys.executable, "-c", BUILD], path=sys.path[1:])
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_the_lab_is_built_where_proc_sys_and_sys_are_read_only_as_in_a_container():
