@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path

@@ -1,6 +1,5 @@
 """The daemon without root: which capabilities it needs, and that it needs no others."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,6 @@ pytestmark = pytest.mark.wire
 VIP = "10.77.0.250"
 NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 AMBIENT = ["--inh-caps", "+net_raw,+net_admin", "--ambient-caps", "+net_raw,+net_admin"]
-SHOW = """
-mount --bind "$2" "$3" && mount -t tmpfs -o mode=755 tmpfs "$1" && mkdir -p "$2" && mount --bind "$3" "$2" || exit 99
-shift 3
-exec "$@"
-"""
-
-
-def readable_python(folder):
-    """A prefix that lets nobody run this Python where it lies in somebody's home: in a mount namespace of its own."""
-    base = Path(sys.base_prefix)
-    closed = next((each for each in reversed([base, *base.parents]) if not each.stat().st_mode & 0o001), None)
-    if closed is None:
-        return []
-    folder.mkdir()
-    return ["unshare", "--mount", "sh", "-c", SHOW, "sh", str(closed), str(base), str(folder)]
 
 
 @pytest.mark.parametrize(
@@ -45,14 +29,14 @@ def test_a_missing_capability_is_named_and_the_exit_code_is_7(pair, tools, dropp
     assert "AmbientCapabilities=" in line
 
 
-def test_nobody_with_two_ambient_capabilities_is_elected_and_binds(pair, tools):
+def test_nobody_with_two_ambient_capabilities_is_elected_and_binds(pair, tools, for_everybody):
     router = pair[0]
     for path in (router.config.parent, router.run_directory):
         path.mkdir(exist_ok=True)
         path.chmod(0o777)
     router.config.with_name("notify").chmod(0o666)
     capture = router.lab.capture()
-    router.start(tools.instance(), prefix=[*readable_python(router.config.with_name("python")), *NOBODY, *AMBIENT])
+    router.start(tools.instance(), prefix=[*for_everybody, *NOBODY, *AMBIENT])
     status = Path(f"/proc/{router.pid}/status").read_text()
     assert "CapEff:\t0000000000003000\n" in status
     assert "Uid:\t0" not in status
