@@ -175,6 +175,8 @@ class Instance:
 
     def reconfigure(self, settings: InstanceSettings, now: float) -> list[Action]:
         """Take new settings of the same router. Checks that stay keep their verdict, new ones count as unknown."""
+        if settings.router.all_addresses != self.settings.router.all_addresses:  # what was refused may be gone
+            self._forget_refusal()
         self.settings = settings
         before = self.checks
         self.checks = {check.name: before.get(check.name, CheckStatus(check)) for check in settings.checks}

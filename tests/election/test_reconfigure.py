@@ -119,3 +119,12 @@ def test_an_instance_in_another_place_is_a_new_one(bench):
     assert vr.reload(vrid=52) == []
     assert vr.state == "INITIALIZE"
     assert vr.instance.waits_for == "news of eth0"
+
+
+def test_other_addresses_end_the_wait_after_a_refusal(bench):
+    vr = bench(priority=100)
+    vr.master()
+    vr.refused()
+    assert vr.state == "FAULT"
+    vr.reload(virtual_addresses=vr.settings.virtual_addresses[:1])
+    assert vr.state == "BACKUP"
