@@ -46,8 +46,9 @@ NOTIFY_MAX = 4096
 def say(event: str, **fields: object) -> None:
     """One log line in the daemon's form; there is no structlog here."""
     words = " ".join(f'{key}="{value}"' if " " in str(value) else f"{key}={value}" for key, value in fields.items())
-    with contextlib.suppress(OSError):
-        print(f"level=warning event={event} process=guard {words}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+    with contextlib.suppress(OSError, ValueError):
+        if select.select([], [sys.stderr], [], 0)[1]:  # a reader of the log that stalls must not stall the will
+            print(f"level=warning event={event} process=guard {words}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def guard(words: list[str]) -> int:
