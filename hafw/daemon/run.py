@@ -216,10 +216,10 @@ class Daemon:
         """Follow an interface: sockets, frames and plans belong to an index and a MAC."""
         link = self.keeper.links().get(interface)
         identity = (link.ifindex, link.mac) if link else (0, "")
+        self.wire.link(interface, identity[0])
         if self._planned_for.get(interface) == identity:
             return
         self._planned_for[interface] = identity
-        self.wire.link(interface, identity[0])
         self.announcer.link(interface, identity[0])
         if link:
             self._nursery.start_soon(self._plan, interface, identity)

@@ -109,8 +109,12 @@ class Wire:
                 self._close(key)
         missing = {key for key, _ in self._by_vrid if key[0] == interface} - self._sockets.keys()
         for key in missing if ifindex else ():
-            socket = VrrpSocket.open(interface, ifindex, key[1], key[2])
-            socket.limit_to(self._vrids(key))
+            try:
+                socket = VrrpSocket.open(interface, ifindex, key[1], key[2])
+                socket.limit_to(self._vrids(key))
+            except OSError as error:  # gone again, or IPv6 is off: the next change of the interface tries once more
+                self._observer.log.warning("socket_failed", interface=interface, family=key[1], error=str(error))
+                continue
             self._sockets[key] = socket
             self._opened.send_nowait(key)
 
@@ -138,7 +142,11 @@ class Wire:
 
     def _drain_one(self, key: Key, socket: VrrpSocket) -> None:
         for _ in range(PASSES):
-            datagrams = socket.receive(BATCH)
+            try:
+                datagrams = socket.receive(BATCH)
+            except OSError:  # the kernel tells of a link that went; the address keeper hears it too, and acts
+                self._observer.count("", "receive-errors")
+                return
             for datagram in datagrams:
                 self._take_untrusted(key, datagram)
             for reason, amount in socket.undecodable.items():
@@ -228,7 +236,10 @@ class Announcer:
         if old is not None:
             old.close()
         if ifindex:
-            self._senders[interface] = FrameSender(ifindex)
+            try:
+                self._senders[interface] = FrameSender(ifindex)
+            except OSError as error:
+                self._observer.log.warning("socket_failed", interface=interface, error=str(error))
 
     def announce(self, router: str, frames: Iterable[tuple[str, bytes]], rate: int) -> None:
         """Send these (interface, frame) pairs once, at most ``rate`` a second after the first burst.

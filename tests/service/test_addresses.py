@@ -140,3 +140,34 @@ def test_two_instances_on_one_interface_have_a_master_each(pair, tools):
         "BACKUP",
         "MASTER",
     ]
+
+
+def test_an_interface_that_is_deleted_under_a_master_is_waited_for_and_used_again(pair, tools):
+    router = pair[0]
+    router.ip("link", "add", "mv0", "link", "eth0", "type", "macvlan", "mode", "bridge")
+    appear = [["address", "add", "10.77.0.9/24", "dev", "mv0"], ["link", "set", "mv0", "up"]]
+    for words in appear:
+        router.ip(*words)
+    router.start(tools.instance(interface="mv0"))
+    with router.stream() as stream:
+        stream.state("MASTER")
+        router.ip("link", "delete", "mv0")
+        assert stream.state("FAULT")["detail"] == "mv0 does not exist"
+        router.ip("link", "add", "mv0", "link", "eth0", "type", "macvlan", "mode", "bridge")
+        for words in appear:
+            router.ip(*words)
+        stream.state("MASTER")
+    tools.until(lambda: router.has(VIP))
+    assert router.stop() == 0
+
+
+def test_a_router_of_ipv6_where_there_is_none_is_a_fault_until_there_is(pair, tools):
+    router = pair[0]
+    refuse_ipv6(router)
+    router.start(tools.instance(virtual_addresses=["fe80::250", "2001:db8::250"]))
+    with router.stream() as stream:
+        assert stream.state("FAULT")["reason"] == "no-primary-address"
+        router.ip("link", "set", "eth0", "mtu", "1500")
+        router.ip("address", "add", "fe80::1/64", "dev", "eth0", "nodad")
+        stream.state("MASTER")
+    tools.until(lambda: router.has("2001:db8::250"))
