@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 
@@ -51,13 +52,15 @@ class Verbs(click.Group):
         """In the order of the table: the way an operator meets them."""
         return list(VERBS)
 
-    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the module of this verb, or refuse it by name."""
         if name in NOT_BUILT:
             click.echo(f"hafw {name}: not built yet in hafw {hafw.__version__}", err=True)
             sys.exit(2)
         if name not in VERBS:
-            return None
+            near = difflib.get_close_matches(name, VERBS, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            ctx.fail(f"no such command: {name}{hint}")
         command = getattr(importlib.import_module(VERBS[name][0]), name)
         assert isinstance(command, click.Command)
         return command
