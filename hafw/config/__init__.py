@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hafw.config.file import ConfigErrors, load
-    from hafw.config.model import CheckConfig, Config, InstanceConfig, PluginConfig
+    from hafw.config.model import CheckConfig, Config, InstanceConfig, PluginConfig, ProcessConfig
     from hafw.config.problem import Problem
 
-__all__ = ["CheckConfig", "Config", "ConfigErrors", "InstanceConfig", "PluginConfig", "Problem", "load"]
+__all__ = ["CheckConfig", "Config", "ConfigErrors", "InstanceConfig", "PluginConfig", "Problem", "ProcessConfig", "load"]
 
 _HOMES = {"ConfigErrors": "file", "load": "file", "Problem": "problem"}
 

@@ -52,6 +52,18 @@ class PluginConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessConfig:
+    """``[process]``: how the daemon is to be scheduled."""
+
+    realtime: int = 0
+    """SCHED_RR priority, 1 to 99; 0: the ordinary scheduler."""
+    cpus: tuple[int, ...] = ()
+    """The processors it may run on; empty: all."""
+    lock_memory: bool = False
+    """Never be paged out: mlockall with MCL_ONFAULT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole ``config.toml`` as one node sees it."""
 
@@ -62,3 +74,4 @@ class Config:
     """By name; contains ``vip`` and ``arp`` unless they are switched off."""
     control_socket: str = "/run/hafw/control.sock"
     control_group: str = ""
+    process: ProcessConfig = field(default_factory=ProcessConfig)

@@ -28,6 +28,51 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """This router was MASTER when its daemon died, and nobody has noticed: go on (takes the place of ``Startup``).
+
+    Ignored when it comes too late: then a ``Startup`` must follow.
+    """
+
+    router: str
+    since: float
+    """When it became MASTER."""
+    last_advert_at: float
+    """When the dead daemon last advertised."""
+    primary: IPAddress
+    """The address it advertised from."""
+    verdicts: dict[str, bool]
+    """By check, what was last known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAsked:
+    """Hand over if MASTER: one priority 0, then hold until claimed.
+
+    Nobody took over within master_down_interval: goes on as MASTER, or releases with ``force``. Afterwards this router
+    does not preempt its successor.
+    """
+
+    router: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceChanged:
+    """While ``on`` this router stays BACKUP whatever happens; a MASTER releases, even if nobody takes over."""
+
+    router: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The machine was suspended: the monotonic clock stood still for this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class AdvertReceived:
     """An advertisement that passed every check of section 7.1; never one of our own (C-RX-22)."""
 
@@ -119,6 +164,8 @@ class FaultRaised:
     detail: str
     can_send: bool = True
     """False when the link is gone: no priority 0 can leave (C-FSM-36)."""
+    last_resort: bool = False
+    """Serve all the same, degraded, if no other router takes over: a check that fails everywhere proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +179,10 @@ class FaultCleared:
 Event = (
     Startup
     | Shutdown
+    | Resumed
+    | ReleaseAsked
+    | MaintenanceChanged
+    | Suspended
     | AdvertReceived
     | Tick
     | AddressesInstalled

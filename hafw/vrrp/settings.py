@@ -57,6 +57,10 @@ class RouterSettings:
     preempt: bool = True
     preempt_delay: float = 0.0
     down_timer_adverts: int = 3
+    rank: int | None = None
+    """Ranked skew: the position among all configured priorities, 0 the highest. ``None``: the RFC's skew alone."""
+    last_resort: bool = True
+    """Whether a MASTER whose check fails, and whom nobody relieves, serves on, degraded."""
     password: bytes | None = field(default=None, repr=False)
     """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
     unicast_peers: tuple[IPAddress, ...] = ()
