@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from hafw.config.model import CheckConfig, Config, InstanceConfig, PluginConfig, ProcessConfig
     from hafw.config.problem import Problem
 
-__all__ = ["CheckConfig", "Config", "ConfigErrors", "InstanceConfig", "PluginConfig", "Problem", "ProcessConfig", "load"]
+__all__ = [
+    "CheckConfig",
+    "Config",
+    "ConfigErrors",
+    "InstanceConfig",
+    "PluginConfig",
+    "Problem",
+    "ProcessConfig",
+    "load",
+]
 
 _HOMES = {"ConfigErrors": "file", "load": "file", "Problem": "problem"}
 
