@@ -8,6 +8,7 @@ one; the first one, in order of appearance, is its reason. There is one ``deadli
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ from hafw.vrrp.events import (
     FaultRaised,
     LinkChanged,
     PlanReported,
+    Resumed,
     Shutdown,
     Startup,
+    Suspended,
     Tick,
     VerdictReported,
 )
@@ -156,6 +159,8 @@ class Instance:
             case Shutdown():
                 self.wanted, self.retry_at = False, inf
                 return self.router.handle(event, now)
+            case Resumed():
+                return self._resume(event, now)
             case LinkChanged():
                 return self._link(event, now)
             case PlanReported():
@@ -189,12 +194,25 @@ class Instance:
         self._weigh()
         return actions + self._settle(now)
 
+    def _resume(self, event: Resumed, now: float) -> list[Action]:
+        """Know what the dead daemon knew; a critical check that failed leaves nothing to resume."""
+        for name, healthy in event.verdicts.items():
+            if name in self.checks:
+                self.checks[name].healthy = healthy
+                self._judge(self.checks[name])
+        self._weigh()
+        if self.causes:
+            return []
+        actions = self.router.handle(event, now)
+        self.wanted = self.router.state is State.MASTER
+        return actions
+
     def _weigh(self) -> None:
         """Effective priority: configured plus weights, within 1 and 254; an owner's never changes."""
         settings = self.router.settings
         total = settings.priority + sum(each.weight_now for each in self.checks.values())
         bounded = max(PRIORITY_MIN, min(PRIORITY_MAX, total))
-        self.router.set_priority(settings.priority if settings.owner else bounded)
+        self.router.listener.set_priority(settings.priority if settings.owner else bounded)
 
     def _tick(self, now: float) -> list[Action]:
         actions = self.router.handle(Tick(), now) if now >= self.router.deadline else []
@@ -210,11 +228,12 @@ class Instance:
             return []
         if self.causes:
             cause = next(iter(self.causes.values()))
-            raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send)
+            last_resort = router.settings.last_resort and all(key.startswith("check ") for key in self.causes)
+            raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send, last_resort)
             return router.handle(raised, now)
         if self.waits_for:
             return []
-        if router.state is State.FAULT:
+        if router.state is State.FAULT or router.degraded:
             return router.handle(FaultCleared(router.settings.name, "recovered"), now)
         if router.state is State.INITIALIZE:
             return router.handle(Startup(router.settings.name), now)
@@ -302,11 +321,19 @@ class Node:
     def __init__(self, instances: Iterable[InstanceSettings], now: float) -> None:
         self.instances = {each.router.name: Instance(each, now) for each in instances}
         self.seq = 0
+        self._deadlines: dict[str, float] = {}
+        self._due: list[tuple[float, str]] = []
+        """A heap. Entries that ``_deadlines`` contradicts are stale, and dropped when they come to the top."""
 
     @property
     def deadline(self) -> float:
         """When ``handle(Tick(), now)`` wants to be called next; ``inf``: never."""
-        return min((instance.deadline for instance in self.instances.values()), default=inf)
+        self._drop_stale()
+        return self._due[0][0] if self._due else inf
+
+    def _drop_stale(self) -> None:
+        while self._due and self._deadlines.get(self._due[0][1]) != self._due[0][0]:
+            heappop(self._due)
 
     @property
     def done(self) -> bool:
@@ -317,20 +344,45 @@ class Node:
         """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
         match event:
             case ConfigurationReplaced():
-                return [self._numbered(action) for action in self._replace(event.instances, now)]
+                actions = self._replace(event.instances, now)
+                self._schedule(self.instances.values())
+                return [self._numbered(action) for action in actions]
             case Tick():
-                concerned = [each for each in self.instances.values() if each.deadline <= now]
+                concerned = self._take_due(now)
+            case Suspended():
+                concerned = list(self.instances.values())
             case LinkChanged():
                 concerned = [
                     each for each in self.instances.values() if each.settings.router.interface == event.interface
                 ]
             case _:
                 concerned = [self.instances[event.router]] if event.router in self.instances else []
-        return [self._numbered(action) for each in concerned for action in each.handle(event, now)]
+        actions = [self._numbered(action) for each in concerned for action in each.handle(event, now)]
+        self._schedule(concerned)
+        return actions
+
+    def _take_due(self, now: float) -> list[Instance]:
+        """Whose time has come, the most urgent first."""
+        taken = []
+        while self._due and self._due[0][0] <= now:
+            _, name = heappop(self._due)
+            del self._deadlines[name]
+            taken.append(self.instances[name])
+            self._drop_stale()
+        return taken
+
+    def _schedule(self, instances: Iterable[Instance]) -> None:
+        """Note when these want to be called next."""
+        for each in instances:
+            name, deadline = each.settings.router.name, each.deadline
+            if self._deadlines.get(name) != deadline:
+                self._deadlines[name] = deadline
+                heappush(self._due, (deadline, name))
 
     def _replace(self, instances: tuple[InstanceSettings, ...], now: float) -> list[Action]:
         """Keyed by name: what stays goes on in its state, what is new waits for its ``Startup``."""
         before, self.instances = self.instances, {}
+        self._deadlines, self._due = {}, []
         actions: list[Action] = []
         for each in instances:
             old = before.get(each.router.name)

@@ -51,14 +51,18 @@ def instance_record(instance: Instance, now: float) -> Record:
         "reason": router.reason,
         "detail": router.detail or instance.waits_for_now,
         "priority": settings.priority,
-        "effective_priority": router.priority,
+        "effective_priority": router.speaker.priority,
+        "degraded": router.degraded,
+        "handing_over": router.handing_over,
+        "maintenance": router.listener.maintenance,
         "primary_address": str(router.primary or ""),
         "master": _master_record(instance, now),
         "addresses": _address_records(instance),
         "advertisement_interval": settings.advertisement_interval,
-        "master_adver_interval": router.master_adver_interval,
-        "master_down_interval": router.master_down_interval,
-        "skew_time": router.skew_time,
+        "master_adver_interval": router.listener.master_adver_interval,
+        "master_down_interval": router.listener.master_down_interval,
+        "skew_time": router.listener.skew_time,
+        "skew": "rfc" if settings.rank is None else "ranked",
         "checks": [
             {
                 "name": check.settings.name,
@@ -81,7 +85,7 @@ def _master_record(instance: Instance, now: float) -> Record | None:
     """Who holds the role, as far as this host knows; ``None``: nobody was heard."""
     router = instance.router
     if router.state is State.MASTER:
-        return {"self": True, "address": str(router.primary or ""), "priority": router.priority}
+        return {"self": True, "address": str(router.primary or ""), "priority": router.speaker.priority}
     peer = router.peer
     if peer is None or not peer.live(now):
         return None

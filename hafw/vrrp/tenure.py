@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from hafw.vrrp.actions import Action, Announce, Notice, SetAddresses
-from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AdvertReceived, Event, Tick
+from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AdvertReceived, Event, Suspended, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,9 @@ class Tenure:
         self.serving = False
         self.held: tuple[IPAddress, ...] = ()
         self.hold_until = inf
-        self._remind: Callable[[float], list[Action]] | None = None
+        self.claimed = False
+        """Whether all that was last held was claimed by others."""
+        self._when_over: Callable[[float], list[Action]] | None = None
         self._awaits_successor = False
         self._hold_seconds = 0.0
         self._served_from: float | None = None
@@ -73,27 +75,37 @@ class Tenure:
         self._losses, self._lost_at = [], None
         return [self._set()]
 
-    def serve(self, now: float) -> list[Action]:
-        """The router is MASTER now: announce as soon as the addresses are installed."""
-        self.serving, self._served_from = True, None if self.installed else now
+    def serve(self, now: float, *, took_over: bool = True) -> list[Action]:
+        """The router is MASTER now: announce as soon as the addresses are installed.
+
+        ``took_over``: whether that is news; not when the addresses were never away.
+        """
+        self.serving, self._served_from = True, now if took_over and not self.installed else None
         if not self.installed:
             return []
         return [*self._announce_anew(now), Notice(self.settings.name, "takeover_complete", {"seconds": 0.0})]
 
-    def hold(self, now: float, seconds: float, remind: Callable[[float], list[Action]] | None = None) -> list[Action]:
+    def hold(
+        self, now: float, seconds: float, when_over: Callable[[float], list[Action]], *, has_successor: bool = False
+    ) -> list[Action]:
         """Stop serving; keep answering until claimed, at most ``seconds``.
 
-        Without ``remind`` nobody is MASTER yet: the first advert of one shortens the wait. With it there is a better
-        MASTER, who may not know that there were two (a partition healed, and it spoke first) and so does not announce:
-        when the time is over unclaimed it is asked once what to say; if anything, the addresses answer for as long
-        again. It is asked only then, because priorities may have changed and the MASTER may have gone.
+        Without a successor the first advert of one shortens the wait. With one there is a better MASTER, who may not
+        know that there were two (a partition healed, and it spoke first) and so does not announce. ``when_over`` is
+        asked when the time is over and something is unclaimed: it may ``hold_on``, once, or ``bind`` again; else the
+        addresses are released. It is asked only then, because much may have changed.
         """
         self._stop()
         self.held, self.hold_until = self.settings.all_addresses, now + seconds
-        self._hold_seconds = seconds
-        self._remind = remind
-        self._awaits_successor = remind is None
+        self._hold_seconds, self.claimed = seconds, False
+        self._when_over = when_over
+        self._awaits_successor = not has_successor
         return [self._set()]
+
+    def hold_on(self, now: float) -> list[Action]:
+        """Answer for as long again."""
+        self.hold_until = now + self._hold_seconds
+        return []
 
     def drop(self) -> list[Action]:
         """Undo a ``bind`` before it served anybody."""
@@ -128,6 +140,7 @@ class Tenure:
                 return self._restore(event, now)
             case AddressesClaimed() if self.held:
                 before, self.held = self.held, tuple(each for each in self.held if each not in event.addresses)
+                self.claimed = not self.held
                 return [] if self.held == before else self._let_go(f"claimed by {event.mac}")
             case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
                 self._awaits_successor = False
@@ -135,12 +148,15 @@ class Tenure:
                 return []
             case Tick():
                 return self._tick(now)
+            case Suspended():
+                self.hold_until -= event.seconds
+                return []
             case _:
                 return []
 
     def _tick(self, now: float) -> list[Action]:
         if now >= self.hold_until:
-            return self._unclaimed(now)
+            return self._time_is_over(now)
         actions: list[Action] = []
         if now >= self._restore_at:
             self._restore_at = inf
@@ -150,14 +166,13 @@ class Tenure:
             actions.append(Announce(self.settings.name))
         return actions
 
-    def _unclaimed(self, now: float) -> list[Action]:
-        remind, self._remind = self._remind, None
-        reminder = remind(now) if remind is not None else []
-        if reminder:
-            self.hold_until = now + self._hold_seconds
-            return reminder
+    def _time_is_over(self, now: float) -> list[Action]:
+        when_over, self._when_over = self._when_over, None
+        actions = when_over(now) if when_over is not None else []
+        if now < self.hold_until:  # held on, or bound again
+            return actions
         self.held = ()
-        return self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
+        return actions + self._let_go("nobody took over" if self._awaits_successor else "not claimed in time")
 
     def _confirmed(self, now: float) -> list[Action]:
         self.installed = True

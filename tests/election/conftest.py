@@ -184,6 +184,16 @@ class Bench:
     def sends(self, priority):
         return SendAdvertisement(NAME, priority)
 
+    def reminds(self):
+        return SendAdvertisement(NAME, 1)
+
+    def starts_handover(self, *, planned):
+        return self.notes("handover_started", planned=planned)
+
+    def ends_handover(self, outcome, seconds, successor=None):
+        peer = {} if successor is None else {"successor": str(successor)}
+        return self.notes("handover_complete", outcome=outcome, seconds=seconds, **peer)
+
     def binds(self):
         return SetAddresses(NAME, bound=self.settings.all_addresses)
 

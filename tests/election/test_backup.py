@@ -104,7 +104,7 @@ def test_c_fsm_15_with_preempt_a_lower_advert_is_discarded(bench):
     vr = bench(priority=100).backup()
     assert vr.at(2.0).advert(99, interval=2.0) == []
     assert vr.deadline == 3.609375
-    assert vr.router.master_adver_interval == 1.0
+    assert vr.router.listener.master_adver_interval == 1.0
 
 
 @pytest.mark.parametrize("source", [PEER_LOW, PEER_HIGH])
@@ -120,8 +120,8 @@ def test_c_fsm_30_owner_preempts_even_with_nopreempt(bench):
     vr.installed()
     vr.at(0.5).advert(255, source="10.77.0.99")
     assert vr.state == "BACKUP"
-    assert vr.router.down_at == 0.5 + 3.00390625
-    assert vr.due() == [vr.sends(255)]
+    assert vr.router.listener.down_at == 0.5 + 3.00390625
+    assert vr.due() == [vr.reminds()]
     assert vr.due()[0] == vr.lets_go()
     assert vr.at(1.5).advert(200) == []
     assert vr.deadline == 0.5 + 3.00390625
@@ -132,7 +132,7 @@ def test_c_fsm_32_a_new_master_advertises_at_its_own_interval(bench):
     vr.at(1.0).advert(200, interval=5.0)
     vr.due()
     assert vr.state == "MASTER"
-    assert vr.router.adver_at == vr.now + 1.0
+    assert vr.router.speaker.adver_at == vr.now + 1.0
 
 
 def test_c_fsm_35_a_changed_priority_shifts_the_running_timer_by_the_skew(bench):
@@ -157,7 +157,7 @@ def test_preemption_binds_while_backup_and_speaks_once_installed(bench):
         vr.announces(),
         vr.notes("takeover_complete", seconds=0.0),
     ]
-    assert vr.router.adver_at == vr.now + 1.0
+    assert vr.router.speaker.adver_at == vr.now + 1.0
 
 
 def test_preemption_waits_for_a_slow_keeper_as_long_as_the_master_lives(bench):

@@ -79,9 +79,11 @@ def test_a_master_in_fault_goes_on_answering_until_claimed(bench):
         vr.sends(0),
         vr.holds(),
         vr.moves("MASTER", "FAULT", "check-failed", detail="check web: refused"),
+        vr.starts_handover(planned=False),
     ]
-    vr.advert(50)
-    assert vr.claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    vr.later(0.5).advert(50)
+    released = vr.notes("vip_released", outcome=f"claimed by {vr.mac}")
+    assert vr.later(0.1).claimed() == [vr.lets_go(), released, vr.ends_handover("taken over", 0.5, vr.peer)]
     assert vr.state == "FAULT"
 
 

@@ -8,7 +8,7 @@ from hafw.node import Node
 def test_c_fsm_01_c_fsm_30_owner_goes_straight_to_master(bench):
     vr = bench(priority=255, owner=True, preempt=False).known()
     assert vr.startup() == [vr.sends(255), vr.binds(), vr.moves("INITIALIZE", "MASTER", "owner")]
-    assert vr.router.adver_at == 1.0
+    assert vr.router.speaker.adver_at == 1.0
     assert vr.installed() == [vr.announces(), vr.notes("takeover_complete", seconds=0.0)]
 
 
@@ -17,7 +17,7 @@ def test_c_fsm_01_c_fsm_30_owner_goes_straight_to_master(bench):
 def test_c_fsm_02_others_start_as_backup_without_a_word(bench, priority, preempt):
     vr = bench(priority=priority, preempt=preempt).known()
     assert vr.startup() == [vr.moves("INITIALIZE", "BACKUP", "startup")]
-    assert vr.router.adver_at == float("inf")
+    assert vr.router.speaker.adver_at == float("inf")
 
 
 def test_c_fsm_02_waits_one_master_down_interval_of_its_own_interval(bench):

@@ -7,10 +7,16 @@ LOWER_ADDRESS, HIGHER_ADDRESS = "10.77.0.9", "10.77.0.20"
 
 def test_c_fsm_20_c_fsm_34_shutdown_says_goodbye_once_and_holds_until_claimed(bench):
     vr = bench(priority=100).settled()
-    assert vr.shutdown() == [vr.sends(0), vr.holds(), vr.moves("MASTER", "INITIALIZE", "shutdown")]
+    assert vr.shutdown() == [
+        vr.sends(0),
+        vr.holds(),
+        vr.moves("MASTER", "INITIALIZE", "shutdown"),
+        vr.starts_handover(planned=True),
+    ]
     assert not vr.node.done
     assert vr.shutdown() == []
-    assert vr.claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    released = vr.notes("vip_released", outcome=f"claimed by {vr.mac}")
+    assert vr.claimed() == [vr.lets_go(), released, vr.ends_handover("taken over", 0.0)]
     assert vr.node.done
     assert vr.deadline == float("inf")
 
@@ -19,22 +25,23 @@ def test_c_fsm_20_nobody_answers_the_goodbye_released_after_master_down_interval
     vr = bench(priority=100).settled()
     vr.shutdown()
     assert vr.deadline == vr.now + 3.609375
-    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="nobody took over")]
+    over = vr.ends_handover("nobody took over", 3.6094)
+    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="nobody took over"), over]
     assert vr.node.done
 
 
 def test_c_fsm_21_adverts_follow_each_other_at_the_interval(bench):
     vr = bench(priority=100).settled()
-    start = vr.router.adver_at
+    start = vr.router.speaker.adver_at
     adverts = [at for at, action in vr.run(until=start + 3.5) if action == vr.sends(100)]
     assert adverts == [start, start + 1.0, start + 2.0, start + 3.0]
 
 
 def test_c_fsm_21_a_late_advert_does_not_delay_the_next_one(bench):
     vr = bench(priority=100).settled()
-    due = vr.router.adver_at
+    due = vr.router.speaker.adver_at
     assert vr.at(due + 0.25).tick() == [vr.sends(100)]
-    assert vr.router.adver_at == due + 1.0
+    assert vr.router.speaker.adver_at == due + 1.0
 
 
 def test_c_fsm_22_goodbye_of_another_is_answered_at_once(bench):
@@ -50,7 +57,7 @@ def test_c_sec_05_a_flood_of_goodbyes_is_answered_four_times_an_interval(bench, 
     start = vr.now
     sent = [vr.at(start + 0.001 * n).advert(0) for n in range(1000)]
     assert [n for n, actions in enumerate(sent) if actions] == [0, 250, 500, 750]
-    assert vr.router.adver_at == start + 0.75 + 1.0
+    assert vr.router.speaker.adver_at == start + 0.75 + 1.0
 
 
 def test_c_sec_05_a_flood_of_losing_adverts_is_answered_four_times_an_interval(bench):
@@ -68,20 +75,20 @@ def test_c_fsm_23_better_advert_is_given_way_to_in_silence(bench, version, prior
     vr.later(0.5)
     expected = [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-priority", seq=3, peer=vr.peer)]
     assert vr.advert(priority) == expected
-    assert vr.router.down_at == vr.now + 3.609375
-    assert vr.router.adver_at == float("inf")
+    assert vr.router.listener.down_at == vr.now + 3.609375
+    assert vr.router.speaker.adver_at == float("inf")
 
 
 def test_c_fsm_23_version_3_follows_the_winner_s_interval(bench):
     vr = bench(priority=100).settled()
     vr.advert(200, interval=2.0)
-    assert vr.router.down_at == vr.now + 7.21875
+    assert vr.router.listener.down_at == vr.now + 7.21875
 
 
 def test_c_fsm_23_version_2_keeps_its_own_interval(bench):
     vr = bench(version=2, priority=100).settled()
     vr.advert(200, interval=2.0)
-    assert vr.router.down_at == vr.now + 3.609375
+    assert vr.router.listener.down_at == vr.now + 3.609375
 
 
 def test_c_fsm_23_a_master_still_installing_gives_way_too(bench):
@@ -114,13 +121,13 @@ def test_c_fsm_24_ipv6_compares_link_local_addresses(bench, source, state):
 def test_c_fsm_25_losing_advert_is_answered_at_once(bench, priority, source):
     vr = bench(priority=100).settled()
     vr.later(0.25)
-    before = vr.router.adver_at
+    before = vr.router.speaker.adver_at
     assert vr.advert(priority, source=source) == [
         vr.sends(100),
         vr.notes("split_brain", peer=source, peer_priority=priority),
         vr.announces(),
     ]
-    assert vr.router.adver_at == before
+    assert vr.router.speaker.adver_at == before
 
 
 def test_c_fsm_25_version_2_does_not_answer_but_announces_again(bench):
@@ -210,22 +217,47 @@ def test_a_refused_address_makes_a_master_say_goodbye(bench):
         vr.sends(0),
         vr.holds(),
         vr.moves("MASTER", "FAULT", "address-refused", detail="10.77.0.250: EINVAL"),
+        vr.starts_handover(planned=False),
     ]
 
 
 def test_c_tmr_07_a_master_that_was_late_advertises_and_announces_at_once(bench):
     vr = bench(priority=100).settled()
-    vr.at(vr.router.adver_at + 7.0)
+    vr.at(vr.router.speaker.adver_at + 7.0)
     assert vr.tick() == [vr.sends(100), vr.notes("stall", seconds=7.0), vr.announces()]
-    assert vr.router.adver_at == vr.now + 1.0
+    assert vr.router.speaker.adver_at == vr.now + 1.0
 
 
 def test_c_tmr_07_a_late_master_that_hears_another_first_yields_without_a_word(bench):
     vr = bench(priority=100).settled()
     vr.later(7.0)
-    assert vr.advert(200) == [vr.holds(), vr.moves("MASTER", "BACKUP", "higher-priority", peer=vr.peer)]
+    assert vr.advert(200) == [
+        vr.notes("stall", seconds=6.0),
+        vr.holds(),
+        vr.moves("MASTER", "BACKUP", "paused", peer=vr.peer),
+    ]
     vr.tick()
     assert vr.state == "BACKUP"
+
+
+def test_c_tmr_07_a_late_master_yields_even_to_a_lower_one_and_takes_the_role_back_without_a_gap(bench):
+    vr = bench(priority=100).settled()
+    vr.at(vr.router.speaker.adver_at + 2.6)
+    vr.advert(50)
+    assert vr.state == "BACKUP"
+    assert vr.claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    for _ in range(3):
+        vr.later(1.0).advert(50)
+    assert vr.due() == [vr.binds()]
+    assert vr.installed()[0] == vr.sends(100)
+    assert vr.state == "MASTER"
+
+
+def test_a_master_that_is_a_little_late_stands_its_ground(bench):
+    vr = bench(priority=100).settled()
+    vr.at(vr.router.speaker.adver_at + 0.9)
+    assert vr.advert(50)[0] == vr.sends(100)
+    assert vr.state == "MASTER"
 
 
 def test_c_tmr_10_early_adverts_of_a_jittering_master_are_tolerated(bench):

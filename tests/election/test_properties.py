@@ -220,7 +220,7 @@ class OneRouter(RuleBasedStateMachine):
 
     @invariant()
     def c_fsm_31_one_timer_is_armed_and_the_right_one(self):
-        armed = (self.router.down_at < inf, self.router.adver_at < inf)
+        armed = (self.router.listener.down_at < inf, self.router.speaker.adver_at < inf)
         assert armed == (self.router.state is State.BACKUP, self.router.state is State.MASTER)
 
     @invariant()
@@ -263,7 +263,7 @@ def skew_and_down(priority, interval, version):
         virtual_addresses=VIPS,
     )
     node = Node([InstanceSettings(router=router)], 0.0)
-    return node.instances[NAME].router.skew_time, node.instances[NAME].router.master_down_interval
+    return node.instances[NAME].router.listener.skew_time, node.instances[NAME].router.listener.master_down_interval
 
 
 intervals = st.one_of(

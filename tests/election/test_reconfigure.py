@@ -12,7 +12,7 @@ def test_a_new_interval_arms_no_advert_timer_outside_master(bench, state):
         vr.link(up=False)
     assert vr.state == state
     assert vr.reload(advertisement_interval=0.5) == []
-    assert vr.router.adver_at == float("inf")
+    assert vr.router.speaker.adver_at == float("inf")
 
 
 def test_a_new_interval_restarts_the_wait_of_a_backup_that_heard_nobody(bench):
@@ -40,14 +40,14 @@ def test_a_version_2_backup_takes_its_own_new_interval(bench):
 def test_a_master_keeps_the_shorter_interval_from_now_on(bench):
     vr = bench(priority=100).settled()
     vr.reload(advertisement_interval=0.25)
-    assert vr.router.adver_at == vr.now + 0.25
+    assert vr.router.speaker.adver_at == vr.now + 0.25
 
 
 def test_a_master_with_a_longer_interval_sends_the_advert_it_promised(bench):
     vr = bench(priority=100).settled()
-    promised = vr.router.adver_at
+    promised = vr.router.speaker.adver_at
     vr.reload(advertisement_interval=10.0)
-    assert vr.router.adver_at == promised
+    assert vr.router.speaker.adver_at == promised
 
 
 def test_a_new_priority_of_a_master_shows_in_its_next_advert(bench):

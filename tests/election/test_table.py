@@ -2,7 +2,7 @@
 
 A row is an event, a column a situation. ``.`` does nothing at all; ``wait`` only moves the deadline; the rest are the
 actions in order: ``adv`` and ``bye`` an advert of our priority and of 0, ``bind``, ``hold`` and ``drop`` the addresses,
-``ann`` an announcement, ``note`` a notice, and the state that is entered (``INIT`` is INITIALIZE).
+``ann`` an announcement, ``!`` a notice, and the state that is entered (``INIT`` is INITIALIZE).
 ``equal from above`` is an advert of our priority from a higher address.
 """
 
@@ -22,9 +22,13 @@ from hafw.vrrp.events import (
     FaultCleared,
     FaultRaised,
     LinkChanged,
+    MaintenanceChanged,
     PlanReported,
+    ReleaseAsked,
+    Resumed,
     Shutdown,
     Startup,
+    Suspended,
     Tick,
     VerdictReported,
 )
@@ -58,6 +62,10 @@ EVENTS = {
     "fault": FaultRaised(NAME, "interface-down", "eth0", can_send=False),
     "fault, can send": FaultRaised(NAME, "check-failed", "web"),
     "fault cleared": FaultCleared(NAME, "recovered"),
+    "resumed": Resumed(NAME, since=-9.0, last_advert_at=-0.5, primary=ip_address("10.77.0.10"), verdicts={}),
+    "release": ReleaseAsked(NAME),
+    "maintenance": MaintenanceChanged(NAME, on=True),
+    "suspended": Suspended(5.0),
 }
 
 SITUATIONS = {
@@ -68,33 +76,82 @@ SITUATIONS = {
     "installing": lambda bench: bench().promoted(),
     "MASTER": lambda bench: bench().settled(),
     "FAULT": lambda bench: unplugged(bench().backup()),
+    "handing over": lambda bench: released(bench().settled()),
+    "degraded": lambda bench: sick(bench(checks=[{"name": "web", "critical": True, "fall": 1}]).known()),
 }
 
 TABLE = """
-event            | INIT   | holding   | BACKUP | preparing           | installing     | MASTER         | FAULT
-startup          | BACKUP | BACKUP    | .      | .                   | .              | .              | .
-shutdown         | .      | .         | INIT   | drop INIT           | bye hold INIT  | bye hold INIT  | INIT
-advert 0         | .      | .         | wait   | wait                | adv            | adv            | .
-advert lower     | .      | wait      | .      | .                   | adv note       | adv note ann   | .
-equal from above | .      | wait      | wait   | drop                | hold BACKUP    | hold BACKUP    | .
-equal from below | .      | wait      | wait   | drop                | adv note       | adv note ann   | .
-advert higher    | .      | wait      | wait   | drop                | hold BACKUP    | hold BACKUP    | .
-tick, early      | .      | .         | .      | .                   | .              | .              | .
-installed        | .      | .         | .      | adv MASTER ann note | ann note       | .              | .
-refused          | .      | .         | .      | .                   | .              | .              | .
-lost             | .      | .         | .      | bind note           | bind note      | bind note      | .
-claimed          | .      | drop note | .      | .                   | note           | note ann       | .
-link             | .      | .         | .      | .                   | .              | .              | .
-plan             | .      | .         | .      | .                   | .              | .              | .
-verdict          | .      | .         | .      | .                   | .              | .              | .
-fault            | FAULT  | FAULT     | FAULT  | drop FAULT          | hold FAULT     | hold FAULT     | .
-fault, can send  | FAULT  | FAULT     | FAULT  | drop FAULT          | bye hold FAULT | bye hold FAULT | .
-fault cleared    | .      | .         | .      | .                   | .              | .              | BACKUP
+event            | INIT       | holding  | BACKUP | preparing        | installing       | MASTER           | FAULT
+startup          | BACKUP     | BACKUP   | .      | .                | .                | .                | .
+shutdown         | .          | .        | INIT   | drop INIT        | bye hold INIT !  | bye hold INIT !  | INIT
+advert 0         | .          | .        | wait   | wait             | adv              | adv              | .
+advert lower     | .          | wait     | .      | .                | adv !            | adv ! ann        | .
+equal from above | .          | wait     | wait   | drop             | hold BACKUP      | hold BACKUP      | .
+equal from below | .          | wait     | wait   | drop             | adv !            | adv ! ann        | .
+advert higher    | .          | wait     | wait   | drop             | hold BACKUP      | hold BACKUP      | .
+tick, early      | .          | .        | .      | .                | .                | .                | .
+installed        | .          | .        | .      | adv MASTER ann ! | ann !            | .                | .
+refused          | .          | .        | .      | .                | .                | .                | .
+lost             | .          | .        | .      | bind !           | bind !           | bind !           | .
+claimed          | .          | drop ! ! | .      | .                | !                | ! ann            | .
+link             | .          | .        | .      | .                | .                | .                | .
+plan             | .          | .        | .      | .                | .                | .                | .
+verdict          | .          | .        | .      | .                | .                | .                | .
+fault            | FAULT      | FAULT    | FAULT  | drop FAULT       | hold FAULT       | hold FAULT       | .
+fault, can send  | FAULT      | FAULT    | FAULT  | drop FAULT       | bye hold FAULT ! | bye hold FAULT ! | .
+fault cleared    | .          | .        | .      | .                | .                | .                | BACKUP
+resumed          | adv bind ! | .        | .      | .                | .                | .                | .
+release          | .          | .        | .      | .                | bye hold !       | bye hold !       | .
+maintenance      | .          | .        | wait   | drop             | bye hold !       | bye hold !       | .
+suspended        | .          | wait     | wait   | wait             | wait             | wait             | .
+"""
+
+TABLE_OF_ODD_MASTERS = """
+event            | handing over    | degraded
+startup          | .               | .
+shutdown         | INIT            | bye hold INIT !
+advert 0         | .               | adv
+advert lower     | BACKUP          | hold FAULT
+equal from above | BACKUP          | hold FAULT
+equal from below | BACKUP          | hold FAULT
+advert higher    | BACKUP          | hold FAULT
+tick, early      | .               | ann
+installed        | .               | .
+refused          | .               | .
+lost             | .               | bind !
+claimed          | drop ! BACKUP ! | ! ann
+link             | .               | .
+plan             | .               | .
+verdict          | .               | .
+fault            | FAULT           | hold FAULT
+fault, can send  | FAULT           | bye hold FAULT !
+fault cleared    | .               | adv !
+resumed          | .               | .
+release          | .               | bye hold !
+maintenance      | .               | bye hold !
+suspended        | wait            | wait
 """
 
 
 def stopped(vr):
     vr.shutdown()
+    return vr
+
+
+def released(vr):
+    vr.feed(ReleaseAsked(NAME))
+    return vr
+
+
+def sick(vr):
+    vr.verdict("web", healthy=True)
+    vr.startup()
+    vr.due()
+    vr.installed()
+    vr.run(until=vr.now + 6.0)
+    vr.verdict("web", healthy=False)
+    vr.due()
+    vr.installed()
     return vr
 
 
@@ -112,7 +169,7 @@ def word(action):
         case Announce():
             return "ann"
         case Notice():
-            return "note"
+            return "!"
         case Transition(new=new):
             return "INIT" if new == "INITIALIZE" else str(new)
 
@@ -126,7 +183,11 @@ def effect(vr, event):
 
 
 def table():
-    head, *rows = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
+    return {**cells(TABLE), **cells(TABLE_OF_ODD_MASTERS)}
+
+
+def cells(text):
+    head, *rows = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
     return {(row[0], situation): cell for row in rows for situation, cell in zip(head[1:], row[1:], strict=True)}
 
 

@@ -4,6 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from hafw.vrrp.actions import SendAdvertisement
+
 VIP, VIP_TWO = ip_address("10.77.0.250"), ip_address("10.77.0.251")
 
 
@@ -64,7 +66,8 @@ def test_a_claim_of_one_address_releases_that_one(bench):
     vr = bench().settled()
     vr.shutdown()
     assert vr.claimed(VIP) == [vr.holds(VIP_TWO)]
-    assert vr.claimed(VIP_TWO) == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+    released = vr.notes("vip_released", outcome=f"claimed by {vr.mac}")
+    assert vr.claimed(VIP_TWO) == [vr.lets_go(), released, vr.ends_handover("taken over", 0.0)]
 
 
 def test_a_claim_of_what_is_released_already_changes_nothing(bench):
@@ -94,7 +97,7 @@ def test_the_winner_has_its_interval_but_half_a_second_at_most_to_claim_and_as_l
     vr = bench(priority=100).settled()
     vr.advert(200, interval=interval)
     start = vr.now
-    assert vr.due() == [vr.sends(100)]
+    assert vr.due() == [vr.reminds()]
     assert vr.now == start + wait
     assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
     assert vr.now == start + wait + wait
@@ -109,7 +112,8 @@ def test_the_successor_s_first_advert_shortens_the_wait_later_ones_do_not_extend
     assert vr.deadline == first + 0.5
     vr.later(0.25).advert(50)
     assert vr.deadline == first + 0.5
-    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
+    over = vr.ends_handover("taken over", 1.0, vr.peer)
+    assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time"), over]
 
 
 def test_a_goodbye_is_no_successor(bench):
@@ -162,7 +166,7 @@ def released(vr):
 def test_the_winner_is_reminded_once_whatever_it_answers(bench, version):
     vr = yielded(bench(priority=100, version=version).settled())
     start = vr.now
-    assert vr.due() == [vr.sends(100)]
+    assert vr.due() == [vr.reminds()]
     assert vr.later(0.001).advert(150) == []
     assert vr.later(0.249).advert(150) == []
     assert (vr.due(), vr.now) == (released(vr), start + 1.0)
@@ -173,27 +177,27 @@ def test_the_winner_is_reminded_once_whatever_it_answers(bench, version):
 def test_a_claim_in_time_needs_no_reminder(bench):
     vr = yielded(bench().settled())
     assert vr.later(0.499).claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
-    assert vr.deadline == vr.router.down_at
+    assert vr.deadline == vr.router.listener.down_at
 
 
 def test_a_claim_of_some_leaves_the_others_to_be_reminded_of(bench):
     vr = yielded(bench(priority=100).settled())
     assert vr.later(0.25).claimed(VIP) == [vr.holds(VIP_TWO)]
-    assert vr.due() == [vr.sends(100)]
+    assert vr.due() == [vr.reminds()]
 
 
 def test_a_claim_after_the_reminder_releases_at_once(bench):
     vr = yielded(bench(priority=100).settled())
-    assert vr.due() == [vr.sends(100)]
+    assert vr.due() == [vr.reminds()]
     assert vr.later(0.002).claimed() == [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
-    assert vr.deadline == vr.router.down_at
+    assert vr.deadline == vr.router.listener.down_at
 
 
 def test_every_yielding_reminds_anew(bench):
     vr = yielded(bench(priority=100).settled())
     assert vr.run(until=vr.now + 3.625)[-1][1] == vr.moves("BACKUP", "MASTER", "no-response")
     vr.installed()
-    assert yielded(vr).due() == [vr.sends(100)]
+    assert yielded(vr).due() == [vr.reminds()]
 
 
 def test_c_fsm_20_after_shutdown_nobody_is_reminded(bench):
@@ -225,6 +229,7 @@ def test_after_a_shutdown_that_held_nobody_is_reminded_of_the_yielding_before(be
     assert [action for _, action in vr.run(until=vr.now + 10.0)] == [
         vr.lets_go(),
         vr.notes("vip_released", outcome="nobody took over"),
+        vr.ends_handover("nobody took over", 3.6094),
     ]
 
 
@@ -232,10 +237,10 @@ def weighty(bench, weight):
     return bench(priority=100, checks=[{"name": "web", "weight": weight, "rise": 1, "fall": 1}]).settled()
 
 
-def test_the_reminder_shows_the_priority_of_its_moment(bench):
-    vr = yielded(weighty(bench, -50))
-    vr.verdict("web", healthy=False)
-    assert vr.due() == [vr.sends(50)]
+def test_the_reminder_has_a_priority_that_nobody_gives_way_to(bench):
+    """Ours could be above the winner's by now: it would resign, and nobody be MASTER."""
+    vr = yielded(bench(priority=100).settled())
+    assert vr.due() == [SendAdvertisement("VI_1", 1)]
 
 
 def test_a_backup_that_has_become_the_better_reminds_nobody_or_the_winner_would_give_way_to_it(bench):
@@ -255,7 +260,7 @@ def test_c_sim_04_who_would_lose_to_us_by_now_is_not_reminded(bench, priority, s
 
 def test_an_equal_winner_with_the_higher_address_is_reminded(bench):
     vr = yielded(bench(priority=100).settled(), priority=100)
-    assert vr.due() == [vr.sends(100)]
+    assert vr.due() == [vr.reminds()]
 
 
 def test_a_winner_that_fell_silent_while_we_were_stalled_is_not_reminded(bench):
@@ -335,10 +340,11 @@ def test_the_twelfth_removal_within_a_minute_is_a_fault_with_a_handover(bench):
     vr = bench().settled()
     removals, actions = remove_until_fault(vr)
     assert removals == 12
-    assert actions[-3:] == [
+    assert actions[-4:] == [
         vr.sends(0),
         vr.holds(),
         vr.moves("MASTER", "FAULT", "address-removed", detail="networkd keeps removing 10.77.0.250"),
+        vr.starts_handover(planned=False),
     ]
     assert vr.instance.retry_at == vr.now + 5.0
 

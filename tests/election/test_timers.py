@@ -46,15 +46,15 @@ def backup(bench, priority, version, interval):
 def test_c_tmr_02_c_tmr_04_skew_time_after_a_goodbye(bench, priority, version, interval, skew):
     vr = backup(bench, priority, version, interval)
     vr.advert(0)
-    assert vr.router.down_at - 1.0 == pytest.approx(skew * MS, rel=1e-9)
-    assert vr.router.skew_time == pytest.approx(skew * MS, rel=1e-9)
+    assert vr.router.listener.down_at - 1.0 == pytest.approx(skew * MS, rel=1e-9)
+    assert vr.router.listener.skew_time == pytest.approx(skew * MS, rel=1e-9)
 
 
 @pytest.mark.parametrize(("priority", "version", "interval", "down"), [(*row[:3], row[4]) for row in TABLE])
 def test_c_tmr_03_c_tmr_04_master_down_interval_after_an_advert(bench, priority, version, interval, down):
     vr = backup(bench, priority, version, interval)
-    assert vr.router.down_at - 1.0 == pytest.approx(down * MS, rel=1e-9)
-    assert vr.router.master_down_interval == pytest.approx(down * MS, rel=1e-9)
+    assert vr.router.listener.down_at - 1.0 == pytest.approx(down * MS, rel=1e-9)
+    assert vr.router.listener.master_down_interval == pytest.approx(down * MS, rel=1e-9)
 
 
 def test_c_tmr_01_the_longest_interval_of_version_3(bench):
@@ -68,11 +68,11 @@ def test_c_tmr_03_down_timer_adverts_replace_the_three(bench):
 
 def test_c_tmr_05_starts_as_our_own_interval_and_follows_the_master(bench):
     vr = bench(priority=100).backup()
-    assert vr.router.master_adver_interval == 1.0
+    assert vr.router.listener.master_adver_interval == 1.0
     vr.at(1.0).advert(200, interval=0.5)
-    assert vr.router.master_adver_interval == 0.5
+    assert vr.router.listener.master_adver_interval == 0.5
     vr.at(1.5).advert(200, interval=3.0)
-    assert vr.router.master_adver_interval == 3.0
+    assert vr.router.listener.master_adver_interval == 3.0
 
 
 def test_c_tmr_06_no_two_priorities_fire_together_at_10_ms(bench):

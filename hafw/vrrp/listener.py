@@ -1,0 +1,187 @@
+"""What a router knows of the MASTER it hears: who it is, how long to wait for it, whether to take its place.
+
+The timers of RFC 9568 section 6.1 for those who are not MASTER. Nothing is decided here: the router asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from hafw.vrrp.peer import Peer
+
+if TYPE_CHECKING:
+    from hafw.vrrp.events import AdvertReceived
+    from hafw.vrrp.settings import IPAddress, RouterSettings
+
+RANK_STEP, RANK_STEP_MIN = 1 / 64, 0.003
+"""Ranked skew: one place, as a share of the interval, and at least so many seconds."""
+
+
+class Listener:
+    """The ear of one virtual router. ``down_at`` is when a BACKUP's patience ends; ``inf``: it does not listen."""
+
+    def __init__(self, settings: RouterSettings) -> None:
+        self.settings = settings
+        self.priority = settings.priority
+        """The effective one."""
+        self.peer: Peer | None = None
+        """Who was last heard."""
+        self.down_at = inf
+        self.master_adver_interval = settings.advertisement_interval
+        self.maintenance = False
+        """Stay BACKUP whatever happens."""
+        self.deferring = False
+        """Do not want the role back from the successor that it was handed to."""
+        self._preempt_at: float | None = None
+        self._forgiven = False
+
+    # -- the timers of section 6.1 ------------------------------------------------------------------------------
+
+    @property
+    def skew_time(self) -> float:
+        """RFC 9568 section 6.1, C-TMR-02; version 2 counts in whole seconds whatever the interval (C-TMR-04).
+
+        With a ``rank`` it is the place among the configured priorities, never more than the RFC's (deviates from
+        C-TMR-02). A router whose checks changed its priority has left its place: it takes the RFC's.
+        """
+        scale = 1.0 if self.settings.version == 2 else self.master_adver_interval
+        skew = (256 - self.priority) * scale / 256
+        if self.settings.rank is None or self.priority != self.settings.priority:
+            return skew
+        return min(skew, (self.settings.rank + 1) * max(scale * RANK_STEP, RANK_STEP_MIN))
+
+    @property
+    def master_down_interval(self) -> float:
+        """RFC 9568 section 6.1, C-TMR-03; keepalived's ``down_timer_adverts`` replaces the 3."""
+        return self.settings.down_timer_adverts * self.master_adver_interval + self.skew_time
+
+    def set_priority(self, priority: int) -> None:
+        """Change the effective priority.
+
+        The running timer is shifted by the difference in skew, as keepalived does (C-FSM-35).
+        """
+        before = self.skew_time
+        self.priority = priority
+        self.down_at += self.skew_time - before
+
+    def reconfigure(self, settings: RouterSettings, now: float) -> None:
+        """Go on with the interval that a live MASTER advertises; otherwise the new one counts at once."""
+        before, self.settings = self.settings, settings
+        interval = settings.advertisement_interval
+        if interval == before.advertisement_interval:
+            return
+        if settings.version == 3 and self.peer is not None and self.peer.live(now):
+            return
+        self.master_adver_interval = interval
+        if self.down_at < inf:
+            self.listen(now)
+
+    def shift(self, seconds: float) -> None:
+        """The clock stood still: everything is later than it looks."""
+        self.down_at -= seconds
+        if self.peer is not None:
+            self.peer = replace(self.peer, heard_at=self.peer.heard_at - seconds)
+
+    # -- listening ----------------------------------------------------------------------------------------------
+
+    def join(self, now: float) -> None:
+        """Listen for the first time, knowing nobody (C-FSM-02)."""
+        self.peer = None
+        self.master_adver_interval = self.settings.advertisement_interval
+        self.listen(now)
+
+    def listen(self, now: float) -> None:
+        """Wait for a MASTER for one whole master_down_interval; the first thing that every BACKUP does.
+
+        So a router that returns never displaces a MASTER that it could not hear yet: nopreempt is sticky.
+        """
+        self.down_at = now + self.master_down_interval
+        self._preempt_at = None
+        self._forgiven = False
+
+    def rest(self) -> None:
+        """No longer BACKUP."""
+        self.down_at = inf
+
+    def wait(self, seconds: float, now: float) -> None:
+        """Look again after so long."""
+        self.down_at = now + seconds
+
+    def heard(self, event: AdvertReceived, now: float) -> Peer:
+        """Remember who spoke."""
+        self.peer = Peer(event.source, event.advert.priority, event.advert.interval, now)
+        return self.peer
+
+    def learn_interval(self, interval: float) -> None:
+        """C-TMR-05; version 2 only accepts its own interval."""
+        if self.settings.version == 3:
+            self.master_adver_interval = interval
+
+    def take(self, event: AdvertReceived, now: float) -> bool:
+        """An advert for a BACKUP: C-FSM-13 to C-FSM-16. Equal priority counts as accepted, whatever the address.
+
+        False: discarded, and the timer keeps running towards a preemption (C-FSM-15).
+        """
+        self.heard(event, now)
+        if event.advert.priority >= self.priority:
+            self._preempt_at = None
+        elif self.may_preempt(now):
+            return False
+        self.learn_interval(event.advert.interval)
+        self._forgiven = False
+        self.down_at = now + self.master_down_interval
+        return True
+
+    def take_goodbye(self, event: AdvertReceived, now: float) -> None:
+        """C-FSM-12; from a router that is not the MASTER we hear, it is no goodbye of the MASTER (C-SEC-04)."""
+        if self.peer is not None and self.peer.source != event.source and self.peer.live(now):
+            return
+        self.heard(event, now)
+        self._preempt_at = None
+        self.down_at = now + self.skew_time
+
+    def follow(self, now: float) -> bool:
+        """Time a live MASTER by its last advert: we discarded it while we outranked the sender, and no longer do.
+
+        False: there is none.
+        """
+        peer = self.peer
+        if peer is None or not peer.live(now):
+            return False
+        self.learn_interval(peer.interval)
+        self.down_at = peer.heard_at + self.master_down_interval
+        return True
+
+    def hears_lower(self, now: float) -> bool:
+        """Tell whether a live MASTER has a lower priority."""
+        return self.peer is not None and self.peer.live(now) and self.peer.priority < self.priority
+
+    def forgive(self, now: float) -> float:
+        """Seconds by which this process itself is late, more than an interval; then the MASTER gets its time again.
+
+        Once only: 0 when there is nothing to forgive, or no more (C-TMR-07).
+        """
+        late = now - self.down_at
+        if late <= self.master_adver_interval or self._forgiven:
+            return 0.0
+        self._forgiven = True
+        self.down_at = now + self.master_adver_interval + self.skew_time
+        return late
+
+    def hears_better(self, primary: IPAddress | None, now: float) -> bool:
+        """Tell whether a live MASTER outranks us."""
+        return self.peer is not None and self.peer.live(now) and self.peer.outranks(self.priority, primary)
+
+    def may_preempt(self, now: float) -> bool:
+        """Preempt_Mode; the owner always (C-FSM-30); not before ``preempt_delay`` has run (C-FSM-37)."""
+        if self.maintenance or self.deferring:
+            return False
+        if self.settings.owner:
+            return True
+        if not self.settings.preempt:
+            return False
+        if self._preempt_at is None:
+            self._preempt_at = now + self.settings.preempt_delay
+        return now >= self._preempt_at

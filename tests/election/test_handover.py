@@ -1,0 +1,399 @@
+"""Leaving on purpose, serving as the last resort, maintenance, resuming, and time that stood still."""
+
+import pytest
+
+from hafw.vrrp.events import MaintenanceChanged, ReleaseAsked, Resumed, Suspended
+
+NAME = "VI_1"
+WEB = {"name": "web", "critical": True, "fall": 1, "rise": 1}
+
+
+def claims(vr):
+    return [vr.lets_go(), vr.notes("vip_released", outcome=f"claimed by {vr.mac}")]
+
+
+def asked(vr, *, force=False):
+    return vr.feed(ReleaseAsked(NAME, force))
+
+
+# -- handover -----------------------------------------------------------------------------------------------------
+
+
+def test_a_handover_says_goodbye_once_and_stays_master_until_a_successor_speaks(bench):
+    vr = bench(priority=200).settled()
+    assert asked(vr) == [vr.sends(0), vr.holds(), vr.starts_handover(planned=True)]
+    assert (vr.state, vr.router.handing_over) == ("MASTER", True)
+    assert asked(vr) == []
+    vr.later(0.2)
+    assert vr.advert(100) == [vr.moves("MASTER", "BACKUP", "handover", peer=vr.peer)]
+    assert vr.later(0.01).claimed() == [*claims(vr), vr.ends_handover("taken over", 0.2, vr.peer)]
+    assert not vr.router.handing_over
+
+
+def test_after_a_handover_the_successor_is_not_preempted_while_it_lives(bench):
+    vr = bench(priority=200).settled()
+    asked(vr)
+    for _ in range(20):
+        vr.later(0.5).advert(100)
+        vr.tick()
+    assert vr.state == "BACKUP"
+    vr.due()
+    assert (vr.state, vr.router.reason) == ("MASTER", "no-response")
+    vr.installed()
+    assert vr.advert(250)[-1].new == "BACKUP"
+
+
+def test_the_role_is_wanted_back_after_the_next_term(bench):
+    vr = bench(priority=200).settled()
+    asked(vr)
+    vr.advert(100)
+    vr.run(until=vr.now + 4.0)
+    assert vr.state == "MASTER"
+    vr.installed()
+    vr.later(5.0).advert(100)  # late: gives way
+    assert vr.state == "BACKUP"
+    for _ in range(3):
+        vr.run(until=vr.now + 1.0)
+        vr.advert(100)
+    assert vr.due() == [vr.binds()]
+
+
+def test_a_handover_that_nobody_answers_ends_in_the_old_state_and_nothing_was_ever_released(bench):
+    vr = bench(priority=100).settled()
+    asked(vr)
+    over = vr.ends_handover("nobody took over", 3.6094)
+    assert vr.due() == [vr.sends(100), vr.binds(), over]
+    assert (vr.state, vr.router.handing_over) == ("MASTER", False)
+    assert vr.installed() == [vr.announces()]
+    assert vr.router.speaker.adver_at == vr.now + 1.0
+
+
+def test_a_forced_handover_releases_even_if_nobody_takes_over(bench):
+    vr = bench(priority=100).settled()
+    asked(vr, force=True)
+    assert vr.due() == [
+        vr.lets_go(),
+        vr.notes("vip_released", outcome="nobody took over"),
+        vr.moves("MASTER", "BACKUP", "handover"),
+        vr.ends_handover("nobody took over", 3.6094),
+    ]
+
+
+def test_force_may_be_asked_for_later(bench):
+    vr = bench(priority=100).settled()
+    asked(vr)
+    vr.later(1.0)
+    asked(vr, force=True)
+    vr.due()
+    assert vr.state == "BACKUP"
+
+
+def test_all_claimed_before_an_advert_was_heard_is_a_handover_too(bench):
+    vr = bench(priority=100).settled()
+    asked(vr)
+    assert vr.claimed() == [
+        *claims(vr),
+        vr.moves("MASTER", "BACKUP", "handover"),
+        vr.ends_handover("taken over", 0.0),
+    ]
+
+
+@pytest.mark.parametrize("state", ["backup", "known"])
+def test_who_is_not_master_has_nothing_to_hand_over(bench, state):
+    vr = getattr(bench(), state)()
+    assert asked(vr) == []
+
+
+def test_a_stop_during_a_handover_says_no_second_goodbye(bench):
+    vr = bench(priority=100).settled()
+    asked(vr)
+    assert vr.later(0.1).shutdown() == [vr.moves("MASTER", "INITIALIZE", "shutdown")]
+    assert vr.claimed()[:2] == claims(vr)
+    assert vr.node.done
+
+
+def test_a_failing_check_during_a_handover_says_no_second_goodbye(bench):
+    vr = sound(bench)
+    asked(vr)
+    assert vr.sends(0) not in vr.verdict("web", healthy=False)
+    assert vr.state == "FAULT"
+
+
+def test_the_owner_does_not_take_back_what_it_handed_over(bench):
+    vr = bench(priority=255, owner=True).known()
+    vr.startup()
+    vr.installed()
+    asked(vr)
+    for _ in range(10):
+        vr.later(1.0).advert(100)
+        vr.tick()
+    assert vr.state == "BACKUP"
+
+
+# -- maintenance --------------------------------------------------------------------------------------------------
+
+
+def maintain(vr, *, on=True):
+    return vr.feed(MaintenanceChanged(NAME, on))
+
+
+def test_in_maintenance_a_backup_stays_backup_when_nobody_is_master(bench):
+    vr = bench(priority=200).backup()
+    maintain(vr)
+    assert vr.run(until=60.0) == []
+    assert vr.state == "BACKUP"
+
+
+def test_in_maintenance_nobody_is_preempted_and_the_role_is_wanted_back_afterwards(bench):
+    vr = bench(priority=200).backup()
+    maintain(vr)
+    for _ in range(20):
+        vr.later(0.5).advert(100)
+        vr.tick()
+    assert not vr.tenure.bound
+    maintain(vr, on=False)
+    for _ in range(3):
+        vr.later(1.0).advert(100)
+    assert vr.due() == [vr.binds()]
+
+
+def test_maintenance_ends_a_preemption_that_has_begun(bench):
+    vr = bench(priority=100).preparing()
+    assert maintain(vr) == [vr.lets_go()]
+    assert vr.installed() == []
+
+
+def test_a_master_leaves_for_maintenance_even_if_nobody_takes_over(bench):
+    vr = bench(priority=100).settled()
+    assert maintain(vr)[0] == vr.sends(0)
+    assert vr.moves("MASTER", "BACKUP", "maintenance", seq=3) in vr.due()
+    assert vr.run(until=vr.now + 60.0) == []
+    maintain(vr, on=False)
+    vr.due()
+    assert vr.state == "MASTER"
+
+
+def test_maintenance_holds_for_a_router_that_starts_in_it_the_owner_too(bench):
+    vr = bench(priority=255, owner=True).known()
+    maintain(vr)
+    vr.startup()
+    vr.run(until=60.0)
+    assert vr.state == "BACKUP"
+
+
+# -- last resort --------------------------------------------------------------------------------------------------
+
+
+def sound(bench, **settings):
+    """MASTER with a critical check that is healthy."""
+    vr = bench(checks=[WEB], **settings).known()
+    vr.verdict("web", healthy=True)
+    vr.startup()
+    vr.due()
+    vr.installed()
+    vr.run(until=vr.now + 6.0)
+    return vr
+
+
+def degraded(bench, **settings):
+    """Its check has failed, and nobody has answered the goodbye."""
+    vr = sound(bench, **settings)
+    vr.verdict("web", healthy=False, detail="refused")
+    vr.due()
+    assert vr.state == "MASTER"
+    return vr
+
+
+def test_a_check_that_fails_where_nobody_takes_over_leaves_a_degraded_master(bench):
+    vr = sound(bench)
+    vr.verdict("web", healthy=False, detail="refused")
+    assert vr.state == "FAULT"
+    assert vr.due() == [
+        vr.sends(1),
+        vr.binds(),
+        vr.moves("FAULT", "MASTER", "last-resort", detail="check web: refused"),
+        vr.notes("degraded", on=True, detail="check web: refused"),
+        vr.ends_handover("nobody took over", 3.6094),
+    ]
+    assert vr.router.degraded
+
+
+def test_without_last_resort_the_addresses_go(bench):
+    vr = sound(bench, last_resort=False)
+    vr.verdict("web", healthy=False)
+    assert vr.due()[0] == vr.lets_go()
+    assert vr.state == "FAULT"
+
+
+@pytest.mark.parametrize("trouble", ["link", "refused"])
+def test_what_is_no_check_is_no_last_resort(bench, trouble):
+    vr = sound(bench)
+    vr.verdict("web", healthy=False)
+    vr.link(up=False) if trouble == "link" else vr.refused()
+    vr.due()
+    assert vr.state == "FAULT"
+    assert not vr.tenure.held
+
+
+def test_a_degraded_master_says_goodbye_once_per_master_down_interval_in_place_of_an_advert(bench):
+    vr = degraded(bench)
+    vr.installed()
+    start = vr.now
+    sent = [(at - start, action.priority) for at, action in vr.run(start + 12.5) if hasattr(action, "priority")]
+    assert sent == [(float(at), 0 if at in {4, 8, 12} else 1) for at in range(1, 13)]
+
+
+def test_a_degraded_master_gives_way_to_any_advert_and_is_in_fault(bench):
+    vr = degraded(bench)
+    vr.later(0.5)
+    assert vr.advert(50) == [
+        vr.holds(),
+        vr.moves("MASTER", "FAULT", "check-failed", detail="check web: refused", peer=vr.peer),
+    ]
+
+
+def test_a_degraded_master_that_recovers_is_an_ordinary_one(bench):
+    vr = degraded(bench)
+    vr.later(0.5)
+    recovered = vr.verdict("web", healthy=True)
+    assert recovered[1:] == [vr.sends(100), vr.notes("degraded", on=False)]
+    assert (vr.state, vr.router.degraded) == ("MASTER", False)
+
+
+def test_a_degraded_master_whose_link_goes_too_is_in_fault(bench):
+    vr = degraded(bench)
+    vr.link(up=False)
+    assert vr.state == "FAULT"
+    vr.due()
+    assert not vr.tenure.held
+
+
+def test_a_router_that_recovers_before_anybody_took_over_answers_until_it_is_master_again(bench):
+    vr = sound(bench)
+    vr.verdict("web", healthy=False)
+    vr.later(2.0).verdict("web", healthy=True)
+    seen = [action for _, action in vr.run(until=vr.now + 4.0)]
+    assert vr.state == "MASTER"
+    assert vr.lets_go() not in seen
+
+
+def test_two_degraded_masters_end_as_one(bench):
+    vr = degraded(bench)
+    vr.later(0.5).advert(1, source="10.77.0.99")
+    assert vr.state == "FAULT"
+    other = degraded(bench)
+    other.later(0.5).advert(1, source="10.77.0.9")
+    assert other.state == "MASTER"
+
+
+# -- resuming -----------------------------------------------------------------------------------------------------
+
+
+def resumed(bench, last_advert_at, *, verdicts=None, **settings):
+    vr = bench(**settings).at(100.0)
+    event = Resumed(NAME, since=40.0, last_advert_at=last_advert_at, primary=vr.own, verdicts=verdicts or {})
+    return vr, vr.feed(event)
+
+
+def test_a_resumed_master_advertises_at_once_and_was_never_away(bench):
+    vr, actions = resumed(bench, 99.5, priority=100)
+    assert actions == [vr.sends(100), vr.binds(), vr.notes("resumed", silence=0.5)]
+    assert (vr.state, vr.router.since, vr.router.primary) == ("MASTER", 40.0, vr.own)
+    assert vr.installed() == [vr.announces()]
+    assert vr.known().state == "MASTER"
+    assert [at for at, action in vr.run(102.5) if action == vr.sends(100)] == [101.0, 102.0]
+
+
+def test_it_is_too_late_to_resume_after_three_intervals(bench):
+    vr, actions = resumed(bench, 97.0)
+    assert (actions, vr.state) == ([], "INITIALIZE")
+    vr.known().startup()
+    assert vr.state == "BACKUP"
+
+
+def test_what_the_checks_said_counts_on(bench):
+    weight = {"name": "web", "weight": -60, "fall": 1}
+    vr, actions = resumed(bench, 99.5, checks=[weight], verdicts={"web": False, "unknown": True})
+    assert actions[0] == vr.sends(40)
+
+
+def test_a_check_that_failed_leaves_nothing_to_resume(bench):
+    vr, actions = resumed(bench, 99.5, checks=[WEB], verdicts={"web": False})
+    assert (actions, vr.state) == ([], "INITIALIZE")
+
+
+def test_a_resumed_master_does_not_wait_for_its_checks_and_obeys_them(bench):
+    vr, _ = resumed(bench, 99.5, checks=[WEB], verdicts={"web": True})
+    vr.known()
+    assert vr.state == "MASTER"
+    vr.verdict("web", healthy=False)
+    assert vr.state == "FAULT"
+
+
+# -- time that stood still ----------------------------------------------------------------------------------------
+
+
+def test_c_tmr_07_a_master_that_was_suspended_yields_silently_to_whom_it_hears(bench):
+    vr = bench(priority=200).settled()
+    vr.feed(Suspended(30.0))
+    assert vr.advert(100)[-1] == vr.moves("MASTER", "BACKUP", "paused", peer=vr.peer)
+
+
+def test_c_tmr_07_a_master_that_was_suspended_and_hears_nobody_advertises_and_announces(bench):
+    vr = bench(priority=200).settled()
+    vr.feed(Suspended(30.0))
+    said = vr.tick()
+    assert said[0] == vr.sends(200)
+    assert vr.announces() in said
+
+
+def test_c_tmr_07_a_backup_that_was_suspended_gives_the_master_its_time_again(bench):
+    vr = bench(priority=100).backup()
+    vr.later(1.0).advert(200)
+    vr.feed(Suspended(30.0))
+    assert [action.kind for action in vr.tick()] == ["stall"]
+    assert vr.later(0.9).advert(200) == []
+    assert vr.state == "BACKUP"
+
+
+def test_addresses_that_were_held_before_a_suspend_are_released_after_it(bench):
+    vr = bench(priority=100).settled()
+    vr.shutdown()
+    vr.feed(Suspended(30.0))
+    assert vr.tick()[0] == vr.lets_go()
+
+
+# -- ranked skew --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("priority", "rank", "interval", "skew"),
+    [
+        (200, 0, 1.0, 1 / 64),
+        (100, 1, 1.0, 2 / 64),
+        (50, 2, 1.0, 3 / 64),
+        (254, 1, 1.0, 2 / 256),
+        (100, 1, 0.1, 0.006),
+        (100, 1, 0.01, 0.006),
+        (100, 2, 0.01, 0.01 * 156 / 256),
+        (100, None, 1.0, 156 / 256),
+    ],
+)
+def test_c_tmr_02_ranked_skew_is_the_place_and_never_more_than_the_rfc_s(bench, priority, rank, interval, skew):
+    vr = bench(priority=priority, rank=rank, advertisement_interval=interval).backup()
+    assert vr.router.listener.skew_time == pytest.approx(skew)
+    assert vr.deadline == pytest.approx(3 * interval + skew)
+
+
+def test_c_tmr_02_who_has_left_its_place_waits_the_rfc_s_skew(bench):
+    vr = bench(priority=100, rank=1, checks=[{"name": "web", "weight": -60, "fall": 1}]).backup()
+    vr.verdict("web", healthy=False)
+    assert vr.router.listener.skew_time == pytest.approx(216 / 256)
+    assert vr.deadline == pytest.approx(3 + 216 / 256)
+
+
+def test_c_fsm_12_after_a_goodbye_the_ranked_wait_is_short(bench):
+    vr = bench(priority=100, rank=1).backup()
+    vr.later(1.0).advert(200)
+    vr.later(0.5).advert(0)
+    assert vr.deadline == pytest.approx(vr.now + 2 / 64)
