@@ -30,10 +30,8 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
         loaded = replace(loaded, control_socket=socket)
     missing = missing_capabilities()
     if missing:
-        names = " and ".join(missing)
-        click.echo(
-            f"hafw: {names} missing: run as root, or grant them (systemd: AmbientCapabilities={names})", err=True
-        )
+        way_out = f"run as root, or grant them (systemd: AmbientCapabilities={' '.join(missing)})"
+        click.echo(f"hafw: {' and '.join(missing)} missing: {way_out}", err=True)
         sys.exit(CAPABILITY_MISSING)
     # Heavy imports only here, and only once it is clear that the daemon can run.
     from hafw.daemon.observe import start_logging  # noqa: PLC0415
