@@ -316,18 +316,18 @@ class VirtualRouter:
             return self._degrade(fault, now)
         return []
 
-    def _serve_on(self, now: float, *, degraded: bool = False) -> list[Action]:
+    def _serve_on(self, now: float) -> list[Action]:
         """Be MASTER of addresses that were never away."""
-        advert = self.speaker.begin(now, degraded=degraded)
+        advert = self.speaker.begin(now, degraded=self._fault is not None)
         return [advert, *self.tenure.bind(), *self.tenure.serve(now, took_over=False)]
 
     def _resume(self, event: Resumed, now: float) -> list[Action]:
         """Go on where a dead daemon stopped: the peers still wait for its next advert."""
-        silence = now - event.last_advert_at
-        if silence >= self.settings.down_timer_adverts * self.settings.advertisement_interval:
+        silence, patience = now - event.last_advert_at, self.settings.down_timer_adverts
+        if silence >= patience * self.settings.advertisement_interval or self.listener.maintenance:
             return []
-        self.primary = event.primary
-        self.state, self.reason, self.detail, self.since = State.MASTER, "resumed", "", event.since
+        self.primary, self.since = event.primary, event.since
+        self.state, self.reason, self.detail = State.MASTER, "resumed", ""
         return [*self._serve_on(now), self._notice("resumed", silence=round(silence, 3))]
 
     def _stricken(self, fault: FaultRaised, now: float) -> list[Action]:
@@ -337,9 +337,8 @@ class VirtualRouter:
         return self._resign(State.FAULT, fault.reason, now, fault.detail, can_send=fault.can_send)
 
     def _degrade(self, fault: FaultRaised, now: float) -> list[Action]:
-        advert, *serve = self._serve_on(now, degraded=True)
-        transition = self._move(State.MASTER, "last-resort", now, fault.detail)
-        return [advert, *serve, transition, self._notice("degraded", on=True, detail=fault.detail)]
+        told = self._notice("degraded", on=True, detail=fault.detail)
+        return [*self._serve_on(now), self._move(State.MASTER, "last-resort", now, fault.detail), told]
 
     def _recover(self, reason: str, now: float) -> list[Action]:
         if not self.degraded:

@@ -18,9 +18,13 @@ from hafw.vrrp.events import (
     AddressesRefused,
     AdvertReceived,
     LinkChanged,
+    MaintenanceChanged,
     PlanReported,
+    ReleaseAsked,
+    Resumed,
     Shutdown,
     Startup,
+    Suspended,
     Tick,
     VerdictReported,
 )
@@ -123,16 +127,18 @@ class OneRouter(RuleBasedStateMachine):
                     state = new
                 case SendAdvertisement(priority=0):
                     assert before is State.MASTER
-                    assert self.router.state is not State.MASTER
+                    leaves = self.router.state is not State.MASTER or self.router.handing_over
+                    assert leaves or self.router.degraded
                 case SendAdvertisement(priority=priority):
-                    assert priority == self.router.priority
                     if state is State.BACKUP and self.router.state is State.BACKUP:
                         assert self.fresh
+                        assert priority == 1
                         assert held == self.router.tenure.held != ()
-                        assert self.router.peer.outranks(priority, self.router.primary)
+                        assert self.router.peer.outranks(self.router.priority, self.router.primary)
                         self.reminders_left -= 1
                     else:
                         assert self.router.state is State.MASTER
+                        assert priority == (1 if self.router.degraded else self.router.priority)
         assert self.reminders_left >= 0
 
     # -- the world
@@ -200,6 +206,31 @@ class OneRouter(RuleBasedStateMachine):
     def shutdown(self):
         self.feed(Shutdown(NAME))
 
+    @rule(force=st.booleans())
+    def an_operator_hands_over(self, force):
+        self.feed(ReleaseAsked(NAME, force))
+
+    @rule(on=st.booleans())
+    def maintenance_changes(self, on):
+        self.feed(MaintenanceChanged(NAME, on))
+
+    @rule(seconds=st.sampled_from([0.2, 2.0, 1000.0]))
+    def the_machine_was_suspended(self, seconds):
+        self.feed(Suspended(seconds))
+
+    @rule(silence=st.sampled_from([0.0, 0.02, 2.0, 200.0]), healthy=st.booleans())
+    @precondition(lambda self: self.router.state is State.INITIALIZE and not self.router.tenure.held)
+    def the_daemon_comes_back(self, silence, healthy):
+        before = self.router.state
+        event = Resumed(NAME, self.now - 300.0, self.now - silence, OWN, {"critical": healthy})
+        self.actions = self.node.handle(event, self.now)
+        resumed = self.router.state is State.MASTER
+        assert before is State.INITIALIZE
+        assert resumed or not self.actions
+        critical = self.node.instances[NAME].checks["critical"].settings.critical
+        patience = self.settings.down_timer_adverts * self.settings.advertisement_interval
+        assert not resumed or (silence < patience and (healthy or not critical))
+
     @rule(data=st.data(), critical=st.booleans(), count=st.integers(1, 3))
     def a_new_configuration(self, data, critical, count):
         old = self.settings
@@ -220,8 +251,9 @@ class OneRouter(RuleBasedStateMachine):
 
     @invariant()
     def c_fsm_31_one_timer_is_armed_and_the_right_one(self):
-        armed = (self.router.listener.down_at < inf, self.router.speaker.adver_at < inf)
-        assert armed == (self.router.state is State.BACKUP, self.router.state is State.MASTER)
+        router = self.router
+        armed = (router.listener.down_at < inf, router.speaker.adver_at < inf)
+        assert armed == (router.state is State.BACKUP, router.state is State.MASTER and not router.handing_over)
 
     @invariant()
     def no_deadline_is_left_behind_by_a_tick(self):
@@ -230,7 +262,7 @@ class OneRouter(RuleBasedStateMachine):
     @invariant()
     def addresses_are_bound_only_where_they_may_be(self):
         tenure = self.router.tenure
-        assert tenure.serving == (self.router.state is State.MASTER)
+        assert tenure.serving == (self.router.state is State.MASTER and not self.router.handing_over)
         assert tenure.bound or not (tenure.serving or tenure.installed)
         assert not tenure.bound or self.router.state in {State.MASTER, State.BACKUP}
         assert not (tenure.bound and tenure.held)
@@ -240,7 +272,18 @@ class OneRouter(RuleBasedStateMachine):
     @invariant()
     def a_router_with_a_cause_is_not_in_the_election(self):
         instance = self.node.instances[NAME]
-        assert not (instance.causes and self.router.state in {State.MASTER, State.BACKUP})
+        odd = self.router.degraded or self.router.handing_over
+        assert not instance.causes or self.router.state in {State.FAULT, State.INITIALIZE} or odd
+
+    @invariant()
+    def only_a_check_that_failed_makes_a_degraded_master(self):
+        router, causes = self.router, self.node.instances[NAME].causes
+        assert not router.degraded or (causes and all(each.reason == "check-failed" for each in causes.values()))
+        assert not router.degraded or router.state is State.MASTER
+
+    @invariant()
+    def nobody_is_master_in_maintenance(self):
+        assert not self.router.listener.maintenance or self.router.state is not State.MASTER or self.router.handing_over
 
     @invariant()
     def c_pkt_03_the_priority_stays_in_its_bounds(self):
