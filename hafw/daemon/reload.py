@@ -120,6 +120,7 @@ async def apply(daemon: Daemon, new: Config) -> None:
     daemon.wire.serve({name: instance.router for name, instance in daemon.node.instances.items()})
     daemon.watch()
     for name in new.instances.keys() - kept:
+        daemon.maintenance.introduce(name)
         daemon.dispatch(Startup(name))
         if name in plans:
             daemon.dispatch(PlanReported(name))

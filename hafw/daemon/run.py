@@ -15,7 +15,9 @@ import hafw
 from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.control import CommandError, ControlSocket
+from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.loop import Election
+from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.reload import Reloads
@@ -39,7 +41,7 @@ from hafw.will import Will
 from hafw.wire.systemd import notify, watchdog_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hafw.config import Config, InstanceConfig
     from hafw.daemon.observe import LogWriter
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
 
 PLAN_RETRY = 5.0
 """Seconds until the plugins are asked again when they could not say what to bind."""
-RELEASE_BUDGET = 5.0
-"""Seconds that ``before_release`` hooks have in a planned stop."""
 VIP_CHANGES = {
     "takeover_complete": "vip_bound",
     "vip_lost": "vip_lost",
@@ -88,6 +88,9 @@ class Daemon:
             announce=self._announce,
             changed=self._changed,
         )
+        self.handovers = Handovers(self.election, self.observer, self._before_release)
+        where = None if dry_run else state_path()
+        self.maintenance = Maintenance(self.election, self.observer, self.handovers, where)
         self.testament = Testament(self._will)
         self.plans: dict[str, Plan] = {}
         self._lost: dict[str, list[str]] = {}
@@ -105,15 +108,19 @@ class Daemon:
             "history": self._history,
             "plugins": self._plugins,
             "reload": self._reload,
+            "handover": self.handovers.command,
+            "maintenance": self.maintenance.command,
         }
         control = ControlSocket(self.config.control_socket, self.config.control_group, commands, self.observer)
         listener = control.bind()
+        self.maintenance.restore()
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._signals)
             await self._nursery.start(self.wire.run)
             self._nursery.start_soon(self.announcer.run)
             self._nursery.start_soon(self.election.run)
             self._nursery.start_soon(control.run, listener)
+            self._nursery.start_soon(self.maintenance.run)
             if not self.dry_run:
                 self._nursery.start_soon(self.testament.run)
                 await self._nursery.start(self.plugins.run)
@@ -174,8 +181,7 @@ class Daemon:
         """The planned stop: hooks before, one goodbye, hold until claimed, hooks after."""
         notify("STOPPING=1")
         masters = [name for name, each in self.node.instances.items() if each.router.state is State.MASTER]
-        if masters and not self.dry_run:
-            await self.plugins.before_release([self._describe(name) for name in masters], RELEASE_BUDGET)
+        await self._before_release(masters)
         for name in self.node.instances:
             self.dispatch(Shutdown(name))
         await self.election.until(lambda: self.node.done)
@@ -187,6 +193,10 @@ class Daemon:
             old = "MASTER" if name in masters else str(instance.router.state)
             self.plugins.deliver(self._describe(name), self._stopped(name, old))
         await self.plugins.drain(STOP_BUDGET)
+
+    async def _before_release(self, names: Iterable[str]) -> None:
+        if not self.dry_run:
+            await self.plugins.before_release([self._describe(name) for name in names], RELEASE_BUDGET)
 
     def _stopped(self, name: str, old: str) -> StateChange:
         return StateChange(
@@ -334,6 +344,7 @@ class Daemon:
             "dry_run": self.dry_run,
             "config": self.config.path,
             "uptime_seconds": round(now - self.started_at, 3),
+            "maintenance": self.maintenance.record(),
             "instances": [self._instance_status(name, now) for name in self.node.instances],
             "plugins": [asdict(plugin) for plugin in self.plugins.snapshot()],
             "counters": self._counters(""),
