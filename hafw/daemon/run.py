@@ -14,6 +14,7 @@ import trio
 import hafw
 from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
+from hafw.daemon.announcer import Announcer
 from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.loop import Election
@@ -21,7 +22,7 @@ from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.reload import Reloads
-from hafw.daemon.sockets import Announcer, Wire
+from hafw.daemon.sockets import Wire
 from hafw.daemon.testament import Testament, bequest
 from hafw.node import ConfigurationReplaced, InstanceSettings, Node
 from hafw.pipe import StateChange, VipChange
