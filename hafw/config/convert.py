@@ -151,7 +151,8 @@ class Reader:
 
     def _read_list(self, value: object, shape: Shape, path: str) -> Any:  # noqa: ANN401
         if not isinstance(value, list):
-            return self._wrong_type(value, "a list", path)
+            wanted = "a list" if isinstance(value, dict) else f"a list: [{show(value)}]"
+            return self._wrong_type(value, wanted, path)
         parts = [part for part in shape.parts if part is not Ellipsis] or [Any]
         if shape.kind is tuple and Ellipsis not in shape.parts and shape.parts:
             if len(value) != len(parts):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hafw.config.cluster import idle_weights, incomplete, level_priorities
 from hafw.config.convert import convert
 from hafw.config.lines import Lines
 from hafw.config.nodes import NodeReader
@@ -110,8 +111,7 @@ def _load(
     current = View(document, NodeReader(name, is_current=not nodes or name in nodes, machine=machine), ground)
     views = [View(document, NodeReader(each, is_current=False, machine=False), ground) for each in nodes]
     problems += [problem for view in (current, *views) for problem in view.problems]
-    problems += _incomplete(scout.node_tables, nodes, name)
-    problems += _level_priorities(views)
+    problems += [*incomplete(scout.node_tables, nodes, name), *level_priorities(views), *idle_weights(views)]
     placed = sorted(lines.place(dict.fromkeys(problems)), key=lambda each: each.line)
     if any(problem.severity == "error" for problem in placed):
         raise ConfigErrors(str(path), placed, current.config)
@@ -120,9 +120,7 @@ def _load(
 
 def _stray(document: dict[str, Any]) -> Iterator[Problem]:
     for key in document:
-        if key == "process":
-            yield Problem(key, "not built yet: leave it out")
-        elif key not in _TABLES:
+        if key not in _TABLES:
             yield Problem(key, f"unknown key{did_you_mean(key, _TABLES)}")
 
 
@@ -134,24 +132,3 @@ def _node_name(document: dict[str, Any], problems: list[Problem]) -> str:
     if not name.strip() or not name.isprintable():
         problems.append(Problem("node.name", f"= {show(name)}: must be a name"))
     return name
-
-
-def _incomplete(node_tables: dict[str, tuple[str, ...]], nodes: list[str], current: str) -> Iterator[Problem]:
-    """Tables that lack another node; that the current one is missing is an error of its own."""
-    for path, names in node_tables.items():
-        missing = [node for node in nodes if node not in names and node != current]
-        if missing:
-            message = f"has no value for {enumerate_words(missing)}, which other tables name"
-            yield Problem(path, message, severity="warning")
-
-
-def _level_priorities(views: list[View]) -> Iterator[Problem]:
-    """With equal priorities the highest address wins: seldom what was meant."""
-    if len(views) < 2:
-        return
-    for name in views[0].priorities:
-        priorities = {view.priorities.get(name) for view in views}
-        if len(priorities) == 1 and None not in priorities:
-            nodes = enumerate_words(view.node for view in views)
-            message = f"= {priorities.pop()}: is the same on {nodes}: the highest address wins: give each its own"
-            yield Problem(f"instance.{name}.priority", message, severity="warning")

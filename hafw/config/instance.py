@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.addresses import Vip, parse_ip, parse_unicast, parse_vips
+from hafw.config.cluster import DEFAULT_PRIORITY, OWNER_PRIORITY, is_ranking, known_priorities
 from hafw.config.convert import FAILED
 from hafw.config.model import CheckConfig, InstanceConfig
 from hafw.config.problem import Problem, did_you_mean
@@ -34,6 +35,8 @@ class InstanceReading:
         self.path = f"instance.{name}"
         self.plugins: dict[str, str] = {}
         """The plugin of each check, by the key path that names it."""
+        self.weights: dict[str, int | None] = {}
+        """The weight of each check that has one; ``None``: it cannot be read."""
         self.config: InstanceConfig | None = None
         self._reader = reader
         errors = self._errors()
@@ -54,9 +57,17 @@ class InstanceReading:
     def priority(self) -> int | None:
         """The configured one; ``None``: it could not be read."""
         if self.values.get("owner"):
-            return 255
+            return OWNER_PRIORITY
         priority = self.values.get("priority", 0)
-        return None if priority == 0 else priority or 100
+        return None if priority == 0 else priority or DEFAULT_PRIORITY
+
+    @property
+    def rank(self) -> int | None:
+        """The place among all configured priorities, nobody left out, 0 the highest; ``None`` for the RFC's skew."""
+        priorities = self.values.get("priorities", {})
+        if self.values["skew"] == "rfc" or not is_ranking(priorities):
+            return None
+        return sorted(priorities.values(), reverse=True).index(self.priority)
 
     def blame(self, key: str, message: str, severity: Any = "error") -> None:  # noqa: ANN401
         """Report a mistake in a key of this instance."""
@@ -80,7 +91,9 @@ class InstanceReading:
         defaults = {
             key.name: key.default for key in keys_of(InstanceTable) if key.key not in table and not key.required
         }
-        return {**defaults, **found, "given": set(own)}
+        priorities = known_priorities(own)
+        known = {} if priorities is None else {"priorities": priorities}
+        return {**defaults, **found, **known, "given": set(own)}
 
     def _derive(self) -> None:
         """Parse the addresses, so that the rules can compare them."""
@@ -137,6 +150,8 @@ class InstanceReading:
             self.blame(f"check.{name}", "a check's name must be letters, digits, _ . : and -, at most 64")
         values = self._reader.read_keys(table, CheckTable, path)
         self.plugins[f"{path}.plugin" if "plugin" in table else path] = values.get("plugin") or name
+        if "weight" in table:
+            self.weights[name] = values.get("weight") or None
         self._check_rules(name, table, values)
         if self._errors() > before:
             return None
@@ -179,7 +194,7 @@ class InstanceReading:
             interface=interface,
             vrid=values["vrid"],
             version=values["version"],
-            priority=self.priority or 100,
+            priority=self.priority or DEFAULT_PRIORITY,
             owner=values["owner"],
             advertisement_interval=round(values["advertisement_interval"], 2),
             virtual_addresses=tuple(vip.ip for vip in advertised),
@@ -187,6 +202,8 @@ class InstanceReading:
             preempt=values["preempt"],
             preempt_delay=float(values["preempt_delay"]),
             down_timer_adverts=values["down_timer_adverts"],
+            rank=self.rank,
+            last_resort=values["last_resort"],
             password=values["auth"].password.reveal().encode() if values["auth"] else None,
             unicast_peers=tuple(peer for _, peer in values["peers"]),
             source_address=values["source"],
@@ -195,5 +212,11 @@ class InstanceReading:
             announce_repeat=tuple(map(float, values["announce"].repeat)),
             announce_refresh=float(values["announce"].refresh),
         )
-        addresses = tuple(vip.address(interface, advertised=vip in advertised) for vip in self.vips)
-        return InstanceConfig(router=router, addresses=addresses, checks=checks, announce_rate=values["announce"].rate)
+        return InstanceConfig(
+            router=router,
+            addresses=tuple(vip.address(interface, advertised=vip in advertised) for vip in self.vips),
+            checks=checks,
+            announce_rate=values["announce"].rate,
+            keys=tuple(self._reader.place(f"{self.path}.{vip.key}") for vip in self.vips),
+            priorities=values.get("priorities", {}),
+        )

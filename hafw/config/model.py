@@ -36,6 +36,10 @@ class InstanceConfig:
     checks: tuple[CheckConfig, ...] = ()
     announce_rate: int = 2000
     """Announcement frames per second."""
+    keys: tuple[str, ...] = field(default=(), compare=False)
+    """The key path of each address: where a complaint about it belongs."""
+    priorities: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """By node, where the file names more than one: what ``RouterSettings.rank`` is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

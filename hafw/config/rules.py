@@ -3,7 +3,7 @@
 A rule is a function whose parameters are named as the keys that it reads: it is left out while one of them is wrong
 already, and every other one still speaks. It yields the key at fault and the message. Beside the keys of
 ``InstanceTable`` there are ``given`` (the keys that stand in the file), ``vips`` and ``excluded`` (addresses parsed),
-``family`` (4 or 6, of the first address), ``advertised``, ``peers`` and ``source``.
+``family`` (4 or 6, of the first address), ``advertised``, ``peers``, ``source`` and ``priorities`` (by node).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Literal
 
 from hafw.config.addresses import Vip, duplicates
+from hafw.config.cluster import is_ranking, level_nodes
+from hafw.config.problem import enumerate_words
 from hafw.config.values import Duration, format_duration
 from hafw.vrrp.auth import DATA_LENGTH
 from hafw.vrrp.packet import max_addresses
@@ -29,7 +31,7 @@ Severity = Literal["error", "warning"]
 Rule = Callable[..., Iterator[Mistake]]
 
 _RULES: list[tuple[tuple[str, ...], Severity, Rule]] = []
-_NOT_BUILT = {"virtual_mac": (False,), "accept": (True,), "skew": ("rfc",), "group": (), "last_resort": ()}
+_NOT_BUILT = {"virtual_mac": (False,), "accept": (True,), "group": ()}
 """What a key that is not built yet may say all the same."""
 
 _MTU = 1500
@@ -79,6 +81,19 @@ def _owner(priority: int | None, owner: bool) -> Iterator[Mistake]:  # noqa: FBT
         yield "priority", "= 255: is for the owner of the addresses only: set owner = true, or 1 to 254"
     if owner and priority not in (None, 255):
         yield "priority", f"= {priority}: must be 255 with owner = true: leave it out"
+
+
+@_rule
+def _ranked(skew: str | None, priorities: dict[str, int]) -> Iterator[Mistake]:
+    """Two routers that compute the same place would both become MASTER."""
+    if skew != "ranked" or is_ranking(priorities):
+        return
+    if len(priorities) < 2:
+        rule = "needs the priority of every router: priority = { lb1 = 150, lb2 = 100 }"
+    else:
+        level = next(names for names in level_nodes(priorities) if len(names) > 1)
+        rule = f"needs a priority for each router alone: {enumerate_words(level)} have {priorities[level[0]]}"
+    yield "skew", f'= "ranked": {rule}; or leave skew out'
 
 
 @_rule

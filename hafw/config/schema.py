@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from hafw.config.tables import ControlTable, InstanceTable, NodeTable, PluginTable
+from hafw.config.tables import ControlTable, InstanceTable, NodeTable, PluginTable, ProcessTable
 from hafw.config.types import is_table, keys_of, shape_of
 from hafw.config.values import Duration, Secret
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from msgspec import Meta
 
-    from hafw.config.types import Shape
+    from hafw.config.types import Key, Shape
 
 Schema = dict[str, Any]
 
@@ -47,6 +48,7 @@ def schema(plugin_schemas: Mapping[str, Schema]) -> Schema:
             },
             "plugin": {"type": "object", "properties": plugins, "additionalProperties": _plugin({"type": "object"})},
             "control": _table(ControlTable, by_node=True),
+            "process": _table(ProcessTable, by_node=True),
         },
         "required": ["instance"],
         "additionalProperties": False,
@@ -107,10 +109,24 @@ def _table(table: type, *, by_node: bool) -> Schema:
     for key in keys_of(table):
         inner = _schema(key.type, by_node=by_node)
         kind = shape_of(key.type).kind
-        properties[key.key] = _by_node(inner) if by_node and not is_table(kind) and kind is not dict else inner
+        found = _by_node(inner) if by_node and not is_table(kind) and kind is not dict else inner
+        properties[key.key] = found | _default(key)
     required = [key.key for key in keys_of(table) if key.required]
-    found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**found, "required": required} if required else found
+    whole: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**whole, "required": required} if required else whole
+
+
+def _default(key: Key) -> Schema:
+    """As the file would say it; none for a table, whose keys have theirs, and none for what is not there."""
+    if key.required or key.default is None or dataclasses.is_dataclass(key.default):
+        return {}
+    return {"default": _plain(key.default)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any type that ``convert`` reads
+    if isinstance(value, Duration):
+        return str(value)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _rules(rule: Meta, shape: Shape) -> Schema:

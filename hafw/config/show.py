@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from hafw.config.cluster import OWNER_PRIORITY
 from hafw.config.values import format_duration
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def effective(config: Config) -> str:
 def _lines(config: Config) -> Iterator[str]:
     yield from _table("node", {"name": config.node_name})
     yield from _table("control", {"socket": config.control_socket, "group": config.control_group})
+    process = config.process
+    values = {"realtime": process.realtime or False, "cpus": process.cpus or None, "lock_memory": process.lock_memory}
+    yield from _table("process", values)
     for instance in config.instances.values():
         yield from _instance(instance)
     for plugin in config.plugins.values():
@@ -65,8 +69,7 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "interface": router.interface,
         "version": router.version,
         "vrid": router.vrid,
-        "priority": router.priority,
-        "owner": router.owner,
+        **_priority(instance),
         "advertisement_interval": format_duration(router.advertisement_interval),
         "virtual_addresses": [_address(each) for each in instance.addresses if each.advertised],
         "excluded_addresses": [_address(each) for each in instance.addresses if not each.advertised],
@@ -78,6 +81,8 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "source_address": _text(router.source_address),
         "multicast_group": _text(router.multicast_group),
         "checksum": str(router.checksum),
+        "skew": "rfc" if router.rank is None else "ranked",
+        "last_resort": router.last_resort,
     }
     yield from _table(path, values)
     repeat = [format_duration(each) for each in router.announce_repeat]
@@ -90,6 +95,15 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         counts = {"rise": settings.rise, "fall": settings.fall}
         table = f"{path}.check.{_key(settings.name)}"
         yield from _table(table, {"plugin": check.plugin, **consequence, **timing, **counts})
+
+
+def _priority(instance: InstanceConfig) -> dict[str, Any]:
+    """With ranked skew those of all routers: the place among them counts."""
+    router = instance.router
+    if router.rank is None:
+        return {"priority": router.priority, "owner": router.owner}
+    owners = {node: priority == OWNER_PRIORITY for node, priority in instance.priorities.items()}
+    return {"priority": dict(instance.priorities), "owner": owners if any(owners.values()) else False}
 
 
 def _text(value: object) -> str | None:

@@ -39,6 +39,26 @@ class ControlTable:
     group: Annotated[str, Meta(description="Group that may use the control socket")] = ""
 
 
+_Processor = Annotated[int, Meta(ge=0, le=8191)]
+_Realtime = Annotated[int, Meta(ge=1, le=99, extra={"rule": "must be 1 to 99, true (which is 50) or false"})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessTable:
+    """``[process]``: for intervals so short that an ordinary process may come too late."""
+
+    realtime: Annotated[bool | _Realtime, Meta(description="SCHED_RR priority, 1 to 99; true: 50")] = False
+    cpus: Annotated[
+        tuple[_Processor, ...],
+        Meta(
+            min_length=1,
+            extra={"rule": "must name at least one processor; for all of them leave it out"},
+            description="Numbers of the processors that the daemon may run on; all when left out",
+        ),
+    ] = ()
+    lock_memory: Annotated[bool, Meta(description="Never be paged out")] = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressTable:
     """An address that needs more than its text."""
@@ -121,11 +141,14 @@ class InstanceTable:
     checksum: Literal["auto", "rfc9568", "pseudo-header"] = "auto"
     announce: AnnounceTable = AnnounceTable()
     check: dict[str, CheckTable] | None = None
-    accept: bool = True
-    virtual_mac: bool = False
-    skew: Literal["rfc", "ranked"] = "rfc"
+    accept: Annotated[bool, Meta(description="false: not built yet")] = True
+    virtual_mac: Annotated[bool, Meta(description="true: not built yet")] = False
+    skew: Annotated[
+        Literal["ranked", "rfc"] | None,
+        Meta(description="ranked when the priorities of all routers are known and differ, else rfc, when left out"),
+    ] = None
+    last_resort: Annotated[bool, Meta(description="Serve on when a check fails and nobody takes over")] = True
     group: Annotated[Any, Meta(description="Not built yet")] = None
-    last_resort: Annotated[Any, Meta(description="Not built yet")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

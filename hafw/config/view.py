@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.instance import InstanceReading
-from hafw.config.model import Config
+from hafw.config.model import Config, ProcessConfig
 from hafw.config.plugins import PluginReading
 from hafw.config.problem import Problem, show
-from hafw.config.tables import ControlTable
+from hafw.config.tables import ControlTable, ProcessTable
 
 if TYPE_CHECKING:
     from hafw.config.nodes import NodeReader
     from hafw.config.plugins import Ground
     from hafw.vrrp.settings import IPAddress
 
+_REALTIME = 50
+"""What ``realtime = true`` means: above every ordinary process, below the kernel's own threads."""
 _SOCKET_PATH_MAX = 107
 """``sun_path`` without the zero at its end."""
 
@@ -28,6 +30,7 @@ class View:
         self._reader = reader
         self._path = ground.path
         self._control = self._read_control(document.get("control", {}))
+        self._process = self._read_process(document.get("process", {}))
         self._instances = self._read_instances(document.get("instance", {}))
         self._clashes_of_vrids()
         self._clashes_of_addresses()
@@ -46,9 +49,9 @@ class View:
         return self._reader.node_tables
 
     @property
-    def priorities(self) -> dict[str, int | None]:
-        """By instance; none where equal ones are nobody's mistake, because nobody preempts."""
-        return {each.name: each.priority if each.values.get("preempt") else None for each in self._instances}
+    def instances(self) -> dict[str, InstanceReading]:
+        """What could be read of each instance, by name."""
+        return {each.name: each for each in self._instances}
 
     @property
     def config(self) -> Config:
@@ -60,6 +63,7 @@ class View:
             plugins=self._plugins.configs,
             control_socket=self._control.socket,
             control_group=self._control.group,
+            process=self._process,
         )
 
     def _blame(self, path: str, message: str) -> None:
@@ -81,6 +85,13 @@ class View:
             rule = f"must be an absolute path of at most {_SOCKET_PATH_MAX} characters"
             self._blame("control.socket", f"= {show(path)}: {rule}")
         return control
+
+    def _read_process(self, table: Any) -> ProcessConfig:  # noqa: ANN401
+        process = self._reader.read(table, ProcessTable, "process")
+        if not isinstance(process, ProcessTable):
+            return ProcessConfig()
+        realtime = _REALTIME if process.realtime is True else int(process.realtime)
+        return ProcessConfig(realtime=realtime, cpus=process.cpus, lock_memory=process.lock_memory)
 
     def _read_instances(self, tables: Any) -> list[InstanceReading]:  # noqa: ANN401
         if not isinstance(tables, dict) or not tables:

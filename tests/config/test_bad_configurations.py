@@ -87,7 +87,7 @@ TYPES_AND_RANGES = {
     "date for string": (config(interface="2026-11-22"), "2: instance.VI_1.interface = 2026-11-22: must be a string"),
     "string for list": (
         config(virtual_addresses='"192.0.2.1"'),
-        '4: instance.VI_1.virtual_addresses = "192.0.2.1": must be a list',
+        '4: instance.VI_1.virtual_addresses = "192.0.2.1": must be a list: ["192.0.2.1"]',
     ),
     "vrid too large": (config(vrid="300"), "3: instance.VI_1.vrid = 300: must be 1 to 255"),
     "vrid zero": (config(vrid="0"), "3: instance.VI_1.vrid = 0: must be 1 to 255"),
@@ -431,16 +431,64 @@ NOT_BUILT = {
     for key, value in {
         "virtual_mac": "true",
         "accept": "false",
-        "skew": '"ranked"',
         "group": '"VG_1"',
-        "last_resort": "false",
     }.items()
 } | {
     "hmac": (
         config('auth = { type = "hmac", key = "file:/etc/hafw/key" }'),
         '5: instance.VI_1.auth.type = "hmac": not built yet: type = "pass" with version = 2, or leave auth out',
     ),
-    "process": (config("[process]\nrealtime = 50"), "5: process: not built yet: leave it out"),
+}
+
+RANKED = {
+    "one priority for all": (
+        config('priority = 150\nskew = "ranked"'),
+        (
+            '6: instance.VI_1.skew = "ranked": needs the priority of every router:'
+            " priority = { lb1 = 150, lb2 = 100 }; or leave skew out"
+        ),
+    ),
+    "one router": (
+        config('priority = { lb1 = 150 }\nskew = "ranked"'),
+        (
+            '6: instance.VI_1.skew = "ranked": needs the priority of every router:'
+            " priority = { lb1 = 150, lb2 = 100 }; or leave skew out"
+        ),
+    ),
+    "two in one place": (
+        config('preempt = false\npriority = { lb1 = 150, lb2 = 100, lb3 = 100 }\nskew = "ranked"'),
+        (
+            '7: instance.VI_1.skew = "ranked": needs a priority for each router alone:'
+            " lb2 and lb3 have 100; or leave skew out"
+        ),
+    ),
+    "a priority that cannot be read is one mistake": (
+        config('priority = { lb1 = 150, lb2 = "x" }\nskew = "ranked"'),
+        '5: instance.VI_1.priority.lb2 = "x": must be a whole number',
+    ),
+    "unknown skew": (
+        config('skew = "rank"'),
+        '5: instance.VI_1.skew = "rank": must be "ranked" or "rfc" (did you mean ranked?)',
+    ),
+}
+
+PROCESS = {
+    "unknown process key": (config("[process]\ncpu = [1]"), "6: process.cpu: unknown key (did you mean cpus?)"),
+    "realtime too high": (
+        config("[process]\nrealtime = 100"),
+        "6: process.realtime = 100: must be 1 to 99, true (which is 50) or false",
+    ),
+    "realtime is a word": (
+        config('[process]\nrealtime = "rr"'),
+        '6: process.realtime = "rr": must be true or false or a whole number',
+    ),
+    "no processor": (
+        config("[process]\ncpus = []"),
+        "6: process.cpus = []: must name at least one processor; for all of them leave it out",
+    ),
+    "negative processor": (config("[process]\ncpus = [0, -1]"), "6: process.cpus[1] = -1: must be 0 to 8191"),
+    "one processor is a list too": (config("[process]\ncpus = 1"), "6: process.cpus = 1: must be a list: [1]"),
+    "lock_memory": (config("[process]\nlock_memory = 1"), "6: process.lock_memory = 1: must be true or false"),
 }
 
 NODES = {
@@ -475,6 +523,13 @@ WARNINGS = {
         config("priority = { lb1 = 100, lb2 = 100 }"),
         (
             "5: warning: instance.VI_1.priority = 100: is the same on lb1 and lb2:"
+            " the highest address wins: give each its own"
+        ),
+    ),
+    "two level priorities of three": (
+        config("priority = { lb1 = 150, lb2 = 100, lb3 = 100 }"),
+        (
+            "5: warning: instance.VI_1.priority = 100: is the same on lb2 and lb3:"
             " the highest address wins: give each its own"
         ),
     ),
@@ -528,7 +583,7 @@ CASES = [
     pytest.param(text, [expected] if isinstance(expected, str) else expected, id=name)
     for table in (
         *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, CHECKS_AND_PLUGINS, NOT_BUILT),
-        *(NODES, WARNINGS, SYNTAX),
+        *(RANKED, PROCESS, NODES, WARNINGS, SYNTAX),
     )
     for name, (text, expected) in table.items()
 ]

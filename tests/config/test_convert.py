@@ -90,7 +90,7 @@ def test_value_is_read_as_its_type(key: str, value: object, expected: object):
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({"to": "a"}, 'to = "a": must be a list'),
+        ({"to": "a"}, 'to = "a": must be a list: ["a"]'),
         ({"to": ["a", 1]}, "to[1] = 1: must be a string"),
         ({"on": ["mastre"]}, 'on[0] = "mastre": must be "master" or "fault" (did you mean master?)'),
         ({"pair": [1]}, "pair = [1]: must have 2 entries"),
