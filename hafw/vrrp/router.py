@@ -392,8 +392,7 @@ class VirtualRouter:
         """Somebody answers for our addresses while we are MASTER: say so, and claim them again."""
         if self.handing_over:
             return []
-        notice = self._notice("split_brain", evidence="claim", mac=event.mac, addresses=len(event.addresses))
-        return [notice, *self.tenure.reannounce(now)]
+        return [*self.speaker.hear_claim(event, now), *self.tenure.reannounce(now)]
 
     def _master_tick(self, now: float) -> list[Action]:
         late = self.speaker.late(now)  # whoever took over meanwhile and is gone again has told the neighbours otherwise

@@ -10,8 +10,10 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from hafw.vrrp.actions import Action, Notice, SendAdvertisement
+from hafw.vrrp.contest import Contest
 
 if TYPE_CHECKING:
+    from hafw.vrrp.events import AddressesClaimed
     from hafw.vrrp.listener import Listener
     from hafw.vrrp.peer import Peer
     from hafw.vrrp.settings import IPAddress, RouterSettings
@@ -33,6 +35,8 @@ class Speaker:
         self.rival: Peer | None = None
         """A second MASTER that ought to give way; gone when it has missed three adverts."""
         self.rival_since = 0.0
+        self.contest = Contest(settings.name)
+        """A second MASTER that never gives way, since neither accepts the other's adverts."""
         self._listener = listener
         self._replied_at = -inf
         self._goodbye_at = inf
@@ -40,7 +44,7 @@ class Speaker:
     @property
     def deadline(self) -> float:
         """When ``tick`` wants to be called next; ``inf``: never."""
-        return min(self.adver_at, self._rival_until)
+        return min(self.adver_at, self._rival_until, self.contest.deadline)
 
     @property
     def _rival_until(self) -> float:
@@ -61,6 +65,7 @@ class Speaker:
         """The clock stood still: everything is later than it looks."""
         self.adver_at -= seconds
         self.rival_since -= seconds
+        self.contest.shift(seconds)
         if self.rival is not None:
             self.rival = replace(self.rival, heard_at=self.rival.heard_at - seconds)
 
@@ -76,7 +81,7 @@ class Speaker:
     def fall_silent(self, now: float) -> list[Action]:
         """No longer MASTER, or about not to be."""
         self.adver_at, self.degraded = inf, False
-        return self._end_rivalry(now)
+        return [*self._end_rivalry(now), *self.contest.end(now)]
 
     def late(self, now: float) -> float:
         """Seconds by which the next advert is late, if more than an interval: 0 otherwise.
@@ -89,7 +94,7 @@ class Speaker:
     def tick(self, now: float) -> list[Action]:
         """What is due."""
         actions = self._due(now) if now >= self.adver_at else []
-        return actions + (self._end_rivalry(now) if now >= self._rival_until else [])
+        return [*actions, *(self._end_rivalry(now) if now >= self._rival_until else []), *self.contest.tick(now)]
 
     def _due(self, now: float) -> list[Action]:
         """C-FSM-21. The next one is due an interval after this one was *due*, so that lateness does not add up."""
@@ -117,11 +122,16 @@ class Speaker:
         """Hear another MASTER that loses: RFC 9568 answers at once, version 2 only discards (C-FSM-25)."""
         answer = self._reply(now) if self.settings.version == 3 else []
         known, self.rival = self.rival, rival
+        self.contest.explain()
         if known is not None:
             return answer
         self.rival_since = now
         fields: dict[str, str | float] = {"peer": str(rival.source), "peer_priority": rival.priority}
         return [*answer, Notice(self.settings.name, "split_brain", fields)]
+
+    def hear_claim(self, event: AddressesClaimed, now: float) -> list[Action]:
+        """Somebody answers for our addresses while we are MASTER; of one whose adverts we hear, those tell more."""
+        return [] if self.rival is not None else [*self.contest.claimed(event, now)]
 
     def _reply(self, now: float) -> list[Action]:
         if now < self._replied_at + self.settings.advertisement_interval / REPLIES_PER_INTERVAL:

@@ -193,11 +193,9 @@ class Tenure:
         self.installed, self._announce_at = False, inf  # nothing is announced that is not there (C-ARP-07)
         self._lost_at = now if self._lost_at is None else self._lost_at
         names = ", ".join(str(address) for address in event.addresses[:NAMES_SHOWN])
-        fields: dict[str, str | float] = {
-            "addresses": names,
-            "count": len(event.addresses),
-            "culprit": event.culprit,
-        }
+        fields: dict[str, str | float] = {"addresses": names, "count": len(event.addresses)}
+        if event.culprit:
+            fields["culprit"] = event.culprit
         notice = Notice(self.settings.name, "vip_lost", fields)
         excess = len(self._losses) - RESTORE_FREE
         if excess <= 0:

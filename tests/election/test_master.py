@@ -267,19 +267,52 @@ def test_c_tmr_10_early_adverts_of_a_jittering_master_are_tolerated(bench):
     assert vr.deadline == 4.3 + 3.609375
 
 
-def test_claims_of_our_addresses_are_told_and_answered_once_an_interval(bench):
+def contested(vr):
+    """What is told of the first claim."""
+    return vr.notes("split_brain", evidence="claim", mac=vr.mac, address="10.77.0.250", addresses=2)
+
+
+def test_claims_of_our_addresses_are_told_once_and_answered_once_an_interval(bench):
     vr = bench(priority=100).settled()
-    told = vr.notes("split_brain", evidence="claim", mac=vr.mac, addresses=2)
-    assert vr.claimed() == [told, vr.announces()]
+    assert vr.claimed() == [contested(vr), vr.announces()]
     vr.later(0.5)
-    assert vr.claimed() == [told]
+    assert vr.claimed() == []
     vr.later(0.5)
-    assert vr.claimed() == [told, vr.announces()]
+    assert vr.claimed() == [vr.announces()]
 
 
 def test_claims_before_our_addresses_are_there_are_told_only(bench):
     vr = bench(priority=100).promoted()
-    assert vr.claimed() == [vr.notes("split_brain", evidence="claim", mac=vr.mac, addresses=2)]
+    assert vr.claimed() == [contested(vr)]
+
+
+def test_a_claim_that_is_not_repeated_is_over_after_three_minutes_and_remembered(bench):
+    vr = bench(priority=100).settled()
+    vr.claimed()
+    began = vr.now
+    vr.run(began + 100)
+    vr.claimed()
+    told = [(at, action) for at, action in vr.run(began + 1000) if action not in (vr.sends(100), vr.announces())]
+    assert told == [(began + 280, vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=280.0))]
+    claim = vr.router.speaker.contest.claim
+    assert (claim.mac, claim.heard_at, claim.over) == (vr.mac, began + 100, True)
+    assert contested(vr) in vr.claimed()
+
+
+def test_a_claim_ends_with_the_mastership(bench):
+    vr = bench(priority=100).settled()
+    vr.claimed()
+    vr.run(vr.now + 2)
+    assert vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=2.0) in vr.advert(200)
+    assert vr.router.speaker.contest.claim is None
+
+
+def test_claims_of_a_rival_whose_adverts_are_heard_are_told_by_those(bench):
+    vr = bench(priority=100).settled()
+    vr.claimed()
+    assert vr.notes("split_brain", peer=str(vr.peer), peer_priority=50) in vr.advert(50)
+    assert vr.router.speaker.contest.claim is None
+    assert vr.claimed() == []
 
 
 def test_transitions_are_numbered_without_gaps(bench):
