@@ -8,14 +8,15 @@ one; the first one, in order of appearance, is its reason. There is one ``deadli
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING
 
 from hafw.vrrp.actions import Action, Notice, Transition
+from hafw.vrrp.deadlines import Deadlines
 from hafw.vrrp.events import (
     AddressesLost,
     AddressesRefused,
+    AdvertReceived,
     Event,
     FaultCleared,
     FaultRaised,
@@ -119,6 +120,7 @@ class Instance:
 
     def __init__(self, settings: InstanceSettings, now: float) -> None:
         self.settings = settings
+        self.name = settings.router.name
         self.router = VirtualRouter(settings.router, now)
         self.checks = {check.name: CheckStatus(check) for check in settings.checks}
         self.causes: dict[str, Cause] = {}
@@ -153,12 +155,10 @@ class Instance:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event that concerns this instance."""
         match event:
-            case Startup():
-                self.wanted = True
-                return self._settle(now)
-            case Shutdown():
-                self.wanted, self.retry_at = False, inf
+            case AdvertReceived():
                 return self.router.handle(event, now)
+            case Startup() | Shutdown():
+                return self._want(event, now)
             case Resumed():
                 return self._resume(event, now)
             case LinkChanged():
@@ -193,6 +193,13 @@ class Instance:
         actions = self.router.reconfigure(settings.router, now)
         self._weigh()
         return actions + self._settle(now)
+
+    def _want(self, event: Startup | Shutdown, now: float) -> list[Action]:
+        self.wanted = isinstance(event, Startup)
+        if self.wanted:
+            return self._settle(now)
+        self.retry_at = inf
+        return self.router.handle(event, now)
 
     def _resume(self, event: Resumed, now: float) -> list[Action]:
         """Know what the dead daemon knew; a critical check that failed leaves nothing to resume."""
@@ -321,19 +328,12 @@ class Node:
     def __init__(self, instances: Iterable[InstanceSettings], now: float) -> None:
         self.instances = {each.router.name: Instance(each, now) for each in instances}
         self.seq = 0
-        self._deadlines: dict[str, float] = {}
-        self._due: list[tuple[float, str]] = []
-        """A heap. Entries that ``_deadlines`` contradicts are stale, and dropped when they come to the top."""
+        self._deadlines = Deadlines()
 
     @property
     def deadline(self) -> float:
         """When ``handle(Tick(), now)`` wants to be called next; ``inf``: never."""
-        self._drop_stale()
-        return self._due[0][0] if self._due else inf
-
-    def _drop_stale(self) -> None:
-        while self._due and self._deadlines.get(self._due[0][1]) != self._due[0][0]:
-            heappop(self._due)
+        return self._deadlines.next()
 
     @property
     def done(self) -> bool:
@@ -348,7 +348,7 @@ class Node:
                 self._schedule(self.instances.values())
                 return [self._numbered(action) for action in actions]
             case Tick():
-                concerned = self._take_due(now)
+                concerned = [self.instances[name] for name in self._deadlines.take(now)]
             case Suspended():
                 concerned = list(self.instances.values())
             case LinkChanged():
@@ -357,32 +357,19 @@ class Node:
                 ]
             case _:
                 concerned = [self.instances[event.router]] if event.router in self.instances else []
-        actions = [self._numbered(action) for each in concerned for action in each.handle(event, now)]
+        actions = [action for each in concerned for action in each.handle(event, now)]
         self._schedule(concerned)
-        return actions
-
-    def _take_due(self, now: float) -> list[Instance]:
-        """Whose time has come, the most urgent first."""
-        taken = []
-        while self._due and self._due[0][0] <= now:
-            _, name = heappop(self._due)
-            del self._deadlines[name]
-            taken.append(self.instances[name])
-            self._drop_stale()
-        return taken
+        return [self._numbered(action) for action in actions] if actions else actions
 
     def _schedule(self, instances: Iterable[Instance]) -> None:
         """Note when these want to be called next."""
         for each in instances:
-            name, deadline = each.settings.router.name, each.deadline
-            if self._deadlines.get(name) != deadline:
-                self._deadlines[name] = deadline
-                heappush(self._due, (deadline, name))
+            self._deadlines.set(each.name, each.deadline)
 
     def _replace(self, instances: tuple[InstanceSettings, ...], now: float) -> list[Action]:
         """Keyed by name: what stays goes on in its state, what is new waits for its ``Startup``."""
         before, self.instances = self.instances, {}
-        self._deadlines, self._due = {}, []
+        self._deadlines = Deadlines()
         actions: list[Action] = []
         for each in instances:
             old = before.get(each.router.name)
