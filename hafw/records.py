@@ -57,6 +57,7 @@ def instance_record(instance: Instance, now: float) -> Record:
         "maintenance": router.listener.maintenance,
         "primary_address": str(router.primary or ""),
         "master": _master_record(instance, now),
+        "split_brain": _split_brain_records(instance, now),
         "addresses": _address_records(instance),
         "advertisement_interval": settings.advertisement_interval,
         "master_adver_interval": router.listener.master_adver_interval,
@@ -91,6 +92,30 @@ def _master_record(instance: Instance, now: float) -> Record | None:
         return None
     heard = round(now - peer.heard_at, 3)
     return {"self": False, "address": str(peer.source), "priority": peer.priority, "heard_seconds": heard}
+
+
+def _split_brain_records(instance: Instance, now: float) -> list[Record]:
+    """Every other MASTER beside this one; empty: none is known of."""
+    speaker = instance.router.speaker
+    found: list[Record] = []
+    if speaker.rival is not None:
+        since = round(now - speaker.rival_since, 3)
+        peer, priority = str(speaker.rival.source), speaker.rival.priority
+        found.append({"evidence": "advert", "peer": peer, "priority": priority, "since_seconds": since})
+    claim = speaker.contest.claim
+    if claim is not None:
+        found.append(
+            {
+                "evidence": "claim",
+                "mac": claim.mac,
+                "address": str(claim.address),
+                "addresses": claim.addresses,
+                "since_seconds": round(now - claim.since, 3),
+                "heard_seconds": round(now - claim.heard_at, 3),
+                "over": claim.over,
+            }
+        )
+    return found
 
 
 def _address_records(instance: Instance) -> list[Record]:

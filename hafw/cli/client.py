@@ -48,7 +48,8 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
     except PermissionError:
         _unreachable(path, "permission denied: run as root, or join the group of [control] group")
     except TimeoutError:
-        _unreachable(path, f"no answer within {ANSWER_TIMEOUT:g}s: the daemon hangs; its state is unknown")
+        waited = f"{ANSWER_TIMEOUT if timeout is None else timeout:g}s"
+        _unreachable(path, f"no answer within {waited}: the daemon hangs; its state is unknown")
     except OSError as error:
         _unreachable(path, f"{error.strerror or error}: the daemon is gone; its state is unknown")
 

@@ -5,33 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hafw.cli.client import UNREACHABLE, ask, stream
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from hafw.cli.client import FAILED, UNREACHABLE, ask, stream
+from hafw.cli.words import on_leave, span, table
 
 Record = dict[str, Any]
-FAILED = 1
-
-
-def span(seconds: float) -> str:
-    """A length of time as an operator says it: ``14s``, ``2h 14m``, ``3d 4h``."""
-    whole = int(seconds)
-    units = [("d", whole // 86400), ("h", whole // 3600 % 24), ("m", whole // 60 % 60), ("s", whole % 60)]
-    while len(units) > 1 and units[0][1] == 0:
-        units.pop(0)
-    return " ".join(f"{value}{unit}" for unit, value in units[:2] if value or unit == units[0][0])
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by their widest cell."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
 
 
 @click.command()
@@ -56,11 +37,12 @@ def status(socket: str, name: str | None, as_json: bool, watch: bool) -> None:  
 
 
 def render(answer: Record) -> str:
-    """The status table, and below it what an operator should know."""
+    """The status table, above it what holds for all of it, and below it what an operator should know."""
     dry = "   DRY RUN: sends and binds nothing" if answer["dry_run"] else ""
     head = (
         f"{answer['node']}   hafw {answer['version']}   up {span(answer['uptime_seconds'])}   {answer['config']}{dry}"
     )
+    leave = on_leave(answer["maintenance"]) if answer["maintenance"] else ""
     rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "ADDRESSES", "SINCE", "WHY", "CHECKS"]]
     rows += [_row(each) for each in answer["instances"]]
     remarks = [remark for each in answer["instances"] for remark in _remarks(each)]
@@ -69,7 +51,15 @@ def render(answer: Record) -> str:
         for plugin in answer["plugins"]
         if plugin["state"] in {"backing-off", "parked"}
     ]
-    return "\n\n".join(part for part in (head, table(rows), "\n".join(remarks)) if part)
+    return "\n\n".join(part for part in (head, leave, table(rows), "\n".join(remarks)) if part)
+
+
+def _state(each: Record) -> str:
+    """The state, with what an operator would otherwise not expect of it."""
+    split = any(not rival.get("over") for rival in each["split_brain"])
+    asides = {"SPLIT BRAIN": split, "handing over": each["handing_over"], "degraded": each["degraded"]}
+    shown = ", ".join(aside for aside, so in asides.items() if so)
+    return f"{each['state']} ({shown})" if shown else str(each["state"])
 
 
 def _row(each: Record) -> list[str]:
@@ -79,7 +69,7 @@ def _row(each: Record) -> list[str]:
     return [
         each["name"],
         str(each["vrid"]),
-        each["state"],
+        _state(each),
         str(configured) if effective == configured else f"{effective}/{configured}",
         _master(each),
         addresses,
@@ -106,9 +96,8 @@ def _check(check: Record) -> str:
 
 def _remarks(each: Record) -> list[str]:
     name = each["name"]
-    remarks = [f"{name}: {each['state']}: {cause['reason']}: {cause['detail']}" for cause in each["causes"]]
-    if not remarks and each["detail"]:
-        remarks.append(f"{name}: {each['state']}: {each['detail']}")
+    remarks = [f"{name}: {_rival(rival)}" for rival in each["split_brain"]]
+    remarks += _reasons(each)
     remarks += [
         f"{name}: check {check['name']} ({check['weight']:+d}): {check['detail']}"
         for check in each["checks"]
@@ -125,6 +114,28 @@ def _remarks(each: Record) -> list[str]:
             f"{refused['reason']}: {refused['detail']}"
         )
     return remarks
+
+
+def _rival(rival: Record) -> str:
+    if rival["evidence"] == "advert":
+        return f"SPLIT BRAIN: {rival['peer']} (priority {rival['priority']}) is MASTER too"
+    more = f" and {rival['addresses'] - 1} more" if rival["addresses"] > 1 else ""
+    if rival["over"]:
+        ago = span(rival["heard_seconds"])
+        return f"{rival['mac']} claimed {rival['address']}{more} {ago} ago: see that no other router holds it"
+    what = f"{rival['mac']} also claims {rival['address']}{more} (heard {span(rival['heard_seconds'])} ago)"
+    return f"SPLIT BRAIN: {what}: another VRID, version or password there?"
+
+
+def _reasons(each: Record) -> list[str]:
+    """Why it is in this state."""
+    name, state = each["name"], _state(each)
+    if each["handing_over"]:
+        return [f"{name}: has said goodbye: waits for a router that takes over"]
+    if each["degraded"]:
+        state = "degraded, for nobody else takes over"
+    reasons = [f"{name}: {state}: {cause['reason']}: {cause['detail']}" for cause in each["causes"]]
+    return reasons or ([f"{name}: {state}: {each['detail']}"] if each["detail"] else [])
 
 
 @click.command()

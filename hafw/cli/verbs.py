@@ -15,6 +15,8 @@ VERBS = {
     "check": ("hafw.cli.check", "check a configuration: syntax, plugins, system"),
     "plan": ("hafw.cli.plan", "show what would be done on becoming MASTER and on leaving"),
     "reload": ("hafw.cli.control", "read the configuration again: all of it, or nothing"),
+    "handover": ("hafw.cli.handover", "let another router take over, without a gap"),
+    "maintenance": ("hafw.cli.handover", "stay BACKUP whatever happens, until told otherwise"),
     "cleanup": ("hafw.cli.control", "release what a dead daemon left behind"),
     "status": ("hafw.cli.status", "who is MASTER, since when, why"),
     "events": ("hafw.cli.status", "follow the live events"),
@@ -25,8 +27,6 @@ VERBS = {
     "completion": ("hafw.cli.completion", "print the shell completion script"),
 }
 NOT_BUILT = (
-    "handover",
-    "maintenance",
     "listen",
     "doctor",
     "explain",
@@ -35,6 +35,15 @@ NOT_BUILT = (
     "import",
     "reexec",
 )
+ELSEWHERE = {
+    **dict.fromkeys(("start", "restart"), "`systemctl {} hafw`, or `hafw run CONFIG` in the foreground"),
+    **dict.fromkeys(("stop", "kill", "shutdown"), "`systemctl stop hafw`, or SIGTERM to `hafw run`"),
+    **dict.fromkeys(("log", "logs", "journal"), "`journalctl -u hafw`; what happened lately: `hafw events -n 20`"),
+    **dict.fromkeys(("failover", "switchover", "release"), "`hafw handover`"),
+    "version": "`hafw --version`",
+    "help": "`hafw --help`",
+}
+"""Verbs that people try, and what they are called here."""
 
 
 class Verbs(click.Group):
@@ -58,6 +67,8 @@ class Verbs(click.Group):
             click.echo(f"hafw {name}: not built yet in hafw {hafw.__version__}", err=True)
             sys.exit(2)
         if name not in VERBS:
+            if name in ELSEWHERE:
+                ctx.fail(f"no such command: {name}: use {ELSEWHERE[name].format(name)}")
             near = difflib.get_close_matches(name, VERBS, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             ctx.fail(f"no such command: {name}{hint}")
