@@ -88,6 +88,9 @@ class Wire:
 
     def serve(self, routers: Mapping[str, VirtualRouter]) -> None:
         """Send and receive for these, no others: at the start, and when the configuration was replaced."""
+        staying = {each.settings.name for each in self._by_vrid.values() if routers.get(each.settings.name) is each}
+        self.refused = {name: each for name, each in self.refused.items() if name in staying}
+        self.mismatches = {name: each for name, each in self.mismatches.items() if name in staying}
         self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
         wanted = {key for key, _ in self._by_vrid}
         for key in self._sockets.keys() - wanted:
@@ -166,6 +169,8 @@ class Wire:
             self.refused[name] = {"source": str(datagram.source), "reason": bad.reason, "detail": bad.detail, "at": now}
             self._observer.bad_packet(name, bad.reason, str(datagram.source), bad.detail, now)
             return
+        if name in self.refused and self.refused[name]["source"] == str(datagram.source):
+            del self.refused[name]  # it has been mended
         self._observer.count(name, "advertisement-rcvd")
         if advert.priority == 0:
             self._observer.count(name, "priority-zero-pkts-rcvd")

@@ -104,3 +104,24 @@ async def test_c_pkt_08_c_pkt_09_the_form_last_heard_is_the_form_that_is_sent(au
     assert receiver.wire._forms["VI_1"] is Checksum.RFC9568
     receiver.hear(form=Checksum.PSEUDO_HEADER)
     assert receiver.wire._forms["VI_1"] is Checksum.PSEUDO_HEADER
+
+
+SPOILT = replace(SETTINGS, version=2)
+
+
+async def test_what_was_refused_is_forgotten_when_its_sender_is_mended(autojump_clock, receiver):
+    receiver.hear(settings=SPOILT)
+    assert receiver.wire.refused["VI_1"]["source"] == str(PEER)
+    receiver.hear(source=ip_address("192.0.2.3"))
+    assert "VI_1" in receiver.wire.refused
+    receiver.hear()
+    assert receiver.wire.refused == {}
+
+
+async def test_what_was_refused_is_forgotten_when_the_router_starts_anew_and_only_then(autojump_clock, receiver):
+    receiver.hear(settings=SPOILT)
+    (router,) = receiver.wire._by_vrid.values()
+    receiver.wire.serve({"VI_1": router})
+    assert "VI_1" in receiver.wire.refused
+    receiver.wire.serve({"VI_1": VirtualRouter(SETTINGS, 0.0)})
+    assert receiver.wire.refused == {}
