@@ -1,5 +1,8 @@
 """The daemon's last will: what is to be done if it dies. Written by the daemon, executed by the guard.
 
+Two answers lie in it. A router that was MASTER may be *resumed* by the next daemon, which says what this one would have
+said and finds the addresses where they are; whatever cannot be resumed in time is *handed over* by the guard.
+
 The record lies in the run directory (mode 0600), so that ``hafw cleanup`` and the next start can execute it when
 nobody of us is left alive. Standard library only: the guard imports it.
 """
@@ -10,11 +13,12 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+import zlib
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 BEAT = 0.5
 """Seconds between two touches of the record by a daemon that lives."""
 
@@ -39,8 +43,28 @@ class Bequest:
     goodbyes: dict[str, str]
     """By destination: the priority-0 message, in hex; empty when the router was not MASTER."""
     hold: float
-    """Seconds from the death for which the addresses answer unless they are claimed: three intervals."""
+    """Seconds from the last advert for which the addresses answer unless they are claimed: three intervals."""
     addresses: tuple[BoundAddress, ...]
+    group: str = ""
+    """The multicast group of its socket; empty: unicast."""
+    slot: int = -1
+    """Where the beat tells of it; negative: nowhere."""
+    interval: float = 0.0
+    adverts: dict[str, str] = field(default_factory=dict)
+    """By destination: what it says once an interval, in hex; empty when it is not to be resumed."""
+    since: float = 0.0
+    """When it became MASTER, on the monotonic clock."""
+    verdicts: dict[str, bool] = field(default_factory=dict)
+    """By check, what was last known of it."""
+
+    def is_rival(self, message: bytes, source: str) -> bool:
+        """Tell whether this VRRP message is of another MASTER of this router.
+
+        Taken at its word (neither checksum nor password is looked at): whoever is in doubt is BACKUP.
+        """
+        said = next(iter((self.adverts or self.goodbyes).values()), "")
+        head = bytes.fromhex(said[:4])  # version and type, VRID; the priority follows
+        return bool(head) and message[:2] == head and message[2:3] > b"\0" and source != self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,13 @@ class Will:
 
     pid: int
     bequests: tuple[Bequest, ...] = ()
+    config: str = ""
+    """The file that the daemon ran."""
+    node: str = ""
+    identity: str = ""
+    """``identify`` of that file as the daemon read it: a changed one is not resumed blindly."""
+    plans: str = ""
+    """``identify`` of the plans that belong to it."""
 
     def dumps(self) -> str:
         """As it lies in the run directory."""
@@ -66,15 +97,17 @@ def loads_untrusted(text: str) -> Will:
         if record["version"] != VERSION:
             raise BadWill(f"version {record['version']} of another hafw: must be {VERSION}")
         bequests = tuple(_bequest(each) for each in record["bequests"])
-        return Will(int(record["pid"]), bequests)
+        words = (str(record[key]) for key in ("config", "node", "identity", "plans"))
+        return Will(int(record["pid"]), bequests, *words)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadWill(f"damaged: {type(error).__name__}: {error}") from None
 
 
 def _bequest(record: dict[str, Any]) -> Bequest:
-    goodbyes = {str(target): str(message) for target, message in record["goodbyes"].items()}
-    for message in goodbyes.values():
-        bytes.fromhex(message)
+    goodbyes, adverts = (
+        {str(target): bytes.fromhex(message).hex() for target, message in record[key].items()}
+        for key in ("goodbyes", "adverts")
+    )
     return Bequest(
         name=str(record["name"]),
         interface=str(record["interface"]),
@@ -86,6 +119,12 @@ def _bequest(record: dict[str, Any]) -> Bequest:
             BoundAddress(str(each["address"]), int(each["prefixlen"]), str(each["interface"]))
             for each in record["addresses"]
         ),
+        group=str(record["group"]),
+        slot=int(record["slot"]),
+        interval=float(record["interval"]),
+        adverts=adverts,
+        since=float(record["since"]),
+        verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
     )
 
 
@@ -99,17 +138,50 @@ def will_path() -> Path:
     return run_directory() / "will.json"
 
 
+def plans_path() -> Path:
+    """Beside the will: the takeover plans, which change seldom and may be long."""
+    return run_directory() / "plans.json"
+
+
+def history_path() -> Path:
+    """Beside the will: the transitions that the next daemon can still tell of."""
+    return run_directory() / "history.json"
+
+
+def identify(content: bytes) -> str:
+    """Tell contents apart; against change and damage, not against malice."""
+    return f"{len(content)}-{zlib.crc32(content):08x}"
+
+
+def identify_file(path: Path | str) -> str:
+    """``identify`` its content; empty when it cannot be read."""
+    try:
+        return identify(Path(path).read_bytes())
+    except OSError:
+        return ""
+
+
 def write(will: Will) -> None:
     """Replace the record in one step; an empty will removes it."""
-    path = will_path()
-    if not will.bequests:
+    if will.bequests:
+        replace_file(will_path(), will.dumps().encode())
+    else:
+        will_path().unlink(missing_ok=True)
+
+
+def clear() -> None:
+    """Leave nothing behind."""
+    for path in (will_path(), plans_path(), history_path()):
         path.unlink(missing_ok=True)
-        return
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """In one step, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(will.dumps())
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     fresh.replace(path)
 
 

@@ -65,6 +65,11 @@ class VrrpSocket:
             raise
         return cls(opened, ifindex, family, group)
 
+    @classmethod
+    def adopt(cls, descriptor: int, ifindex: int, family: int, group: IPAddress | None) -> Self:
+        """One that another process opened; its queue, its filter and its membership go on."""
+        return cls(socket.socket(fileno=descriptor), ifindex, family, group)
+
     def fileno(self) -> int:
         """To wait on, and to duplicate."""
         return self._socket.fileno()

@@ -1,0 +1,66 @@
+"""What to do about a daemon that is dead, or seems stuck. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hafw.lifeline import Sign
+    from hafw.will import Bequest
+
+FENCE_SHARE = 0.75
+"""Of the time that the peers wait: a daemon that is silent for so long while MASTER is stuck."""
+FENCE_INTERVAL_MIN = 0.1
+"""Seconds; of routers with shorter intervals see ``FENCE_AFTER``."""
+FENCE_AFTER = 1.0
+"""Seconds of silence that a router with a short interval has at least."""
+START_MARGIN = 1.5
+"""A start may take so many times as long as the last one."""
+
+
+def fence_at(signs: Iterable[Sign]) -> float:
+    """When a daemon that gives no further sign counts as stuck; ``inf``: it is MASTER of nothing.
+
+    The peers wait for three intervals after the last advert, and then for their skew, of which we count nothing. At
+    three quarters of that, 2.25 intervals, the next advert is 1.25 intervals late, which a machine that is merely busy
+    does not do to a process for a second or a quarter of one; and 0.75 intervals are left to resume in.
+
+    At short intervals both reasons fail. Whoever waits for a processor may well be 15 ms late, and what is left of 30
+    ms suffices for no resumption, so killing would turn a late advert into a failover. The peers help themselves
+    there, and a daemon that comes to yields to them without a word. Only one that does not come to must be ended, since
+    two machines answer for the addresses meanwhile: after a second.
+    """
+    return min((_stuck_at(sign) for sign in signs), default=inf)
+
+
+def _stuck_at(sign: Sign) -> float:
+    interval = sign.promised_at - sign.spoke_at
+    if interval < FENCE_INTERVAL_MIN:
+        return sign.spoke_at + max(FENCE_AFTER, sign.patience)
+    return sign.spoke_at + max(FENCE_SHARE * sign.patience, 1.5 * interval)
+
+
+def amended(bequest: Bequest, sign: Sign | None) -> Bequest:
+    """The record is a little older than the beat: a router that fell silent meanwhile is MASTER no more."""
+    if sign is not None or bequest.slot < 0:
+        return bequest
+    return replace(bequest, goodbyes={}, adverts={})
+
+
+def is_resumable(bequest: Bequest, sign: Sign | None, now: float, start: float) -> bool:
+    """Whether the next daemon, which needs ``start`` seconds until its first advert, comes before the peers' timers."""
+    return sign is not None and bool(bequest.adverts) and now + START_MARGIN * start < sign.spoke_at + sign.patience
+
+
+def hold_until(bequest: Bequest, sign: Sign | None, now: float, *, rival: bool) -> float:
+    """Until when the addresses answer at most, unless they are claimed.
+
+    Whoever was to claim them has done so three intervals after the last advert, or, if the goodbye leaves only now, a
+    skew time (less than an interval) and an installation later. A rival has claimed them already.
+    """
+    until = (sign.spoke_at if sign else now) + bequest.hold
+    return until if rival or not sign else max(until, now + bequest.interval)

@@ -1,0 +1,316 @@
+"""The life of one ``hafw run``: daemons come and go, the guard stays.
+
+A daemon that dies for the first time in a while is replaced at once, and resumes what it was MASTER of; whatever
+cannot be resumed in time is handed over at once. One that dies again soon is not trusted with it: everything is handed
+over, to the end, before the next one is started, and that after a pause.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from hafw import will as last_will
+from hafw.guard.execution import Estate, read_will, say_goodbyes
+from hafw.guard.judgement import amended, fence_at, hold_until, is_resumable
+from hafw.guard.lock import STOPPING
+from hafw.guard.sockets import SharedSockets
+from hafw.guard.words import describe_status, say
+from hafw.lifeline import VARIABLE, Beat, Inheritance, Line, SharedSocket
+from hafw.wire.systemd import notify
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from hafw.guard.lock import Lock
+    from hafw.will import Bequest
+
+STEADY = 60.0
+"""Seconds of life after which a daemon's death is news, not a relapse."""
+BACKOFF_MAX = 30.0
+FAILED = 1
+NOTIFY_MAX = 4096
+START = 0.15
+"""Seconds from a daemon's death to the next one's first advert, until it was measured."""
+OVERSLEPT = 0.05
+"""Seconds by which the guard itself may wake late; beyond, the machine was paused, and the daemon with it."""
+RESPITE = 0.5
+"""Seconds that a daemon has, beyond the peers' patience, to make its first sign in a resumption."""
+REAP = 0.1
+"""Seconds that a killed daemon has to vanish; one that is stuck in the kernel will do nothing more when it wakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a daemon ended."""
+
+    status: int
+    at: float
+    fenced: bool
+    replaced: bool
+    """It asked for a successor: ``hafw reexec``."""
+
+    @property
+    def cause(self) -> str:
+        """In words."""
+        if self.fenced:
+            return "stuck, killed by the guard"
+        return "reexec" if self.replaced else describe_status(self.status)
+
+
+class Guard:
+    """Starts the daemon again and again until it is told to stop, or the daemon cannot start at all."""
+
+    def __init__(self, words: list[str], lock: Lock | None) -> None:
+        self._words = words
+        self._lock = lock
+        self._stopping = False
+        self._ready = False
+        self._beat = Beat.create()
+        self._line: Line
+        self._sockets = SharedSockets()
+        self._estate = Estate()
+        self._start = START
+        self._death: Death | None = None
+        """The last one."""
+        self._resuming: tuple[Bequest, ...] = ()
+        self._withheld: tuple[str, ...] = ()
+        self._replacing = False
+        self._respite_until = 0.0
+        """Nobody is stuck before that."""
+        self._wakeup, waker = socket.socketpair()
+        self._wakeup.setblocking(False)
+        waker.setblocking(False)
+        self._waker = waker
+        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._notified.bind(f"\0hafw-guard-{os.getpid()}")
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        backoff, last_crash = 0.0, -STEADY
+        while True:
+            began = time.monotonic()
+            death = self._live_and_die(self._spawn())
+            if self._is_over(death):
+                self._inherit(death, trusted=False)
+                if self._lock:
+                    last_will.clear()
+                return max(death.status, 0) if self._ready or death.status >= 0 else FAILED
+            backoff = min(max(2 * backoff, 0.1), BACKOFF_MAX) if death.at < last_crash + STEADY else 0.0
+            if death.replaced:
+                backoff = 0.0
+            else:
+                last_crash = death.at
+                lived = f"{death.at - began:.3f}s"
+                say("daemon_died", status=death.cause, lived=lived, restart_in=f"{backoff:g}s")
+            self._inherit(death, trusted=not backoff)
+            self._pause(backoff)
+            if self._stopping and not self._resuming:
+                return 0
+
+    def _is_over(self, death: Death) -> bool:
+        """Whether there is to be no other daemon; one that never became ready has said why, and would say it again."""
+        return not death.replaced and (self._stopping or death.status == 0 or not self._ready)
+
+    # -- a daemon's life ----------------------------------------------------------------------------------------
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._line, theirs = Line.pair()
+        self._replacing = False
+        death = self._death
+        inheritance = Inheritance(
+            line=theirs.fileno(),
+            beat=self._beat.descriptor,
+            sockets=self._sockets.all,
+            resume=names(self._resuming),
+            withheld=self._withheld,
+            cause=death.cause if death else "",
+            died_at=death.at if death else 0.0,
+            fenced=death.fenced if death else False,
+        )
+        environment = {
+            **os.environ,
+            "HAFW_GUARDED": str(os.getpid()),
+            "NOTIFY_SOCKET": f"@hafw-guard-{os.getpid()}",
+            VARIABLE: inheritance.dumps(),
+        }
+        keep = [inheritance.line, inheritance.beat, *(shared.descriptor for shared in inheritance.sockets)]
+        keep += [self._lock.descriptor] if self._lock else []
+        with theirs:
+            # -P: whatever lies in the current directory is not ours.
+            return subprocess.Popen([sys.executable, "-P", "-m", "hafw", *self._words], env=environment, pass_fds=keep)
+
+    def _live_and_die(self, daemon: subprocess.Popen[bytes]) -> Death:
+        """Pass signals down and notifications up until the daemon is dead, if need be by our hand."""
+        fenced = False
+        while (status := daemon.poll()) is None and not fenced:
+            slept_until = self._sleep()
+            self._attend()
+            for number in self._signals():
+                with contextlib.suppress(ProcessLookupError):
+                    daemon.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
+            fenced = daemon.poll() is None and self._is_stuck(slept_until)
+        if status is None:
+            status = kill(daemon)
+        self._attend()
+        self._signals()
+        self._line.close()
+        replaced = self._replacing and not self._stopping
+        self._death = Death(status, time.monotonic(), fenced=fenced, replaced=replaced)
+        return self._death
+
+    def _sleep(self) -> float:
+        """Until something happens, or is overdue; tell until when at most."""
+        until = min(self._fence_at(), self._estate.deadline)
+        poll = select.poll()
+        sources = [self._wakeup.fileno(), self._notified.fileno(), *(each.fileno() for each in self._estate.claims)]
+        for source in sources if self._line.ended else [*sources, self._line.fileno()]:
+            poll.register(source, select.POLLIN)
+        left = max(until - time.monotonic(), 0)
+        poll.poll(None if left == inf else left * 1000)
+        return until
+
+    def _attend(self) -> None:
+        """To everything but signals."""
+        self._relay()
+        while message := self._line.hear():
+            self._heed(*message)
+        if self._withheld:
+            self._estate.step()
+            if self._estate.settled:
+                self._line.say({"done": self._withheld})
+                self._close_estate()
+
+    def _heed(self, message: dict[str, Any], descriptor: int | None) -> None:
+        """One message of the daemon's."""
+        match message:
+            case {"opened": fields} if descriptor is not None:
+                self._sockets.add(SharedSocket(**fields, descriptor=descriptor))
+            case {"closed": fields}:
+                self._sockets.drop(SharedSocket(**fields))
+            case {"resumed": _} if self._death:
+                self._start = time.monotonic() - self._death.at
+            case {"yielded": names, "rivals": rivals}:
+                going = [each for each in self._resuming if each.name in names]
+                self._hand_over(going, set(rivals))
+            case {"replace": True}:
+                self._replacing = True
+
+    # -- stuck --------------------------------------------------------------------------------------------------
+
+    def _fence_at(self) -> float:
+        return max(fence_at(self._beat.signs()), self._respite_until)
+
+    def _is_stuck(self, slept_until: float) -> bool:
+        """Whether the daemon owes its peers an advert for so long that it has to be ended.
+
+        If we woke late ourselves, the machine was paused or is starved, and the daemon gets fresh time.
+        """
+        now = time.monotonic()
+        if now < self._fence_at():
+            return False
+        if now <= slept_until + OVERSLEPT:
+            return True
+        self._respite_until = now + RESPITE
+        return False
+
+    # -- a daemon's death ---------------------------------------------------------------------------------------
+
+    def _inherit(self, death: Death, *, trusted: bool) -> None:
+        """Decide of each router whether it is to be resumed; hand over the others, at once.
+
+        With nothing to resume, the handover is over when this returns.
+        """
+        self._resuming = ()
+        if not self._lock:
+            return
+        will = read_will()
+        bequests = [amended(each, self._beat.sign(each.slot)) for each in will.bequests]
+        rivals = self._sockets.rivals(bequests)
+        signs = {each.name: self._beat.sign(each.slot) for each in bequests}
+        self._resuming = tuple(
+            each
+            for each in bequests
+            if trusted and each.name not in rivals and is_resumable(each, signs[each.name], death.at, self._start)
+        )
+        self._hand_over([each for each in bequests if each not in self._resuming], rivals)
+        if self._resuming:
+            last_will.write(replace(will, bequests=self._resuming))
+            self._respite_until = max(sign.spoke_at + sign.patience for sign in signs.values() if sign) + RESPITE
+            return
+        self._estate.settle()
+        self._close_estate()
+        self._sockets.clear()
+        last_will.will_path().unlink(missing_ok=True)
+
+    def _hand_over(self, bequests: Collection[Bequest], rivals: Collection[str]) -> None:
+        """Begin to carry out the will of these: the goodbye first, unless another MASTER is there already."""
+        if not bequests:
+            return
+        if not self._withheld:
+            say("will_begins", routers=",".join(names(bequests)))
+        say_goodbyes([each for each in bequests if each.name not in rivals], self._sockets)
+        now = time.monotonic()
+        signs = [(each, self._beat.sign(each.slot)) for each in bequests]
+        self._estate.take([(each, hold_until(each, sign, now, rival=each.name in rivals)) for each, sign in signs])
+        self._withheld += names(bequests)
+
+    def _close_estate(self) -> None:
+        if self._withheld:
+            say("will_done", routers=",".join(self._withheld))
+        self._withheld = ()
+        self._estate.close()
+        self._estate = Estate()
+
+    # -- signals and notifications ------------------------------------------------------------------------------
+
+    def _signals(self) -> list[int]:
+        """What has arrived, without SIGCHLD; a wish to stop is remembered, and told to whoever tries the lock."""
+        try:
+            numbers = list(self._wakeup.recv(1024))
+        except BlockingIOError:
+            return []
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self._stopping = True
+            if self._lock:
+                self._lock.note(f"{os.getpid()} {STOPPING}")
+        return [number for number in numbers if number != signal.SIGCHLD]
+
+    def _relay(self) -> None:
+        """To systemd; that the daemon is well only while it keeps its promises."""
+        with contextlib.suppress(BlockingIOError):
+            while message := self._notified.recv(NOTIFY_MAX):
+                self._ready |= b"READY=1" in message
+                if b"WATCHDOG=1" not in message or time.monotonic() < self._fence_at():
+                    notify(f"MAINPID={os.getpid()}\n{message.decode(errors='replace')}")
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            select.select([self._wakeup], [], [], left)
+            self._signals()
+
+
+def names(bequests: Iterable[Bequest]) -> tuple[str, ...]:
+    """Of their routers."""
+    return tuple(each.name for each in bequests)
+
+
+def kill(daemon: subprocess.Popen[bytes]) -> int:
+    """End it, and wait for it a little; returns its status."""
+    daemon.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        daemon.wait(REAP)
+    return -signal.SIGKILL
