@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OWNER_PRIORITY = 255
 DEFAULT_PRIORITY = 100
+_WEIGHTS_MAX = 12
+"""Beyond it the sums that they can make together take too long to try."""
 
 
 def known_priorities(table: Mapping[str, Any]) -> dict[str, int] | None:
@@ -71,11 +73,12 @@ def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
     """Checks whose weight leaves the same router MASTER whatever they say."""
     for name, readings in _by_instance(views).items():
         priorities = {node: each.priority or 0 for node, each in readings.items()}
-        # An owner's weight has a warning of its own; what cannot be read has an error.
+        # An owner's weight has a warning of its own, what cannot be read has an error, and many weights do something.
         known = all(None not in reading.weights.values() for reading in readings.values())
         if len(readings) < 2 or not known or not 0 < min(priorities.values()) <= max(priorities.values()) < 255:
             continue
-        for check in next(iter(readings.values())).weights:
+        checks = next(iter(readings.values())).weights
+        for check in checks if len(checks) <= _WEIGHTS_MAX else ():
             if not any(_decides(check, node, readings) for node in readings):
                 yield _idle(f"instance.{name}.check.{check}.weight", check, priorities, readings)
 

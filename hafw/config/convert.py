@@ -16,6 +16,8 @@ from hafw.config.types import Shape, is_table, keys_of, shape_of, text_of_rule
 from hafw.config.values import Duration, Secret, parse_duration, resolve_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import msgspec
 
 __all__ = ["FAILED", "Duration", "Problem", "Reader", "Secret", "convert", "parse_duration"]
@@ -57,6 +59,10 @@ class Reader:
         """The value that counts for a key, and its path; ``FAILED``: none does, and that was said."""
         return value, path
 
+    def about_unknown(self, word: str, known: Iterable[str]) -> tuple[str, str]:
+        """What to say of an unknown key, and which known one it stands for; empty: none."""
+        return f"unknown key{did_you_mean(word, known)}", nearest(word, known)
+
     def read(self, value: object, type_: Any, path: str) -> Any:  # noqa: ANN401
         """The value as ``type_``, or ``FAILED``."""
         shape = shape_of(type_)
@@ -71,10 +77,12 @@ class Reader:
     def read_keys(self, value: dict[str, Any], table: type, path: str) -> dict[str, Any]:
         """Those fields of a table that could be read, by field name; mistakes in the others are collected."""
         known = {key.key: key for key in keys_of(table)}
-        unknown = [word for word in value if word not in known]
-        for word in unknown:
-            self._refuse(f"{path}.{word}", f"unknown key{did_you_mean(word, known)}")
-        misspelt = {nearest(word, known) for word in unknown}
+        misspelt = set()
+        for word in value:
+            if word not in known:
+                message, meant = self.about_unknown(word, known)
+                self._refuse(f"{path}.{word}", message)
+                misspelt.add(meant)
         found = {}
         for key in known.values():
             if key.key in value:

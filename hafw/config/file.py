@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import stat
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.cluster import idle_weights, incomplete, level_priorities
 from hafw.config.convert import convert
+from hafw.config.foreign import FileReader
 from hafw.config.lines import Lines
 from hafw.config.nodes import NodeReader
 from hafw.config.plugins import Ground, installed_plugins
-from hafw.config.problem import Problem, did_you_mean, enumerate_words, show
+from hafw.config.problem import Problem, enumerate_words, show
+from hafw.config.syntax import UnreadableError, parse
 from hafw.config.tables import NodeTable
 from hafw.config.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hafw.config.model import Config
 
 _SIZE_MAX = 4 * 1024 * 1024
 _TABLES = ("node", "instance", "plugin", "control", "process")
-_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 class ConfigErrors(Exception):  # noqa: N818 - it carries many
@@ -47,63 +44,44 @@ def load(path: str | Path, node: str | None = None, *, machine: bool = True) -> 
     """
     try:
         text = _read(Path(path))
-        document = _parse(text)
+        document = parse(text)
         return _load(document, Lines(text), Path(path), node, machine=machine)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         raise ConfigErrors(str(path), [error.problem]) from None
     except RecursionError:
         raise ConfigErrors(str(path), [Problem("", "is nested too deeply")]) from None
 
 
-class _UnreadableError(Exception):
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.problem = Problem("", message, line)
-
-
 def _read(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _UnreadableError("must be a regular file")
+            raise UnreadableError("must be a regular file")
         with path.open("rb") as file:
             content = file.read(_SIZE_MAX + 1)
         if len(content) > _SIZE_MAX:
-            raise _UnreadableError(f"is larger than {_SIZE_MAX // 1024 // 1024} MiB: no configuration is")
+            raise UnreadableError(f"is larger than {_SIZE_MAX // 1024 // 1024} MiB: no configuration is")
         return content.decode()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise _UnreadableError("must be UTF-8 text", line) from None
+        raise UnreadableError("must be UTF-8 text", line) from None
     except OSError as error:
-        raise _UnreadableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UnreadableError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:
-        raise _UnreadableError(f"cannot be read: {error}") from None
-
-
-def _parse(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = _POSITION.search(str(error))
-        line = int(match[1]) if match and match[1] else text.rstrip("\n").count("\n") + 1
-        message = _POSITION.sub("", str(error))
-        if message.startswith(("Cannot overwrite", "Cannot declare", "Duplicate")):
-            message += ": the same key or table stands in the file twice"
-        raise _UnreadableError(f"not TOML: {message[:1].lower()}{message[1:]}", line) from None
-    except ValueError:
-        raise _UnreadableError("not TOML: a number of more than 4300 digits") from None
+        raise UnreadableError(f"cannot be read: {error}") from None
 
 
 def _load(
     document: dict[str, Any], lines: Lines, path: Path, node: str | None, *, machine: bool
 ) -> tuple[Config, list[Problem]]:
-    problems = list(_stray(document))
+    problems: list[Problem] = []
+    misnamed = _stray(document, problems)
     own_name = _node_name(document, problems)
     name = node or own_name
-    ground = Ground(path.absolute(), (), installed_plugins())
+    ground = Ground(path.absolute(), (), installed_plugins(), misnamed)
     # Which nodes there are shows only after a first look, which asks nothing of the machine.
     scout = View(document, NodeReader(name, is_current=False, machine=False), ground)
     nodes = sorted({each for names in scout.node_tables.values() for each in names})
-    if nodes and name not in nodes:
+    if nodes and name not in nodes and "node" not in misnamed:
         way_out = f"--node {nodes[0]}, or [node] name"
         message = f"= {show(name)}: is no node of this file, which names {enumerate_words(nodes)}: {way_out}"
         problems.append(Problem("node.name", message))
@@ -118,10 +96,11 @@ def _load(
     return current.config, placed
 
 
-def _stray(document: dict[str, Any]) -> Iterator[Problem]:
-    for key in document:
-        if key not in _TABLES:
-            yield Problem(key, f"unknown key{did_you_mean(key, _TABLES)}")
+def _stray(document: dict[str, Any], problems: list[Problem]) -> frozenset[str]:
+    """Refuse unknown tables; which known ones they stand for."""
+    strays = {key: FileReader().about_unknown(key, _TABLES) for key in document if key not in _TABLES}
+    problems += [Problem(key, message) for key, (message, _) in strays.items()]
+    return frozenset(meant for _, meant in strays.values())
 
 
 def _node_name(document: dict[str, Any], problems: list[Problem]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hafw.config.convert import FAILED, Reader
+from hafw.config.convert import FAILED
+from hafw.config.foreign import FileReader
 from hafw.config.problem import enumerate_words
 from hafw.config.types import is_table, keys_of, shape_of
 
 
-class NodeReader(Reader):
+class NodeReader(FileReader):
     """Reads what one node sees, and remembers which tables are keyed by node."""
 
     def __init__(self, node: str, *, is_current: bool, machine: bool) -> None:

@@ -48,6 +48,8 @@ class Ground:
     """Every node that the file names."""
     installed: Mapping[str, tuple[str, ...]]
     """As ``installed_plugins``."""
+    misnamed: frozenset[str] = frozenset()
+    """The top tables that stand in the file under a wrong name: what they lack is no mistake of its own."""
 
 
 class PluginReading:
@@ -59,6 +61,7 @@ class PluginReading:
         self._folder = ground.path.parent
         self._nodes = {*ground.nodes, reader.node}
         self._installed = ground.installed
+        self._misnamed = "plugin" in ground.misnamed
         self._named: set[str] = set()
         self._disabled: set[str] = set()
         for name, table in tables.items():
@@ -72,6 +75,8 @@ class PluginReading:
             if name in self._disabled:
                 self._blame(path, f"needs plugin {name}, which has enabled = false")
             elif name not in self._named and name not in self._installed:
+                if self._misnamed:
+                    continue
                 self._blame(path, f"plugin {show(name)} is neither configured nor installed{self._way_out(name)}")
             elif name not in self._named and self._is_unambiguous(name, path):
                 self.configs.setdefault(name, PluginConfig(name=name))

@@ -117,16 +117,16 @@ def _address(address: Address) -> dict[str, str]:
 
 
 def _plugin(plugin: PluginConfig) -> Iterator[str]:
-    own = {key: _hidden(key, value) for key, value in plugin.options.items()}
+    own = {key: hidden(key, value) for key, value in plugin.options.items()}
     yield from _table(f"plugin.{_key(plugin.name)}", {"file": plugin.file, "user": plugin.user, **own})
 
 
-def _hidden(key: str, value: Any) -> Any:  # noqa: ANN401
+def hidden(key: str, value: Any) -> Any:  # noqa: ANN401
     """A plugin's types are not known here, so a key that sounds secret is one; where it is kept may be shown."""
     if isinstance(value, dict):
-        return {inner: _hidden(f"{key}_{inner}", each) for inner, each in value.items()}
+        return {inner: hidden(f"{key}_{inner}", each) for inner, each in value.items()}
     if isinstance(value, list):
-        return [_hidden(key, each) for each in value]
+        return [hidden(key, each) for each in value]
     if isinstance(value, str) and _REFERENCE.match(value):
         return value
     if _SECRET_KEY.search(key):

@@ -29,6 +29,7 @@ class View:
         self.node = reader.node
         self._reader = reader
         self._path = ground.path
+        self._misnamed = ground.misnamed
         self._control = self._read_control(document.get("control", {}))
         self._process = self._read_process(document.get("process", {}))
         self._instances = self._read_instances(document.get("instance", {}))
@@ -94,9 +95,11 @@ class View:
         return ProcessConfig(realtime=realtime, cpus=process.cpus, lock_memory=process.lock_memory)
 
     def _read_instances(self, tables: Any) -> list[InstanceReading]:  # noqa: ANN401
-        if not isinstance(tables, dict) or not tables:
-            self._blame("instance", "is missing: at least one [instance.NAME] is required")
+        if not isinstance(tables, dict):
+            self._blame("instance", "must be tables: [instance.NAME]")
             return []
+        if not tables and "instance" not in self._misnamed:
+            self._blame("instance", "is missing: at least one [instance.NAME] is required")
         found = []
         for name, table in tables.items():
             if isinstance(table, dict):

@@ -564,6 +564,66 @@ WARNINGS = {
     ),
 }
 
+KEEPALIVED = {
+    word: (
+        config(f"{word} = {value}", **changed),
+        f"{5 - len(changed)}: instance.VI_1.{word}: is keepalived's word: {way_out}",
+    )
+    for word, value, changed, way_out in (
+        ("state", '"MASTER"', {}, "hafw elects by priority alone: leave it out"),
+        ("virtual_router_id", "51", {"vrid": ""}, "here it is vrid"),
+        (
+            "virtual_ipaddress",
+            '["192.0.2.250"]',
+            {"virtual_addresses": ""},
+            'here it is virtual_addresses = ["192.0.2.1"]',
+        ),
+        ("advert_int", "1", {}, 'here it is advertisement_interval = "1s"'),
+        ("nopreempt", "true", {}, "here it is preempt = false"),
+        ("track_script", '["nginx"]', {}, "a check is a table of its own: [instance.NAME.check.nginx]"),
+        ("notify_master", '"/etc/x.sh"', {}, "scripts are named in [plugin.notify_script]"),
+        (
+            "authentication",
+            '{ auth_type = "PASS", auth_pass = "geheim" }',
+            {},
+            'here it is auth = { type = "pass", password = "file:/etc/hafw/vrrp.pass" }',
+        ),
+    )
+} | {
+    "router_id": (
+        config('router_id = "lb1"'),
+        "5: instance.VI_1.router_id: is keepalived's word: a router's name is [node] name",
+    ),
+    "vrrp_instance": (
+        config().replace("[instance.", "[vrrp_instance."),
+        "1: vrrp_instance: is keepalived's word: here it is [instance.NAME]",
+    ),
+    "keepalived.conf": (
+        "! Configuration File\n\nglobal_defs {\n  router_id lb1\n}\nvrrp_instance VI_1 {\n  state MASTER\n}\n",
+        "3: this looks like a keepalived.conf: hafw reads TOML; see examples/classic/config.toml",
+    ),
+    "keepalived.conf without a word before": (
+        "vrrp_instance VI_1\n{\n  priority 100\n}\n",
+        "1: this looks like a keepalived.conf: hafw reads TOML; see examples/classic/config.toml",
+    ),
+}
+
+MISNAMED = {
+    "instances": (config().replace("[instance.", "[instances."), "1: instances: unknown key (did you mean instance?)"),
+    "plugins": (
+        config('[plugins.mine]\nfile = "/x.py"\n[instance.VI_1.check.mine]\ncritical = true'),
+        "5: plugins: unknown key (did you mean plugin?)",
+    ),
+    "nodes": (
+        config('priority = { a = 150, b = 100 }\n[nodes]\nname = "a"'),
+        "6: nodes: unknown key (did you mean node?)",
+    ),
+    "list of tables": (
+        config().replace("[instance.VI_1]", "[[instance]]"),
+        "1: instance: must be tables: [instance.NAME]",
+    ),
+}
+
 SYNTAX = {
     "no TOML": ("[instance.VI_1]\nvrid 51\n", "2: not TOML: expected '=' after a key in a key/value pair"),
     "key twice": (
@@ -574,6 +634,65 @@ SYNTAX = {
         config("[instance.VI_1]\npriority = 100"),
         "5: not TOML: cannot declare ('instance', 'VI_1') twice: the same key or table stands in the file twice",
     ),
+    "string without quotes": (
+        config(interface="eth0"),
+        '2: not TOML: strings need quotes: interface = "eth0"',
+    ),
+    "path without quotes": (
+        config("[plugin.notify_script]\nnotify = /etc/hafw/notify.sh  # mine"),
+        '6: not TOML: strings need quotes: notify = "/etc/hafw/notify.sh"',
+    ),
+    "address without quotes": (
+        config("source_address = 192.0.2.1"),
+        '5: not TOML: strings need quotes: source_address = "192.0.2.1"',
+    ),
+    "duration without quotes": (
+        config("preempt_delay = 10s"),
+        '5: not TOML: strings need quotes: preempt_delay = "10s"',
+    ),
+    "list of strings without quotes": (
+        config(virtual_addresses="[192.0.2.1]"),
+        '4: not TOML: strings need quotes: "192.0.2.1"',
+    ),
+    "list over lines": (
+        config(virtual_addresses='[\n  "192.0.2.1",\n  192.0.2.2,\n]'),
+        '6: not TOML: strings need quotes: "192.0.2.2"',
+    ),
+    "inline table": (
+        config('auth = { type = pass, password = "1111" }'),
+        '5: not TOML: strings need quotes: type = "pass"',
+    ),
+    "curly quotes": (
+        config(interface="\u201ceth0\u201d"),
+        '2: not TOML: strings need straight quotes: interface = "eth0"',
+    ),
+    "True": (
+        config("preempt = True"),
+        "5: not TOML: true and false are lower case and the only two: preempt = true",
+    ),
+    "no": (config("preempt = no"), "5: not TOML: true and false are lower case and the only two: preempt = false"),
+    "leading zero": (config(vrid="051"), "3: not TOML: a number has no leading zero: vrid = 51"),
+    "no value": (config("priority ="), "5: not TOML: priority has no value"),
+    "open string": (
+        config(interface='"eth0'),
+        "2: not TOML: a string ends on the line where it begins: its last quote is missing",
+    ),
+    "two values": (
+        config(vrid='51 interface = "eth0"'),
+        "3: not TOML: expected newline or end of document after a statement",
+    ),
+    "password without quotes is never shown": (
+        config("auth = { password = geheim }"),
+        '5: not TOML: strings need quotes: password = "(hidden)"',
+    ),
+    "nor one in a URL": (
+        config("[plugin.nginx]\nurl = http://u:geheim@127.0.0.1/"),
+        '6: not TOML: strings need quotes: url = "http://u:(hidden)@127.0.0.1/"',
+    ),
+    "carriage returns": (
+        config(interface="eth0").replace("\n", "\r\n"),
+        '2: not TOML: strings need quotes: interface = "eth0"',
+    ),
     "no UTF-8": (b"# caf\xe9\n", "1: must be UTF-8 text"),
     "too deep": (config(f"x = {'[' * 3000}"), " is nested too deeply"),
     "endless number": (config(f"x = {'9' * 5000}"), " not TOML: a number of more than 4300 digits"),
@@ -583,7 +702,7 @@ CASES = [
     pytest.param(text, [expected] if isinstance(expected, str) else expected, id=name)
     for table in (
         *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, CHECKS_AND_PLUGINS, NOT_BUILT),
-        *(RANKED, PROCESS, NODES, WARNINGS, SYNTAX),
+        *(RANKED, PROCESS, KEEPALIVED, MISNAMED, NODES, WARNINGS, SYNTAX),
     )
     for name, (text, expected) in table.items()
 ]

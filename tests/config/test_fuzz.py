@@ -43,6 +43,7 @@ documents = st.fixed_dictionaries(
         "node": values,
         "plugin": values | st.dictionaries(names, tables, max_size=3),
         "control": values,
+        "process": values,
         "x": values,
     },
 )
@@ -75,6 +76,12 @@ def outcome(tmp_path: Path, content: bytes) -> None:
 @SHARED_FOLDER
 def test_any_bytes_are_a_configuration_or_config_errors(tmp_path: Path, content: bytes):
     outcome(tmp_path, content)
+
+
+@given(st.lists(st.tuples(names, st.text("a1.:/\"'[]{},=# \r\\\u201c", max_size=12)), max_size=6))
+@SHARED_FOLDER
+def test_any_line_that_is_nearly_toml_is_config_errors(tmp_path: Path, lines: list[tuple[str, str]]):
+    outcome(tmp_path, "\n".join(f"{key} = {value}" for key, value in lines).encode())
 
 
 @given(documents)
