@@ -57,8 +57,8 @@ class Handovers:
         self, election: Election, observer: Observer, prepare: Callable[[Iterable[str]], Awaitable[None]]
     ) -> None:
         """``prepare``: run the ``before_release`` hooks of these instances, within ``RELEASE_BUDGET``."""
-        self._election = election
-        self._observer = observer
+        self.election = election
+        self.observer = observer
         self._prepare = prepare
         self._lock = trio.Lock()
 
@@ -67,13 +67,13 @@ class Handovers:
 
         ``wait``: for every address to be claimed, released or taken back, not only for a successor to speak.
         """
-        known = self._election.node.instances
+        known = list(self.election.node.instances)
         name = request.get("instance")
         if name is not None and name not in known:
             raise CommandError("unknown-instance", f"no instance {name!r}: there is {', '.join(known)}", "instance")
         force, wait = boolean(request, "force"), boolean(request, "wait")
         with self.alone():
-            return {"instances": await self.move([name] if name else list(known), force=force, wait=wait)}
+            return {"instances": await self.move(known if name is None else [name], force=force, wait=wait)}
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -100,21 +100,21 @@ class Handovers:
             if parting := partings.get(event.get("instance", "")):
                 parting.take(event, trio.current_time())
 
-        unsubscribe = self._observer.subscribe(follow)
+        unsubscribe = self.observer.subscribe(follow)
         try:
             for name in partings:
-                self._election.dispatch(ReleaseAsked(name, force))
-            await self._election.until(lambda: all(each.over if wait else each.outcome for each in partings.values()))
+                self.election.dispatch(ReleaseAsked(name, force))
+            await self.election.until(lambda: all(each.over if wait else each.outcome for each in partings.values()))
         finally:
             unsubscribe()
         return [self._record(name, partings.get(name)) for name in names]
 
     def _masters(self, names: Iterable[str]) -> list[str]:
-        instances = self._election.node.instances
+        instances = self.election.node.instances
         return [name for name in names if name in instances and instances[name].router.state is State.MASTER]
 
     def _record(self, name: str, parting: Parting | None) -> Record:
-        instance = self._election.node.instances.get(name)
+        instance = self.election.node.instances.get(name)
         state = str(instance.router.state) if instance else "removed"
         if parting is None:
             return {"instance": name, "outcome": NOT_MASTER, "state": state, "successor": None, "seconds": None}

@@ -23,11 +23,9 @@ from hafw.vrrp.events import MaintenanceChanged
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from hafw.daemon.handover import Handovers
-    from hafw.daemon.loop import Election
-    from hafw.daemon.observe import Observer
     from hafw.records import Record
 
 VERSION = 1
@@ -51,20 +49,20 @@ class Maintenance:
 
     def __init__(
         self,
-        election: Election,
-        observer: Observer,
         handovers: Handovers,
         path: Path | None,
         clock: Callable[[], float] = time.time,
+        aside: Callable[..., Awaitable[None]] = trio.to_thread.run_sync,
     ) -> None:
-        """``path``: where it is remembered; ``None``: nowhere, as in a dry run."""
+        """``path``: where it is remembered; ``None``: nowhere, as in a dry run. ``aside``: how disks are waited for."""
         self.leave: Leave | None = None
         """``None``: it is off."""
-        self._election = election
-        self._observer = observer
+        self._election = handovers.election
+        self._observer = handovers.observer
         self._handovers = handovers
         self._path = path
         self._clock = clock
+        self._aside = aside
         self._changed = trio.Event()
         self._turning = trio.Lock()
 
@@ -171,7 +169,7 @@ class Maintenance:
         if self._path is None:
             return
         try:
-            await trio.to_thread.run_sync(step, self._path, *arguments)
+            await self._aside(step, self._path, *arguments)
         except OSError as error:
             message = (
                 f"maintenance stays as it was: {self._path}: {error.strerror}: make it writable, or set HAFW_STATE_DIR"

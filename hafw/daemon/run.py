@@ -90,8 +90,7 @@ class Daemon:
             changed=self._changed,
         )
         self.handovers = Handovers(self.election, self.observer, self._before_release)
-        where = None if dry_run else state_path()
-        self.maintenance = Maintenance(self.election, self.observer, self.handovers, where)
+        self.maintenance = Maintenance(self.handovers, None if dry_run else state_path())
         self.testament = Testament(self._will)
         self.plans: dict[str, Plan] = {}
         self._lost: dict[str, list[str]] = {}
