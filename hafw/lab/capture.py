@@ -32,6 +32,7 @@ _SO_ATTACH_FILTER: Final = 26
 _PACKET_STATISTICS: Final = 6
 _SOL_PACKET: Final = 263
 _PACKET_OUTGOING: Final = 4
+_PACKET_IGNORE_OUTGOING: Final = 23
 _QUEUE_OCTETS: Final = 16 << 20
 _MAX_SEEN: Final = 1_000_000
 
@@ -83,8 +84,8 @@ Frame = Advert | Claim
 class Capture:
     """Frames in the order in which they were heard; open it inside the switch's namespace."""
 
-    def __init__(self, hosts: frozenset[str]) -> None:
-        """Hear the ports named after these hosts."""
+    def __init__(self, hosts: frozenset[str], queue: int = _QUEUE_OCTETS) -> None:
+        """Hear the ports named after these hosts; ``queue`` octets may wait for the reader."""
         self._hosts = hosts
         self._seen: list[Frame] = []
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
@@ -93,10 +94,12 @@ class Capture:
             socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_FILTER), ctypes.addressof(program))
         )
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _QUEUE_OCTETS)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, queue)
         except PermissionError:  # old kernels ask for the capability outside the user namespace
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_OCTETS)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        with contextlib.suppress(OSError):  # before Linux 4.20 what the switch floods is queued too, and skipped below
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):  # what came in before the filter was there
             while True:

@@ -138,10 +138,10 @@ class Lab:
         links = json.loads(self.run(host, ["ip", "-json", "address", "show"]))
         return {info["local"] for link in links if link["ifname"] != "lo" for info in link["addr_info"]}
 
-    def capture(self) -> Capture:
-        """Listen to the ports of all hosts that there are, from now on."""
+    def capture(self, **options: int) -> Capture:
+        """Listen to the ports of all hosts that there are, from now on; ``options`` are those of ``Capture``."""
         with namespaces.step("listen to the switch"), namespaces.inside(self._switch):
-            return self.resources.enter_context(contextlib.closing(Capture(frozenset(self._hosts))))
+            return self.resources.enter_context(contextlib.closing(Capture(frozenset(self._hosts), **options)))
 
     def close(self) -> None:
         """End everything that runs on a host, and the network with it. Again: nothing."""

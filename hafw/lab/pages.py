@@ -38,7 +38,7 @@ async def _probe(address: str) -> None:
             who = await _fetch(address)
     except OSError:
         pass
-    sys.stdout.write(f"{sent} {time.time_ns() if who else 0} {who or '-'}\n")
+    sys.stdout.write(f"{sent} {time.time_ns() if who else 0} {who or '-'} {address}\n")
     sys.stdout.flush()
 
 

@@ -99,13 +99,18 @@ def hears_vrrp(lab: Lab, host: str) -> bool:
     return ":0070 " in lab.run(host, ["cat", "/proc/net/raw", "/proc/net/raw6"])
 
 
+def hafw_environment(lab: Lab, host: str) -> dict[str, str]:
+    """Where the hafw of this host keeps its files: for the daemon and for any other verb."""
+    directory = lab.path(host, "run")
+    directory.mkdir(exist_ok=True)
+    return {**os.environ, "HAFW_RUN_DIR": str(directory), "HAFW_SOCKET": str(control_socket(lab, host))}
+
+
 def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:
     """Start the daemon with this ``config.toml``, as the node named after the host."""
     path = lab.path(host, "config.toml")
     path.write_text(configuration, encoding="utf-8")
-    directory = lab.path(host, "run")
-    directory.mkdir(exist_ok=True)
-    environment = {**os.environ, "HAFW_RUN_DIR": str(directory), "HAFW_SOCKET": str(control_socket(lab, host))}
+    environment = hafw_environment(lab, host)
     with lab.path(host, "hafw.log").open("ab") as log:
         return lab.python(
             host,

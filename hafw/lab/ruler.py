@@ -8,6 +8,7 @@ the ruler's own: its CPU was taken away, on shared machines for 5 to 40 ms now a
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,8 @@ class Probe:
     """The same; 0 when it was lost."""
     who: str
     """The router that served it; ``-`` where a probe cannot know."""
+    target: str = ""
+    """The address that it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,19 @@ class Outage:
 
 
 class Ruler:
-    """Probes from one host of the lab to one address, until the lab ends."""
+    """Probes from one host of the lab to its addresses, until the lab ends.
 
-    def __init__(self, lab: Lab, host: str, address: str, *, kind: str) -> None:
+    ``options`` are those of the program: ``ping`` asks several addresses, ``pages`` one.
+    """
+
+    def __init__(self, lab: Lab, host: str, *addresses: str, kind: str, options: Sequence[str] = ()) -> None:
         """Start ``ping`` or ``pages``."""
         program = {"ping": ping, "pages": pages}[kind]
         self.period: Final = program.PERIOD
         self.timeout: Final = program.TIMEOUT
-        path = lab.path(host, f"{kind}-{address.replace(':', '.')}.probes")
+        path = lab.path(host, f"{kind}-{addresses[0].replace(':', '.')}.probes")
         with path.open("wb") as written:
-            lab.python(host, program.__name__, address, stdout=written)
+            lab.python(host, program.__name__, *addresses, *options, stdout=written)
         self._file = lab.resources.enter_context(path.open("rb"))
         self._rest = b""
         self._probes: list[Probe] = []
@@ -66,8 +72,8 @@ class Ruler:
         """Return every probe whose fate is known, by the time of its fate."""
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
         for line in lines:
-            sent, answered, who = line.split()
-            self._probes.append(Probe(int(sent) / 1e9, int(answered) / 1e9, who.decode()))
+            sent, answered, who, target = line.decode().split()
+            self._probes.append(Probe(int(sent) / 1e9, int(answered) / 1e9, who, sys.intern(target)))
         if len(self._probes) > _MAX_PROBES:
             raise OverflowError(f"ruler: more than {_MAX_PROBES} probes: measure a shorter stretch with a new one")
         return self._probes
@@ -86,9 +92,10 @@ class Ruler:
                 return None
             time.sleep(_POLL)
 
-    def outage(self, since: float, until: float) -> Outage:
-        """Measure the probes sent in this stretch; their fates must be known: ask ``timeout`` later."""
-        return measure([probe for probe in self.read() if since <= probe.sent <= until], self.period)
+    def outage(self, since: float, until: float, target: str | None = None) -> Outage:
+        """Measure the probes sent in this stretch; ask ``timeout`` later. Of several targets, name one."""
+        stretch = (probe for probe in self.read() if since <= probe.sent <= until)
+        return measure([probe for probe in stretch if target in (None, probe.target)], self.period)
 
 
 def measure(probes: Sequence[Probe], period: float) -> Outage:
