@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
 CAPABILITIES = "capabilities"
 """The path of a problem that is about a missing capability: ``hafw check`` exits with 7 for it."""
 
-_BITS = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
+_BITS = {
+    "CAP_KILL": 5,
+    "CAP_SETGID": 6,
+    "CAP_SETUID": 7,
+    "CAP_NET_ADMIN": 12,
+    "CAP_NET_RAW": 13,
+    "CAP_IPC_LOCK": 14,
+    "CAP_SYS_NICE": 23,
+}
 _DAEMON = ("CAP_NET_ADMIN", "CAP_NET_RAW")
 _USERS = ("CAP_SETUID", "CAP_SETGID", "CAP_KILL")
 
@@ -53,7 +62,7 @@ def missing_capabilities() -> list[str]:
 
 def check_system(config: Config, interfaces: Interfaces) -> list[Problem]:
     """Every problem of this machine with this configuration; lines are not known here."""
-    problems = [*_capabilities(config), *_users(config), *_control_group(config), *_file(config)]
+    problems = [*_capabilities(config), *_users(config), *_control_group(config), *_processors(config), *_file(config)]
     for instance in config.instances.values():
         problems += _instance(instance, interfaces)
     return problems
@@ -71,11 +80,23 @@ def _capabilities(config: Config) -> Iterator[Problem]:
     users = sorted({plugin.user for plugin in config.plugins.values() if plugin.user not in {"", _me()}})
     if users and (missing := _missing(_USERS)):
         yield _incapable(missing, f"user = {enumerate_words(users)}")
+    realtime = config.process.realtime
+    if realtime > _limit(resource.RLIMIT_RTPRIO) and (missing := _missing(("CAP_SYS_NICE",))):
+        yield _incapable(missing, f"realtime = {realtime}")
+    unlimited = _limit(resource.RLIMIT_MEMLOCK) == float("inf")
+    if config.process.lock_memory and not unlimited and (missing := _missing(("CAP_IPC_LOCK",))):
+        yield _incapable(missing, "lock_memory = true")
+
+
+def _limit(which: int) -> float:
+    soft, _ = resource.getrlimit(which)
+    return float("inf") if soft == resource.RLIM_INFINITY else soft
 
 
 def _incapable(missing: list[str], what_for: str) -> Problem:
     names, verb = enumerate_words(missing), "is" if len(missing) == 1 else "are"
-    way_out = f"run as root, or AmbientCapabilities={' '.join(missing)} in the unit"
+    here = "check as the daemon runs, with sudo for example, or leave the machine out with --no-system"
+    way_out = f"{here}; a unit without root needs AmbientCapabilities={' '.join(missing)}"
     return Problem(CAPABILITIES, f"{names} {verb} needed for {what_for} and not in effect here: {way_out}")
 
 
@@ -105,6 +126,18 @@ def _control_group(config: Config) -> Iterator[Problem]:
         yield Problem("control.group", f'= "{group}": no such group on this machine: groupadd --system {group}')
 
 
+def _processors(config: Config) -> Iterator[Problem]:
+    """The kernel takes a list of which it has at least one, and says nothing of the others."""
+    try:
+        online = Path("/sys/devices/system/cpu/online").read_text(encoding="ascii").strip()
+    except OSError:
+        return  # a container without /sys
+    spans = [tuple(map(int, span.split("-"))) for span in online.split(",")]
+    for cpu in config.process.cpus:
+        if not any(span[0] <= cpu <= span[-1] for span in spans):
+            yield Problem("process.cpus", f"= {cpu}: this machine has no such processor, only {online}")
+
+
 def _file(config: Config) -> Iterator[Problem]:
     """Whoever can write the file can have root run a script or a plugin of theirs."""
     if os.geteuid() == 0:
@@ -115,14 +148,16 @@ def _file(config: Config) -> Iterator[Problem]:
 def _instance(instance: InstanceConfig, interfaces: Interfaces) -> Iterator[Problem]:
     router = instance.router
     path = f"instance.{router.name}"
-    for name in dict.fromkeys([router.interface, *(each.interface for each in instance.addresses)]):
+    places = {router.interface: f"{path}.interface"}
+    for address, key in zip(instance.addresses, instance.keys, strict=True):
+        places.setdefault(address.interface, f"{key}.interface")
+        if address.interface in interfaces:
+            yield from _address(address, interfaces[address.interface], key, owner=router.owner)
+    for name, place in places.items():
         if name not in interfaces:
             there = enumerate_words(sorted(interfaces)) if interfaces else "none"
             message = f'= "{name}": does not exist here (there is {there}): it is waited for'
-            yield Problem(f"{path}.interface", message, severity="warning")
-    for address in instance.addresses:
-        if address.interface in interfaces:
-            yield from _address(address, interfaces[address.interface], path, owner=router.owner)
+            yield Problem(place, message, severity="warning")
     everywhere = {own.ip for addresses in interfaces.values() for own in addresses}
     for peer in router.unicast_peers:
         if peer in everywhere:
@@ -133,19 +168,18 @@ def _instance(instance: InstanceConfig, interfaces: Interfaces) -> Iterator[Prob
         yield Problem(f"{path}.source_address", message, severity="warning")
 
 
-def _address(address: Address, own: tuple[Own, ...], path: str, *, owner: bool) -> Iterator[Problem]:
+def _address(address: Address, own: tuple[Own, ...], key: str, *, owner: bool) -> Iterator[Problem]:
     ip = ip_address(address.address)
-    key = f"{path}.virtual_addresses" if address.advertised else path
     # A kernel before 5.18 does not tell whose an address is; nobody's own address is as narrow as a virtual one.
     narrow = (ip, ip.max_prefixlen)
     permanent = [each for each in own if not each.bound_by_hafw and (each.ip, each.prefixlen) != narrow]
     if any(each.ip == ip for each in permanent):
         if not owner:
             rule = f"is {address.interface}'s own address already"
-            yield Problem(key, f'"{ip}" {rule}: choose a free one, or owner = true with priority 255')
+            yield Problem(key, f'= "{ip}": {rule}: choose a free one, or owner = true with priority 255')
         return
     if owner and not any(each.ip == ip for each in own):
-        message = f'"{ip}" is not an address of {address.interface}, though owner = true says so'
+        message = f'= "{ip}": is not an address of {address.interface}, though owner = true says so'
         yield Problem(key, message, severity="warning")
     subnets = {
         ip_interface(f"{each.ip}/{each.prefixlen}").network for each in permanent if each.ip.version == ip.version
@@ -153,4 +187,4 @@ def _address(address: Address, own: tuple[Own, ...], path: str, *, owner: bool) 
     wide = sorted(str(subnet) for subnet in subnets if subnet.prefixlen < subnet.max_prefixlen)
     if not any(ip in subnet for subnet in subnets):
         having = f"outside every subnet of {address.interface} ({', '.join(wide) or 'it has none'})"
-        yield Problem(key, f'"{ip}" is {having}: neighbours may not reach it', severity="warning")
+        yield Problem(key, f'= "{ip}": is {having}: neighbours may not reach it', severity="warning")

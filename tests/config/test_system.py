@@ -6,15 +6,13 @@ import os
 import subprocess
 import sys
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from hafw.config import load
+from hafw.config.lines import Lines
 from hafw.config.system import CAPABILITIES, Own, check_system, missing_capabilities
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BASE = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
 
@@ -49,9 +47,39 @@ def test_interface_that_is_not_there_is_waited_for(tmp_path: Path):
 def test_virtual_address_outside_every_subnet_is_a_warning(tmp_path: Path):
     assert complaints(tmp_path, BASE.replace("192.0.2", "198.51.100"), MACHINE) == [
         (
-            'c: warning: instance.VI_1.virtual_addresses: "198.51.100.250" is outside every subnet of eth0'
+            'c: warning: instance.VI_1.virtual_addresses[0] = "198.51.100.250": is outside every subnet of eth0'
             " (192.0.2.0/24): neighbours may not reach it"
         )
+    ]
+
+
+def test_address_of_the_other_family_is_blamed_at_its_own_line(tmp_path: Path):
+    text = BASE.replace('["192.0.2.250"]', '[\n  "192.0.2.250",\n  "2001:db8::1",\n]')
+    text += 'excluded_addresses = { lb1 = [\n  "2001:db8::2"\n] }\n'
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    found = [each for each in check_system(load(file, "lb1")[0], MACHINE) if each.severity == "warning"]
+    outside = "is outside every subnet of eth0 (fe80::/64): neighbours may not reach it"
+    assert [each.render("c") for each in Lines(text).place(found)] == [
+        f'c:6: warning: instance.VI_1.virtual_addresses[1] = "2001:db8::1": {outside}',
+        f'c:9: warning: instance.VI_1.excluded_addresses.lb1[0] = "2001:db8::2": {outside}',
+    ]
+
+
+def test_interface_of_one_address_is_blamed_there(tmp_path: Path):
+    text = BASE.replace('"192.0.2.250"', '"192.0.2.250", { address = "192.0.2.251", interface = "eth9" }')
+    assert complaints(tmp_path, text, MACHINE) == [
+        (
+            'c: warning: instance.VI_1.virtual_addresses[1].interface = "eth9":'
+            " does not exist here (there is eth0 and lo): it is waited for"
+        )
+    ]
+
+
+def test_processor_that_the_machine_lacks_is_refused(tmp_path: Path):
+    online = Path("/sys/devices/system/cpu/online").read_text().strip()
+    assert complaints(tmp_path, f"{BASE}[process]\ncpus = [0, 8191]\n", MACHINE) == [
+        f"c: process.cpus = 8191: this machine has no such processor, only {online}"
     ]
 
 
@@ -59,7 +87,7 @@ def test_own_address_as_virtual_one_needs_owner(tmp_path: Path):
     text = BASE.replace("2.250", "2.1")
     assert complaints(tmp_path, text, MACHINE) == [
         (
-            'c: instance.VI_1.virtual_addresses: "192.0.2.1" is eth0\'s own address already:'
+            'c: instance.VI_1.virtual_addresses[0] = "192.0.2.1": is eth0\'s own address already:'
             " choose a free one, or owner = true with priority 255"
         )
     ]
@@ -69,7 +97,7 @@ def test_own_address_as_virtual_one_needs_owner(tmp_path: Path):
 def test_owner_without_the_address_is_a_warning(tmp_path: Path):
     assert complaints(tmp_path, f"{BASE}owner = true\n", MACHINE) == [
         (
-            'c: warning: instance.VI_1.virtual_addresses: "192.0.2.250" is not an address of eth0,'
+            'c: warning: instance.VI_1.virtual_addresses[0] = "192.0.2.250": is not an address of eth0,'
             " though owner = true says so"
         )
     ]
@@ -131,12 +159,28 @@ def test_missing_capabilities_are_named_with_the_way_to_grant_them(tmp_path: Pat
     assert lines[1:3] == [
         (
             "c: capabilities: CAP_NET_RAW is needed for the daemon and not in effect here:"
-            " run as root, or AmbientCapabilities=CAP_NET_RAW in the unit"
+            " check as the daemon runs, with sudo for example, or leave the machine out with --no-system;"
+            " a unit without root needs AmbientCapabilities=CAP_NET_RAW"
         ),
         (
             "c: capabilities: CAP_KILL is needed for user = nobody and not in effect here:"
-            " run as root, or AmbientCapabilities=CAP_KILL in the unit"
+            " check as the daemon runs, with sudo for example, or leave the machine out with --no-system;"
+            " a unit without root needs AmbientCapabilities=CAP_KILL"
         ),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop capabilities for the test")
+def test_realtime_and_locked_memory_need_capabilities_or_limits(tmp_path: Path):
+    file = tmp_path / "config.toml"
+    file.write_text(f"{BASE}[process]\nrealtime = 50\nlock_memory = true\n")
+    lacking = ["setpriv", "--bounding-set=-sys_nice,-ipc_lock", "--inh-caps=-all"]
+
+    command = ["prlimit", "--rtprio=0", "--memlock=65536", *lacking, sys.executable, "-c", CHECK, file]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert [line.partition(" and not in effect")[0] for line in lines if line.startswith("c: capabilities")] == [
+        "c: capabilities: CAP_SYS_NICE is needed for realtime = 50",
+        "c: capabilities: CAP_IPC_LOCK is needed for lock_memory = true",
     ]
 
 
