@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.config.values import format_duration
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.plugins import PlanRefused, Plugins, with_link
 from hafw.daemon.sockets import socket_key
+from hafw.vrrp.listener import Listener
 from hafw.vrrp.tenure import HOLD_AFTER_SUCCESSOR
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ async def describe_takeovers(config: Config) -> str:
 def _on_master(instance: InstanceConfig, plan: Plan, plugins: list[PluginStatus]) -> Iterator[str]:
     settings = instance.router
     target = socket_key(settings)[2] or ", ".join(map(str, settings.unicast_peers))
-    interval = f"{settings.advertisement_interval:g}s"
+    interval = _shown(settings.advertisement_interval)
     yield "  on becoming MASTER (a live MASTER is preempted with bind first, then advert)"
     yield f"    advert    VRRPv{settings.version} priority {settings.priority} to {target}, then every {interval}"
     bound = list(plan.addresses.values())
@@ -65,25 +67,28 @@ def _on_master(instance: InstanceConfig, plan: Plan, plugins: list[PluginStatus]
         yield f"    bind      {address.address}/{address.prefixlen} on {address.interface}{label}"
     if len(bound) > SHOWN:
         yield f"    bind      and {len(bound) - SHOWN} more"
-    times = ", ".join(f"{seconds:g}s" for seconds in settings.announce_repeat)
-    refresh = f", then every {settings.announce_refresh:g}s" if settings.announce_refresh else ""
+    times = ", ".join(map(_shown, settings.announce_repeat))
+    refresh = f", then every {_shown(settings.announce_refresh)}" if settings.announce_refresh else ""
     yield f"    announce  {len(plan.frames)} frames at {times}{refresh}"
     yield from _hooks("became_master", plugins)
 
 
 def _on_leaving(instance: InstanceConfig, plugins: list[PluginStatus]) -> Iterator[str]:
     settings = instance.router
-    down = settings.down_timer_adverts * settings.advertisement_interval
-    scale = 1.0 if settings.version == 2 else settings.advertisement_interval
-    down += (256 - settings.priority) * scale / 256
-    claim = min(settings.advertisement_interval, HOLD_AFTER_SUCCESSOR)
+    down = _shown(Listener(settings).master_down_interval)
+    claim = _shown(min(settings.advertisement_interval, HOLD_AFTER_SUCCESSOR))
     yield "  on leaving (stop, failed critical check)"
     yield from _hooks("before_release", plugins)
     yield "    advert    priority 0, once"
-    yield f"    hold      until claimed by another router: {claim:g}s after its first advert, {down:g}s at most"
+    yield f"    hold      until claimed by another router: {claim} after its first advert, {down} at most"
     yield "    release   every address"
     for hook in HOOKS_AFTER[1:]:
         yield from _hooks(hook, plugins)
+
+
+def _shown(seconds: float) -> str:
+    """As exact as a reader wants it."""
+    return format_duration(round(seconds, 2 if seconds >= 1 else 3))
 
 
 def _hooks(hook: str, plugins: list[PluginStatus]) -> Iterator[str]:

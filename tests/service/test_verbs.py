@@ -135,9 +135,10 @@ def test_plan_shows_what_a_takeover_and_a_release_would_do(lb1):
     assert (done.returncode, done.stderr) == (0, "")
     for line in (
         "VI_1 (VRID 51 on eth0)",
-        "advert    VRRPv3 priority 200 to 224.0.0.18, then every 0.1s",
+        "advert    VRRPv3 priority 200 to 224.0.0.18, then every 100ms",
         f"bind      {VIP}/32 on eth0",
         "advert    priority 0, once",
+        "hold      until claimed by another router: 100ms after its first advert, 322ms at most",
     ):
         assert line in done.stdout
 
