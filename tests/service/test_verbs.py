@@ -64,7 +64,7 @@ def test_status_of_an_unknown_instance_fails_and_names_it(lb1):
     assert done.stderr == f"hafw: no instance 'VI_9' in {lb1.config}: there is VI_1\n"
 
 
-@pytest.mark.parametrize("verb", ["status", "events", "history", "plugins", "reload"])
+@pytest.mark.parametrize("verb", ["status", "events", "history", "plugins", "reload", "handover", "maintenance"])
 def test_without_a_daemon_the_socket_and_the_way_out_are_named(lb2, verb):
     done = lb2.hafw(verb)
     assert (done.returncode, done.stdout) == (6, "")
@@ -180,6 +180,30 @@ def test_every_verb_explains_itself(lb1, verb):
 
 
 def test_a_verb_that_is_not_built_yet_is_refused_by_name(lb1):
-    done = lb1.hafw("handover")
+    done = lb1.hafw("listen")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"hafw handover: not built yet in hafw {hafw.__version__}\n"
+    assert done.stderr == f"hafw listen: not built yet in hafw {hafw.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "way"),
+    [
+        ("stop", "`systemctl stop hafw`, or SIGTERM to `hafw run`"),
+        ("restart", "`systemctl restart hafw`, or `hafw run CONFIG` in the foreground"),
+        ("failover", "`hafw handover`"),
+    ],
+)
+def test_a_verb_of_others_names_the_way_here(lb1, verb, way):
+    done = lb1.hafw(verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == f"Error: no such command: {verb}: use {way}"
+
+
+def test_options_of_maintenance_belong_to_on(lb1):
+    for words in (["--for", "30m"], ["off", "--reason", "disk"], ["off", "--force"]):
+        done = lb1.hafw("maintenance", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--for, --reason and --force belong to `hafw maintenance on`" in done.stderr
+    done = lb1.hafw("maintenance", "on", "--for", "30")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'Invalid value for --for: must be a duration such as "100ms", "1.5s", "10m" or "1h"' in done.stderr

@@ -1,0 +1,171 @@
+"""What the verbs print of what the daemon answers. The answers are made by a real Node, in virtual time."""
+
+import re
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from hafw.cli.handover import told
+from hafw.cli.status import render
+from hafw.cli.words import brief, on_leave, span
+from hafw.node import CheckSettings, InstanceSettings, Node
+from hafw.records import instance_record
+from hafw.vrrp.events import (
+    AddressesClaimed,
+    AddressesInstalled,
+    AdvertReceived,
+    LinkChanged,
+    PlanReported,
+    ReleaseAsked,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+from hafw.vrrp.packet import Advertisement
+from hafw.vrrp.settings import RouterSettings
+
+VIPS = (ip_address("192.0.2.250"), ip_address("192.0.2.251"))
+OWN, PEER = ip_address("192.0.2.1"), ip_address("192.0.2.2")
+MAC = "02:00:00:00:00:02"
+CHECK = CheckSettings(name="nginx", critical=True, fall=1)
+
+
+class Host:
+    """A MASTER with one check, since ``now``."""
+
+    def __init__(self):
+        settings = RouterSettings(name="VI_1", interface="eth0", vrid=51, priority=150, virtual_addresses=VIPS)
+        self.now = 0.0
+        self.node = Node([InstanceSettings(router=settings, checks=(CHECK,))], self.now)
+        self.feed(
+            Startup("VI_1"), LinkChanged("eth0", up=True, primary={4: OWN}), PlanReported("VI_1"), self.verdict(True)
+        )
+        self.run(4.0)
+        self.feed(AddressesInstalled("VI_1"))
+
+    def feed(self, *events):
+        for event in events:
+            self.node.handle(event, self.now)
+
+    def run(self, seconds):
+        until = self.now + seconds
+        while self.node.deadline <= until:
+            self.now = max(self.now, self.node.deadline)
+            self.feed(Tick())
+        self.now = until
+
+    def verdict(self, healthy):
+        return VerdictReported("VI_1", "nginx", healthy, "connection refused on 127.0.0.1:80", immediate=True)
+
+    def advert(self, priority):
+        return AdvertReceived(
+            "VI_1", Advertisement(version=3, vrid=51, priority=priority, interval=1.0, addresses=VIPS), PEER
+        )
+
+    def answer(self, **more):
+        """As the daemon answers ``status``."""
+        instance = instance_record(self.node.instances["VI_1"], self.now)
+        return {
+            "node": "lb1",
+            "version": "1.0",
+            "config": "c.toml",
+            "dry_run": False,
+            "uptime_seconds": self.now,
+            "maintenance": None,
+            "plugins": [],
+            "instances": [{**instance, "peers_differ": {}, "last_refused": None}],
+            **more,
+        }
+
+    def remarks(self):
+        """The state's column, and what stands below the table."""
+        _, table, *rest = render(self.answer()).split("\n\n")
+        return re.split(r"\s{2,}", table.splitlines()[1])[2], "\n".join(rest)
+
+
+@pytest.fixture
+def host():
+    return Host()
+
+
+def test_a_master_without_trouble_has_no_remarks(host):
+    assert host.remarks() == ("MASTER", "")
+
+
+def test_a_handover_that_is_under_way_shows(host):
+    host.feed(ReleaseAsked("VI_1"))
+    state, remark = host.remarks()
+    assert state == "MASTER (handing over)"
+    assert remark.startswith("VI_1: has said goodbye: waits for a router that takes over\n")
+
+
+def test_a_degraded_master_shows_why(host):
+    host.feed(host.verdict(False))
+    host.run(4.0)
+    because = "check-failed: check nginx: connection refused on 127.0.0.1:80"
+    assert host.remarks() == ("MASTER (degraded)", f"VI_1: degraded, for nobody else takes over: {because}")
+
+
+def test_a_router_in_fault_says_why(host):
+    host.feed(LinkChanged("eth0", up=False, primary={}, problem="no carrier"))
+    state, remark = host.remarks()
+    assert state == "FAULT"
+    assert remark.startswith("VI_1: FAULT: interface-down: eth0 no carrier\n")
+
+
+def test_a_split_brain_shows_who_is_master_too(host):
+    host.feed(host.advert(100))
+    assert host.remarks() == ("MASTER (SPLIT BRAIN)", f"VI_1: SPLIT BRAIN: {PEER} (priority 100) is MASTER too")
+    host.run(3.1)
+    assert host.remarks() == ("MASTER", "")
+
+
+def test_a_rival_that_is_not_heard_shows_by_its_claims_and_is_not_forgotten(host):
+    host.feed(AddressesClaimed("VI_1", VIPS, MAC))
+    host.run(5.0)
+    claims = f"VI_1: SPLIT BRAIN: {MAC} also claims 192.0.2.250 and 1 more (heard 5s ago)"
+    assert host.remarks() == ("MASTER (SPLIT BRAIN)", f"{claims}: another VRID, version or password there?")
+    host.run(595.0)
+    claimed = f"VI_1: {MAC} claimed 192.0.2.250 and 1 more 10m ago: see that no other router holds it"
+    assert host.remarks() == ("MASTER", claimed)
+
+
+def test_maintenance_stands_above_the_table(host):
+    since = datetime.now().astimezone()
+    leave = {"since": since.isoformat(), "until": None, "reason": "kernel", "for_seconds": None, "left_seconds": None}
+    shown = render(host.answer(maintenance=leave)).split("\n\n")[1]
+    assert shown == f"maintenance since {since:%H:%M}: kernel: stays BACKUP"
+
+
+def test_maintenance_of_another_day_has_its_date():
+    since = datetime.now().astimezone() - timedelta(days=2)
+    leave = {"since": since.isoformat(), "until": "later", "reason": "", "for_seconds": 7200, "left_seconds": 60}
+    assert on_leave(leave) == f"maintenance since {since:%Y-%m-%d %H:%M} for 2h (1m left): stays BACKUP"
+    assert on_leave(None) == "maintenance is off"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "line", "well"),
+    [
+        ("taken over", "BACKUP", "VI_1: 192.0.2.2 took over after 34 ms", True),
+        ("not MASTER", "FAULT", "VI_1: FAULT: nothing to hand over", True),
+        ("nobody took over", "FAULT", "VI_1: nobody took over within 34 ms: released; this router is in FAULT", True),
+    ],
+)
+def test_how_a_handover_ended(outcome, state, line, well):
+    successor = "192.0.2.2" if outcome == "taken over" else None
+    moved = {"instance": "VI_1", "outcome": outcome, "state": state, "successor": successor, "seconds": 0.034}
+    assert told(moved) == (line, well)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.0004, "0 ms"), (0.0344, "34 ms"), (3.414, "3.4 s")])
+def test_a_short_time(seconds, text):
+    assert brief(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9, "0s"), (14, "14s"), (8040, "2h 14m"), (3600, "1h"), (273600, "3d 4h")]
+)
+def test_a_length_of_time(seconds, text):
+    assert span(seconds) == text
