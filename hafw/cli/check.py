@@ -55,6 +55,8 @@ def exit_code(problems: Sequence[Problem], *, strict: bool = False) -> int:
 def check(config: str, node: str | None, *, no_system: bool, strict: bool, shown: bool) -> None:
     """Check CONFIG and report every mistake at once: syntax, rules, plugins and this machine.
 
+    Run it as the daemon runs, as root for example; without root with --no-system.
+
     Exit codes: 0 fine, 3 cannot run, 4 warnings (with --strict), 5 script security, 7 capability missing.
     """
     loaded, problems = _examined(config, node, machine=not no_system)

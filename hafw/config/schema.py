@@ -73,7 +73,10 @@ def _plugin(own: Schema) -> Schema:
 
 
 def _by_node(inner: Schema) -> Schema:
-    return {"anyOf": [inner, {"type": "object", "minProperties": 1, "additionalProperties": inner}]}
+    """What is true of the key, and not of one value, stands outside: editors look for it there."""
+    about: Schema = {key: inner[key] for key in ("description", "default") if key in inner}
+    value = {key: each for key, each in inner.items() if key not in about}
+    return {**about, "anyOf": [value, {"type": "object", "minProperties": 1, "additionalProperties": value}]}
 
 
 def _schema(type_: Any, *, by_node: bool) -> Schema:  # noqa: ANN401
@@ -107,13 +110,12 @@ def _of_shape(shape: Shape, *, by_node: bool) -> Schema:
 def _table(table: type, *, by_node: bool) -> Schema:
     properties = {}
     for key in keys_of(table):
-        inner = _schema(key.type, by_node=by_node)
+        inner = _schema(key.type, by_node=by_node) | _default(key)
         kind = shape_of(key.type).kind
-        found = _by_node(inner) if by_node and not is_table(kind) and kind is not dict else inner
-        properties[key.key] = found | _default(key)
+        properties[key.key] = _by_node(inner) if by_node and not is_table(kind) and kind is not dict else inner
     required = [key.key for key in keys_of(table) if key.required]
-    whole: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**whole, "required": required} if required else whole
+    found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**found, "required": required} if required else found
 
 
 def _default(key: Key) -> Schema:
