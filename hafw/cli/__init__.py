@@ -13,10 +13,15 @@ def main(args: list[str] | None = None) -> None:
     imported on that way, and whatever the words after ``run`` mean is left to the child.
     """
     words = sys.argv[1:] if args is None else args
-    if "run" in words[:3] and not {"-h", "--help"} & set(words) and "HAFW_GUARDED" not in os.environ:
-        from hafw.guard import guard  # noqa: PLC0415
+    if "run" in words[:3] and not {"-h", "--help"} & set(words):
+        if "HAFW_GUARDED" not in os.environ:
+            from hafw.guard import guard  # noqa: PLC0415
 
-        sys.exit(guard(words))
+            sys.exit(guard(words))
+        # What a dead daemon was MASTER of is spoken for before anything that takes time is imported.
+        from hafw.daemon.resume import life  # noqa: PLC0415
+
+        life()
     from hafw.cli.verbs import cli  # noqa: PLC0415
 
     cli.main(args=words, prog_name="hafw")

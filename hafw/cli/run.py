@@ -35,13 +35,14 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
         sys.exit(CAPABILITY_MISSING)
     # Heavy imports only here, and only once it is clear that the daemon can run.
     from hafw.daemon.observe import start_logging  # noqa: PLC0415
+    from hafw.daemon.resume import life  # noqa: PLC0415
     from hafw.daemon.run import Daemon  # noqa: PLC0415
 
     obey_guard()
     writer = start_logging()
 
     async def daemon() -> None:
-        await Daemon(loaded, writer, dry_run=dry_run).run()
+        await Daemon(loaded, writer, dry_run=dry_run, life=life()).run()
 
     try:
         trio.run(daemon)

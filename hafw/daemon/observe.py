@@ -39,6 +39,9 @@ WARNINGS = {
     "flapping",
     "degraded",
     "bad_packet",
+    "fenced",
+    "restarted",
+    "resumed",
 }
 
 

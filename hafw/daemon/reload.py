@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from hafw import will as last_will
 from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.daemon.control import CommandError
@@ -156,9 +157,13 @@ class Reloads:
     async def reload(self, *, dry_run: bool = False) -> list[str]:
         """Read, check, compare, apply; returns what changed. Raises ``CommandError``: nothing was changed."""
         async with self._lock:
+            identity = last_will.identify_file(self._daemon.config.path)
             new = await trio.to_thread.run_sync(read_again, self._daemon.config)
             changes = differences(self._daemon.config, new)
             if changes and not dry_run:
                 await apply(self._daemon, new)
                 self._daemon.observer.event({"type": "config_reloaded", "changes": "; ".join(changes)})
+            if not dry_run:
+                self._daemon.testament.identity = identity
+                self._daemon.testament.changed()
             return changes

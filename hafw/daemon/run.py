@@ -5,16 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from dataclasses import asdict
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-import hafw
 from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.announcer import Announcer
+from hafw.daemon.answers import Answers
 from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.loop import Election
@@ -22,11 +21,12 @@ from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.reload import Reloads
+from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
-from hafw.daemon.testament import Testament, bequest
+from hafw.daemon.succession import Succession
+from hafw.daemon.testament import Testament
 from hafw.node import ConfigurationReplaced, InstanceSettings, Node
 from hafw.pipe import StateChange, VipChange
-from hafw.records import instance_record
 from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
@@ -38,17 +38,17 @@ from hafw.vrrp.events import (
     VerdictReported,
 )
 from hafw.vrrp.settings import State
-from hafw.will import Will
 from hafw.wire.systemd import notify, watchdog_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from hafw.config import Config, InstanceConfig
     from hafw.daemon.observe import LogWriter
     from hafw.pipe import Router
     from hafw.records import Record
     from hafw.vrrp.actions import SetAddresses
+    from hafw.vrrp.settings import IPAddress
 
 PLAN_RETRY = 5.0
 """Seconds until the plugins are asked again when they could not say what to bind."""
@@ -66,8 +66,10 @@ STOP_BUDGET = 10.0
 class Daemon:
     """One running configuration."""
 
-    def __init__(self, config: Config, writer: LogWriter, *, dry_run: bool = False) -> None:
+    def __init__(self, config: Config, writer: LogWriter, *, dry_run: bool = False, life: Life | None = None) -> None:
+        """``life``: what this daemon has of its guard, if there is one."""
         self.config = config
+        self.life = life or Life(None)
         self.dry_run = dry_run
         self.started_at = trio.current_time()
         self.observer = Observer(writer)
@@ -77,7 +79,7 @@ class Daemon:
         ]
         self.node = Node(instances, self.started_at)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
-        self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run)
+        self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
@@ -91,23 +93,29 @@ class Daemon:
         )
         self.handovers = Handovers(self.election, self.observer, self._before_release)
         self.maintenance = Maintenance(self.handovers, None if dry_run else state_path())
-        self.testament = Testament(self._will)
+        self.testament = Testament(self)
+        self.succession = Succession(self)
         self.plans: dict[str, Plan] = {}
+        self.adopted: dict[str, frozenset[IPAddress]] = {}
+        """By router: the addresses that a daemon before us left bound, and that are resumed."""
         self._lost: dict[str, list[str]] = {}
         self._planned_for: dict[str, tuple[int, str]] = {}
         self._reloads = Reloads(self)
         self._nursery: trio.Nursery
+        self._plugins_scope, self._plugins_gone = trio.CancelScope(), trio.Event()
         self._stopping = trio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; returns when everything is released."""
+        answers = Answers(self)
         commands = {
-            "status": self._status,
-            "history": self._history,
-            "plugins": self._plugins,
+            "status": answers.status,
+            "history": answers.history,
+            "plugins": answers.plugins,
             "reload": self._reload,
+            "reexec": self.succession.command,
             "handover": self.handovers.command,
             "maintenance": self.maintenance.command,
         }
@@ -122,22 +130,28 @@ class Daemon:
             self._nursery.start_soon(control.run, listener)
             self._nursery.start_soon(self.maintenance.run)
             if not self.dry_run:
-                self._nursery.start_soon(self.testament.run)
-                await self._nursery.start(self.plugins.run)
                 self.observer.subscribe(self.plugins.publish)
                 self.observer.subscribe(self._vip_changed)
+                self.succession.resume()
+                self._nursery.start_soon(self.succession.hear_guard)
+                self._nursery.start_soon(self.testament.run)
             self.watch()
             await self._nursery.start(self.keeper.run)
-            for name in self.node.instances:
+            if not self.dry_run:
+                await self._nursery.start(self._run_plugins)
+                self.succession.tell_plugins()
+            for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
                 self._start(name)
             gc.freeze()  # what start-up made stays; the collector need not look at it again
             notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
             self._nursery.start_soon(self._watchdog)
             await self._stopping.wait()
-            await self._stop()
+            if not self.succession.leaving:
+                await self._stop()
             self._nursery.cancel_scope.cancel()
-        self.wire.close()
+        if not self.succession.leaving:
+            self.wire.close()
         self.announcer.close()
 
     def watch(self) -> None:
@@ -149,6 +163,37 @@ class Daemon:
         """An instance has left: nothing of it is wanted or planned."""
         self.keeper.want(name, {}, (), ())
         self.plans.pop(name, None)
+        self.life.forget(name)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun."""
+        return self._stopping.is_set()
+
+    def end(self) -> None:
+        """Begin the end: a planned stop, unless a successor is to go on."""
+        self._stopping.set()
+
+    def start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run it beside everything else."""
+        self._nursery.start_soon(task)
+
+    async def _run_plugins(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with self._plugins_scope:
+            await self.plugins.run(task_status=task_status)
+        self._plugins_gone.set()
+
+    async def stop_plugins(self) -> None:
+        """End every plugin process for good; adverts go on."""
+        self._plugins_scope.cancel()
+        await self._plugins_gone.wait()
+
+    def release(self, name: str) -> None:
+        """The guard has handed this router over, to the end: it may take part in the election."""
+        if name in self.plans:
+            self._planned(name)
+        if name in self.node.instances:
+            self._start(name)
 
     def _start(self, name: str) -> None:
         self.dispatch(Startup(name))
@@ -188,7 +233,7 @@ class Daemon:
         if self.dry_run:
             return
         await self.keeper.settled()
-        last_will.write(self._will())  # nothing is left: there is no will
+        last_will.clear()  # nothing is left: there is no will
         for name, instance in self.node.instances.items():
             old = "MASTER" if name in masters else str(instance.router.state)
             self.plugins.deliver(self._describe(name), self._stopped(name, old))
@@ -230,6 +275,7 @@ class Daemon:
         if self._planned_for.get(interface) == identity:
             return
         self._planned_for[interface] = identity
+        self.succession.link_changed(interface, identity)
         self.announcer.link(interface, identity[0])
         if link:
             self._nursery.start_soon(self._plan, interface, identity)
@@ -249,14 +295,19 @@ class Daemon:
             self.dispatch(PlanReported(name, str(error)))
             return False
         self.plans[name] = plan
+        if name not in self.life.withheld:
+            self._planned(name)
+        return True
+
+    def _planned(self, name: str) -> None:
         tenure = self.node.instances[name].router.tenure
         every = tenure.settings.all_addresses if tenure.bound else ()
         if not self.dry_run:  # the first call also removes what an earlier daemon left behind
-            self.keeper.want(name, plan.addresses, every, tenure.held)
+            self.keeper.want(name, self.plans[name].addresses, every, tenure.held)
+        self.testament.changed()
         self.dispatch(PlanReported(name))
         if tenure.serving and tenure.installed:
             self._announce(name)
-        return True
 
     async def _ask_plan(self, name: str) -> Plan:
         if self.dry_run:
@@ -274,7 +325,8 @@ class Daemon:
                 self.dispatch(AddressesInstalled(action.router))
             return
         plan = self.plans.get(action.router)
-        self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held)
+        adopt = self.adopted.get(action.router, ())
+        self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held, adopt)
         self.testament.changed()
 
     def _announce(self, name: str) -> None:
@@ -287,6 +339,7 @@ class Daemon:
     def _changed(self, name: str, change: StateChange) -> None:
         if self.dry_run:
             return
+        self.wire.beat(self.node.instances[name].router)
         self.testament.changed()
         if change.new != "INITIALIZE":
             self.plugins.deliver(self._describe(name), change)
@@ -315,14 +368,6 @@ class Daemon:
             )
             self.plugins.deliver(router, told)
 
-    def _will(self) -> Will:
-        left = [
-            bequest(instance, tuple(self.plans[name].addresses.values()))
-            for name, instance in self.node.instances.items()
-            if name in self.plans
-        ]
-        return Will(os.getpid(), tuple(each for each in left if each is not None))
-
     def _plugin_notice(self, kind: str, fields: Mapping[str, Any]) -> None:
         self.observer.event({"type": kind, **fields})
 
@@ -335,40 +380,5 @@ class Daemon:
 
     # -- answers ------------------------------------------------------------------------------------------------
 
-    async def _status(self, _request: Mapping[str, Any]) -> Record:
-        now = trio.current_time()
-        return {
-            "node": self.config.node_name,
-            "version": hafw.__version__,
-            "pid": os.getpid(),
-            "dry_run": self.dry_run,
-            "config": self.config.path,
-            "uptime_seconds": round(now - self.started_at, 3),
-            "maintenance": self.maintenance.record(),
-            "instances": [self._instance_status(name, now) for name in self.node.instances],
-            "plugins": [asdict(plugin) for plugin in self.plugins.snapshot()],
-            "counters": self._counters(""),
-            "log_lines_dropped": self.observer.log_lines_dropped,
-            "timer_lateness_max": round(self.election.lateness_max, 6),
-        }
-
-    def _instance_status(self, name: str, now: float) -> Record:
-        refused = self.wire.refused.get(name)
-        return {
-            **instance_record(self.node.instances[name], now),
-            "counters": self._counters(name),
-            "peers_differ": self.wire.mismatches.get(name, {}),
-            "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
-        }
-
-    def _counters(self, instance: str) -> dict[str, int]:
-        return {name: value for (owner, name), value in self.observer.counters.items() if owner == instance}
-
     async def _reload(self, request: Mapping[str, Any]) -> Record:
         return {"changes": await self._reloads.reload(dry_run=request.get("dry_run") is True)}
-
-    async def _history(self, _request: Mapping[str, Any]) -> Record:
-        return {"transitions": [event for event in self.observer.events if event["type"] == "state_changed"]}
-
-    async def _plugins(self, _request: Mapping[str, Any]) -> Record:
-        return {"plugins": [asdict(plugin) for plugin in self.plugins.snapshot()]}

@@ -6,13 +6,15 @@ is awaited between a decision and the wire.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.resume import Life
 from hafw.vrrp.events import AdvertReceived
 from hafw.vrrp.packet import MULTICAST_GROUP, BadPacket, decode_untrusted, encode, peek_vrid_untrusted
-from hafw.vrrp.settings import Checksum
+from hafw.vrrp.settings import Checksum, State
 from hafw.wire.sockets import VrrpSocket
 
 if TYPE_CHECKING:
@@ -50,9 +52,11 @@ class Wire:
         observer: Observer,
         *,
         mute: bool = False,
+        life: Life | None = None,
     ) -> None:
-        """``mute``: hear everything, send nothing (``--dry-run``)."""
+        """``mute``: hear everything, send nothing (``--dry-run``). ``life``: how the guard is told of us."""
         self._mute = mute
+        self._life = life or Life(None)
         self.refused: dict[str, dict[str, str | float]] = {}
         """By instance: the last refused packet, for the status."""
         self.mismatches: dict[str, dict[str, str]] = {}
@@ -116,6 +120,24 @@ class Wire:
                 continue
             self._sockets[key] = socket
             self._opened.send_nowait(key)
+            self._life.opened(key, socket)
+
+    def adopt(self) -> None:
+        """Go on with the sockets of the daemon before us; of the first ``link`` on they are like any other."""
+        for key, socket in self._life.sockets.items():
+            self._sockets[key] = socket
+            self._indices[key[0]] = socket.ifindex
+            if self._vrids(key):
+                socket.limit_to(self._vrids(key))
+                self._opened.send_nowait(key)
+            else:
+                self._close(key)
+
+    def form(self, settings: RouterSettings) -> Checksum:
+        """The checksum that is sent."""
+        if settings.checksum is not Checksum.AUTO:
+            return settings.checksum
+        return self._forms.get(settings.name, Checksum.PSEUDO_HEADER)
 
     def _vrids(self, key: Key) -> list[int]:
         return [vrid for each, vrid in self._by_vrid if each == key]
@@ -125,6 +147,7 @@ class Wire:
         reader = self._readers.pop(key, None)
         if reader is not None:
             reader.cancel()
+        self._life.closed(key, socket)
         socket.close()
 
     def close(self) -> None:
@@ -198,17 +221,24 @@ class Wire:
 
     def send(self, router: VirtualRouter, priority: int) -> None:
         """One advertisement, to the group or to each peer; a failure is counted and logged, never raised."""
+        if not self._mute:
+            self._send(router, priority)
+            self.beat(router)
+
+    def beat(self, router: VirtualRouter) -> None:
+        """Let the guard see how this router stands; after every advert and every transition."""
         settings = router.settings
-        if self._mute:
-            return
+        due_in = router.speaker.adver_at - trio.current_time() if router.state is State.MASTER else inf
+        self._life.spoke(settings.name, due_in, settings.down_timer_adverts * settings.advertisement_interval)
+
+    def _send(self, router: VirtualRouter, priority: int) -> None:
+        settings = router.settings
         key = socket_key(settings)
         socket = self._sockets.get(key)
         if socket is None or router.primary is None:
             self._observer.count(settings.name, "send-errors")
             return
-        form = settings.checksum
-        if form is Checksum.AUTO:
-            form = self._forms.get(settings.name, Checksum.PSEUDO_HEADER)
+        form = self.form(settings)
         targets = settings.unicast_peers if key[2] is None else (key[2],)
         for target in targets:
             try:

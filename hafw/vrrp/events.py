@@ -43,6 +43,10 @@ class Resumed:
     """The address it advertised from."""
     verdicts: dict[str, bool]
     """By check, what was last known of it."""
+    silence: float | None = None
+    """Seconds that the peers heard nothing, if somebody spoke for us since; ``None``: since ``last_advert_at``."""
+    cause: str = ""
+    """How the daemon died."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,7 +328,8 @@ class VirtualRouter:
             return []
         self.primary, self.since = event.primary, event.since
         self.state, self.reason, self.detail = State.MASTER, "resumed", ""
-        return [*self._serve_on(now), self._notice("resumed", silence=round(silence, 3))]
+        heard = silence if event.silence is None else event.silence
+        return [*self._serve_on(now), self._notice("resumed", silence=round(heard, 3), cause=event.cause)]
 
     def _stricken(self, fault: FaultRaised, now: float) -> list[Action]:
         if self.degraded and fault.last_resort:

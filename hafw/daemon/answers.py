@@ -1,0 +1,65 @@
+"""What the daemon answers when it is asked how it is: status, history, plugins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import hafw
+from hafw.records import instance_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hafw.daemon.run import Daemon
+    from hafw.records import Record
+
+
+class Answers:
+    """Commands of the control socket that change nothing."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    async def status(self, _request: Mapping[str, Any]) -> Record:
+        """Everything of this moment."""
+        daemon, now = self._daemon, trio.current_time()
+        return {
+            "node": daemon.config.node_name,
+            "version": hafw.__version__,
+            "pid": os.getpid(),
+            "dry_run": daemon.dry_run,
+            "config": daemon.config.path,
+            "uptime_seconds": round(now - daemon.started_at, 3),
+            "maintenance": daemon.maintenance.record(),
+            "instances": [self._instance(name, now) for name in daemon.node.instances],
+            "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
+            "counters": self._counters(""),
+            "log_lines_dropped": daemon.observer.log_lines_dropped,
+            "timer_lateness_max": round(daemon.election.lateness_max, 6),
+        }
+
+    def _instance(self, name: str, now: float) -> Record:
+        wire = self._daemon.wire
+        refused = wire.refused.get(name)
+        return {
+            **instance_record(self._daemon.node.instances[name], now),
+            "counters": self._counters(name),
+            "peers_differ": wire.mismatches.get(name, {}),
+            "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
+        }
+
+    def _counters(self, instance: str) -> dict[str, int]:
+        counters = self._daemon.observer.counters
+        return {name: value for (owner, name), value in counters.items() if owner == instance}
+
+    async def history(self, _request: Mapping[str, Any]) -> Record:
+        """Transitions, the oldest first."""
+        return {"transitions": [each for each in self._daemon.observer.events if each["type"] == "state_changed"]}
+
+    async def plugins(self, _request: Mapping[str, Any]) -> Record:
+        """Each with its failures."""
+        return {"plugins": [asdict(plugin) for plugin in self._daemon.plugins.snapshot()]}

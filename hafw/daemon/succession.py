@@ -1,0 +1,174 @@
+"""From one daemon to the next: what was resumed comes into the election, and ``hafw reexec``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from ipaddress import ip_address
+from subprocess import PIPE, STDOUT
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from hafw.daemon.control import CommandError
+from hafw.daemon.observe import timestamp
+from hafw.daemon.testament import read_history, read_plans
+from hafw.pipe import StateChange
+from hafw.vrrp.events import Resumed
+from hafw.vrrp.settings import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hafw.daemon.run import Daemon
+    from hafw.daemon.testament import KeptPlan
+    from hafw.records import Record
+    from hafw.will import Bequest
+
+REHEARSAL = """
+import sys
+import hafw.guard, hafw.cli.run, hafw.daemon.run, hafw.daemon.resume
+from hafw.cli import main
+main(["check", "--no-system", "--node", *sys.argv[1:]])
+"""
+"""What the installed code has to be able to do before the running code makes way for it."""
+REHEARSAL_TIMEOUT = 60.0
+DRAIN = 5.0
+"""Seconds that plugins have for the events that they were not told yet."""
+
+
+class Succession:
+    """The daemon's ties to the one before it and to the one after it."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.leaving = False
+        """A successor goes on: nothing is to be released."""
+        self._daemon = daemon
+        self._kept: dict[str, KeptPlan] = {}
+        self._asked = False
+
+    # -- from the one before ------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Put the resumed routers into the election, as MASTER; before any plugin, and before the kernel is asked."""
+        daemon, life = self._daemon, self._daemon.life
+        if not life.inheritance.cause:
+            return
+        if history := read_history():
+            daemon.observer.seq, daemon.node.seq = history.seq, history.node_seq
+            daemon.observer.events.extend(history.transitions)
+        daemon.wire.adopt()
+        spoken = life.take_over()
+        self._kept = read_plans() if spoken else {}
+        self._tell(list(spoken))
+        for name, spoke_at in spoken.items():
+            bequest = life.resumed[name]
+            if not self._resume(bequest, trio.current_time() - (life.now() - spoke_at)):
+                life.give_up([name])
+
+    def _tell(self, resumed: list[str]) -> None:
+        """Of the death; what was resumed is told router by router."""
+        inheritance = self._daemon.life.inheritance
+        silence = max(self._daemon.life.silence.values(), default=0.0)
+        if inheritance.fenced:
+            fields = {"cause": inheritance.cause, "silence": round(silence, 3), "resumed": ", ".join(resumed)}
+            self._daemon.observer.event({"type": "fenced", **fields})
+        elif not resumed:
+            self._daemon.observer.event({"type": "restarted", "cause": inheritance.cause})
+
+    def _resume(self, bequest: Bequest, spoke_at: float) -> bool:
+        """False: it does not fit the configuration, or the election would not have it."""
+        daemon, name = self._daemon, bequest.name
+        instance, kept = daemon.node.instances.get(name), self._kept.get(name)
+        if instance is None or kept is None or daemon.life.will.node != daemon.config.node_name:
+            return False
+        if {each.address for each in kept.addresses} != {str(each) for each in instance.settings.router.all_addresses}:
+            return False
+        daemon.plans[name] = kept.plan(kept.ifindex, kept.mac)
+        daemon.adopted[name] = frozenset(daemon.plans[name].addresses)
+        daemon.dispatch(
+            Resumed(
+                router=name,
+                since=trio.current_time() - (daemon.life.now() - bequest.since),
+                last_advert_at=spoke_at,
+                primary=ip_address(bequest.source),
+                verdicts=bequest.verdicts,
+                silence=daemon.life.silence[name],
+                cause=daemon.life.inheritance.cause,
+            )
+        )
+        if instance.router.state is State.MASTER:
+            return True
+        del daemon.plans[name]
+        return False
+
+    def link_changed(self, interface: str, identity: tuple[int, str]) -> None:
+        """Frames that were prepared for another link are not sent; those for this one are about to come."""
+        for name, kept in self._kept.items():
+            if name in self._daemon.plans and self._daemon.config.instances[name].router.interface == interface:
+                self._daemon.plans[name] = kept.plan(*identity)
+        self._kept = {name: kept for name, kept in self._kept.items() if name not in self._daemon.plans}
+
+    def tell_plugins(self) -> None:
+        """They are new, and what they were not told before the death is lost: tell them how things are."""
+        daemon = self._daemon
+        for name in daemon.life.resumed:
+            change = StateChange(
+                seq=daemon.node.seq,
+                time=timestamp(),
+                instance=name,
+                old="MASTER",
+                new="MASTER",
+                reason="resumed",
+                priority=daemon.node.instances[name].router.priority,
+            )
+            daemon.plugins.deliver(daemon.describe(daemon.config.instances[name]), change)
+
+    async def hear_guard(self) -> None:
+        """Start the routers that the guard was still handing over when we began."""
+        life = self._daemon.life
+        while life.line is not None and not life.line.ended:
+            await trio.lowlevel.wait_readable(life.line.fileno())
+            for name in life.heed_guard():
+                self._daemon.release(name)
+
+    # -- to the one after ---------------------------------------------------------------------------------------
+
+    async def command(self, _request: Mapping[str, Any]) -> Record:
+        """``reexec``: make way for a daemon of the installed code, which resumes; the answer comes before that."""
+        daemon = self._daemon
+        if daemon.life.line is None or daemon.dry_run:
+            raise CommandError("no-guard", "this daemon has no guard that could start another: stop it and start it")
+        if self._asked or daemon.stopping:
+            raise CommandError("busy", "the daemon is about to end already")
+        self._asked = True
+        try:
+            await self._rehearse()
+        except CommandError:
+            self._asked = False
+            raise
+        daemon.start_soon(self._leave)
+        return {"pid": os.getpid()}
+
+    async def _rehearse(self) -> None:
+        config = self._daemon.config
+        words = [sys.executable, "-P", "-c", REHEARSAL, config.node_name, config.path]
+        with trio.move_on_after(REHEARSAL_TIMEOUT):
+            done = await trio.run_process(words, stdout=PIPE, stderr=STDOUT, check=False)
+            if done.returncode == 0:
+                return
+            said = done.stdout.decode(errors="replace").strip()
+            raise CommandError("not-startable", f"nothing was changed: the installed code does not start:\n{said}")
+        raise CommandError("not-startable", f"nothing was changed: hafw check took longer than {REHEARSAL_TIMEOUT:g}s")
+
+    async def _leave(self) -> None:
+        """Plugins are ended cleanly, adverts go on meanwhile; then nothing is left to do but to be gone."""
+        daemon = self._daemon
+        daemon.observer.log.info("making_way", pid=os.getpid())
+        await daemon.plugins.drain(DRAIN)
+        await daemon.stop_plugins()
+        await daemon.testament.write()
+        if daemon.stopping or not daemon.life.ask_for_successor():
+            return
+        self.leaving = True
+        daemon.end()
