@@ -69,7 +69,7 @@ class Maintenance:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def restore(self) -> None:
-        """Remember, and let every router know before it starts or resumes."""
+        """Remember, and let every router know before it starts or resumes; ``run`` tells the world."""
         if self._path is None:
             return
         self.leave = recall(self._path, self._clock())
@@ -77,8 +77,6 @@ class Maintenance:
             self.leave = None
             with contextlib.suppress(OSError):
                 self._path.unlink()
-        if self.leave is not None:
-            self._tell()
         for name in self._election.node.instances:
             self.introduce(name)
 
@@ -89,6 +87,8 @@ class Maintenance:
 
     async def run(self) -> None:
         """End it when its time is over."""
+        if self.leave is not None:
+            self._tell()
         while True:
             async with self._turning:
                 if self._left() <= 0:
