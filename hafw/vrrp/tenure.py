@@ -139,7 +139,8 @@ class Tenure:
             case AddressesLost() if self.bound:
                 return self._restore(event, now)
             case AddressesClaimed() if self.held:
-                before, self.held = self.held, tuple(each for each in self.held if each not in event.addresses)
+                claimed = frozenset(event.addresses)  # of thousands held, hundreds are claimed at once
+                before, self.held = self.held, tuple(each for each in self.held if each not in claimed)
                 self.claimed = not self.held
                 return [] if self.held == before else self._let_go(f"claimed by {event.mac}")
             case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
