@@ -104,7 +104,7 @@ def test_schemas_of_installed_plugins(config):
     found = schemas(["vip", "notify_script", "nowhere"])
     assert found.keys() == {"vip", "notify_script"}
     assert found["vip"]["properties"] == {}
-    assert found["notify_script"]["properties"]["timeout"] == {"$ref": "#/$defs/duration"}
+    assert found["notify_script"]["properties"]["timeout"] == {"$ref": "#/$defs/duration", "default": "10s"}
 
 
 def test_nothing_is_left_running(write, config, tmp_path):
