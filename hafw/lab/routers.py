@@ -81,17 +81,23 @@ def control_socket(lab: Lab, host: str) -> Path:
     return lab.path(host, "control.sock")
 
 
-def hafw_state(lab: Lab, host: str) -> str:
-    """Ask the hafw of this host for the state of its instance; empty when it does not answer."""
+def hafw_status(lab: Lab, host: str) -> dict[str, Any]:
+    """What the hafw of this host says; empty when it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(_ANSWER_TIMEOUT)
             asked.connect(str(control_socket(lab, host)))
             asked.sendall(b'{"do": "status"}\n')
-            answer = json.loads(asked.makefile("rb").readline())
-        return str(answer["instances"][0]["state"])
+            answer: dict[str, Any] = json.loads(asked.makefile("rb").readline())
+            return answer
     except (OSError, ValueError):
-        return ""
+        return {}
+
+
+def hafw_state(lab: Lab, host: str) -> str:
+    """The state of its instance; empty when it does not answer."""
+    answer = hafw_status(lab, host)
+    return str(answer["instances"][0]["state"]) if answer else ""
 
 
 def hears_vrrp(lab: Lab, host: str) -> bool:

@@ -71,9 +71,7 @@ class Ruler:
     def read(self) -> Sequence[Probe]:
         """Return every probe whose fate is known, by the time of its fate."""
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in lines:
-            sent, answered, who, target = line.decode().split()
-            self._probes.append(Probe(int(sent) / 1e9, int(answered) / 1e9, who, sys.intern(target)))
+        self._probes += map(parsed, lines)
         if len(self._probes) > _MAX_PROBES:
             raise OverflowError(f"ruler: more than {_MAX_PROBES} probes: measure a shorter stretch with a new one")
         return self._probes
@@ -96,6 +94,12 @@ class Ruler:
         """Measure the probes sent in this stretch; ask ``timeout`` later. Of several targets, name one."""
         stretch = (probe for probe in self.read() if since <= probe.sent <= until)
         return measure([probe for probe in stretch if target in (None, probe.target)], self.period)
+
+
+def parsed(line: bytes) -> Probe:
+    """Return what a line of a probing program says."""
+    sent, answered, who, target = line.decode().split()
+    return Probe(int(sent) / 1e9, int(answered) / 1e9, who, sys.intern(target))
 
 
 def measure(probes: Sequence[Probe], period: float) -> Outage:

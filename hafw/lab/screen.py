@@ -125,7 +125,7 @@ def _strip(probes: Sequence[Probe], end: float, cells: int) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the result, aligned."""
-    lines = [("FAILURE", "NEW MASTER", "AFTER", "ADDRESS OUT", "PAGES OUT", "PAGES LOST", "PROTOCOL FLOOR")]
+    lines = [("FAILURE", "NEW MASTER", "AFTER", "ADDRESS OUT", "PAGES OUT", "PAGES LOST", "WAIT BY RFC 9568")]
     for row in rows:
         new = (row.winner, _ms(row.takeover)) if row.winner else ("none", "-")
         out = (_ms(row.ping.longest), _ms(row.pages.longest), str(row.pages.lost))
