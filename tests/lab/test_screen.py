@@ -11,7 +11,7 @@ def test_the_table_is_aligned_and_says_who_has_the_address():
         Row("link of lb1 cut", "2609-3609 ms", "", 0.0, Outage(20.0, 20000, 20000, 0.001), QUIET),
     ]
     assert table(rows).splitlines() == [
-        "FAILURE              NEW MASTER  AFTER  ADDRESS OUT  PAGES OUT  PAGES LOST  PROTOCOL FLOOR",
+        "FAILURE              NEW MASTER  AFTER  ADDRESS OUT  PAGES OUT  PAGES LOST  WAIT BY RFC 9568",
         "nginx of lb1 killed  lb2         31 ms         0 ms      40 ms           2  609 ms (skew)",
         "link of lb1 cut      none            -     20000 ms       0 ms           0  2609-3609 ms",
     ]
