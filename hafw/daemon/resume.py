@@ -59,7 +59,7 @@ class Life:
         self._stand_in: StandIn | None = None
         if inheritance is None:
             return
-        self.line = Line(socket.socket(fileno=inheritance.line))
+        self.line = Line.raised(inheritance.line)
         self._beat = Beat(inheritance.beat)
         self.withheld |= set(inheritance.withheld)
         for shared in inheritance.sockets:

@@ -85,6 +85,9 @@ class Guard:
         self._resuming: tuple[Bequest, ...] = ()
         self._withheld: tuple[str, ...] = ()
         self._replacing = False
+        self._crashed_at = -STEADY
+        self._backoff = 0.0
+        """Seconds until the next daemon is started."""
         self._respite_until = 0.0
         """Nobody is stuck before that."""
         self._wakeup, waker = socket.socketpair()
@@ -99,36 +102,29 @@ class Guard:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        backoff, last_crash = 0.0, -STEADY
         while True:
             began = time.monotonic()
-            death = self._live_and_die(self._spawn())
-            if self._is_over(death):
-                self._inherit(death, trusted=False)
+            death = self._death = self._live_and_die(self._spawn())
+            over = not death.replaced and (self._stopping or death.status == 0 or not self._ready)
+            if not over and not death.replaced:
+                lived = f"{death.at - began:.3f}s"
+                say("daemon_died", status=death.cause, lived=lived, restart_in=f"{self._backoff:g}s")
+            if over or not self._resuming:
+                self._settle()
+            if over:  # a daemon that never became ready has said why, and would say it again
                 if self._lock:
                     last_will.clear()
                 return max(death.status, 0) if self._ready or death.status >= 0 else FAILED
-            backoff = min(max(2 * backoff, 0.1), BACKOFF_MAX) if death.at < last_crash + STEADY else 0.0
-            if death.replaced:
-                backoff = 0.0
-            else:
-                last_crash = death.at
-                lived = f"{death.at - began:.3f}s"
-                say("daemon_died", status=death.cause, lived=lived, restart_in=f"{backoff:g}s")
-            self._inherit(death, trusted=not backoff)
-            self._pause(backoff)
+            self._pause(self._backoff)
             if self._stopping and not self._resuming:
                 return 0
-
-    def _is_over(self, death: Death) -> bool:
-        """Whether there is to be no other daemon; one that never became ready has said why, and would say it again."""
-        return not death.replaced and (self._stopping or death.status == 0 or not self._ready)
 
     # -- a daemon's life ----------------------------------------------------------------------------------------
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._line, theirs = Line.pair()
         self._replacing = False
+        self._beat.keep_only(each.slot for each in self._resuming)  # the others' daemon is dead
         death = self._death
         inheritance = Inheritance(
             line=theirs.fileno(),
@@ -153,23 +149,29 @@ class Guard:
             return subprocess.Popen([sys.executable, "-P", "-m", "hafw", *self._words], env=environment, pass_fds=keep)
 
     def _live_and_die(self, daemon: subprocess.Popen[bytes]) -> Death:
-        """Pass signals down and notifications up until the daemon is dead, if need be by our hand."""
-        fenced = False
-        while (status := daemon.poll()) is None and not fenced:
+        """Pass signals down and notifications up until the daemon is dead, if need be by our hand.
+
+        A process that was killed takes 30 ms and more to vanish, since the kernel closes its packet sockets one by
+        one. The line is closed first (see ``Line.raised``), so what is urgent is done at that sign.
+        """
+        fenced = dying = False
+        while daemon.poll() is None and not fenced and not dying:
             slept_until = self._sleep()
             self._attend()
             for number in self._signals():
                 with contextlib.suppress(ProcessLookupError):
                     daemon.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
-            fenced = daemon.poll() is None and self._is_stuck(slept_until)
-        if status is None:
-            status = kill(daemon)
+            dying = self._line.ended and bool(self._beat.signs())
+            fenced = not dying and daemon.poll() is None and self._is_stuck(slept_until)
+        if fenced:
+            daemon.kill()
         self._attend()
         self._signals()
-        self._line.close()
+        died_at = time.monotonic()
         replaced = self._replacing and not self._stopping
-        self._death = Death(status, time.monotonic(), fenced=fenced, replaced=replaced)
-        return self._death
+        self._inherit(died_at, replaced=replaced)
+        self._line.close()
+        return Death(reap(daemon), died_at, fenced=fenced, replaced=replaced)
 
     def _sleep(self) -> float:
         """Until something happens, or is overdue; tell until when at most."""
@@ -228,32 +230,37 @@ class Guard:
 
     # -- a daemon's death ---------------------------------------------------------------------------------------
 
-    def _inherit(self, death: Death, *, trusted: bool) -> None:
-        """Decide of each router whether it is to be resumed; hand over the others, at once.
-
-        With nothing to resume, the handover is over when this returns.
-        """
+    def _inherit(self, now: float, *, replaced: bool) -> None:
+        """Decide of each router whether it is to be resumed; begin to hand over the others, at once."""
+        relapse = now < self._crashed_at + STEADY
+        if not replaced:
+            self._backoff = min(max(2 * self._backoff, 0.1), BACKOFF_MAX) if relapse else 0.0
+            self._crashed_at = now
+        trusted = self._ready and not self._stopping and (replaced or not relapse)
         self._resuming = ()
         if not self._lock:
             return
         will = read_will()
-        bequests = [amended(each, self._beat.sign(each.slot)) for each in will.bequests]
+        signs = {each.name: self._beat.sign(each.slot) for each in will.bequests}
+        bequests = [amended(each, signs[each.name]) for each in will.bequests]
         rivals = self._sockets.rivals(bequests)
-        signs = {each.name: self._beat.sign(each.slot) for each in bequests}
         self._resuming = tuple(
             each
             for each in bequests
-            if trusted and each.name not in rivals and is_resumable(each, signs[each.name], death.at, self._start)
+            if trusted and each.name not in rivals and is_resumable(each, signs[each.name], now, self._start)
         )
         self._hand_over([each for each in bequests if each not in self._resuming], rivals)
         if self._resuming:
             last_will.write(replace(will, bequests=self._resuming))
             self._respite_until = max(sign.spoke_at + sign.patience for sign in signs.values() if sign) + RESPITE
-            return
+
+    def _settle(self) -> None:
+        """See the handover of everything to its end, before another daemon is started."""
         self._estate.settle()
         self._close_estate()
         self._sockets.clear()
-        last_will.will_path().unlink(missing_ok=True)
+        if self._lock:
+            last_will.will_path().unlink(missing_ok=True)
 
     def _hand_over(self, bequests: Collection[Bequest], rivals: Collection[str]) -> None:
         """Begin to carry out the will of these: the goodbye first, unless another MASTER is there already."""
@@ -308,9 +315,10 @@ def names(bequests: Iterable[Bequest]) -> tuple[str, ...]:
     return tuple(each.name for each in bequests)
 
 
-def kill(daemon: subprocess.Popen[bytes]) -> int:
-    """End it, and wait for it a little; returns its status."""
-    daemon.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        daemon.wait(REAP)
-    return -signal.SIGKILL
+def reap(daemon: subprocess.Popen[bytes]) -> int:
+    """Its status, within ``REAP`` seconds: one that is stuck in the kernel counts as killed, which it was."""
+    try:
+        return daemon.wait(REAP)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        return -signal.SIGKILL
