@@ -11,6 +11,8 @@ from hafw.vrrp.actions import Notice, Transition
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hafw.node import Instance
     from hafw.vrrp.settings import RouterSettings
 
@@ -35,6 +37,12 @@ def event_record(action: Transition | Notice, settings: RouterSettings) -> Recor
     if action.peer is not None:
         record["peer"] = str(action.peer)
     return record
+
+
+def restart_record(events: Iterable[Record]) -> Record | None:
+    """What became of it when the daemon before this one died; ``None``: there was none, or it is long ago."""
+    told = [each for each in events if each["type"] in {"fenced", "restarted", "resumed"}]
+    return {"how": told[-1]["type"], "cause": told[-1]["cause"]} if told else None
 
 
 def instance_record(instance: Instance, now: float) -> Record:

@@ -42,7 +42,9 @@ def render(answer: Record) -> str:
     head = (
         f"{answer['node']}   hafw {answer['version']}   up {span(answer['uptime_seconds'])}   {answer['config']}{dry}"
     )
-    leave = on_leave(answer["maintenance"]) if answer["maintenance"] else ""
+    above = [on_leave(answer["maintenance"])] if answer["maintenance"] else []
+    if restart := answer["restart"]:
+        above.append(f"{restart['how']} {span(answer['uptime_seconds'])} ago after: {restart['cause']}")
     rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "ADDRESSES", "SINCE", "WHY", "CHECKS"]]
     rows += [_row(each) for each in answer["instances"]]
     remarks = [remark for each in answer["instances"] for remark in _remarks(each)]
@@ -51,7 +53,7 @@ def render(answer: Record) -> str:
         for plugin in answer["plugins"]
         if plugin["state"] in {"backing-off", "parked"}
     ]
-    return "\n\n".join(part for part in (head, leave, table(rows), "\n".join(remarks)) if part)
+    return "\n\n".join(part for part in (head, "\n".join(above), table(rows), "\n".join(remarks)) if part)
 
 
 def _state(each: Record) -> str:

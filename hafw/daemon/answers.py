@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import hafw
-from hafw.records import instance_record
+from hafw.records import instance_record, restart_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Answers:
             "dry_run": daemon.dry_run,
             "config": daemon.config.path,
             "uptime_seconds": round(now - daemon.started_at, 3),
+            "restart": restart_record(daemon.observer.events),
             "maintenance": daemon.maintenance.record(),
             "instances": [self._instance(name, now) for name in daemon.node.instances],
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],

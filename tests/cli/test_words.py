@@ -10,7 +10,7 @@ from hafw.cli.handover import told
 from hafw.cli.status import render
 from hafw.cli.words import brief, on_leave, span
 from hafw.node import CheckSettings, InstanceSettings, Node
-from hafw.records import instance_record
+from hafw.records import instance_record, restart_record
 from hafw.vrrp.events import (
     AddressesClaimed,
     AddressesInstalled,
@@ -36,7 +36,7 @@ class Host:
 
     def __init__(self):
         settings = RouterSettings(name="VI_1", interface="eth0", vrid=51, priority=150, virtual_addresses=VIPS)
-        self.now = 0.0
+        self.now, self.events = 0.0, []
         self.node = Node([InstanceSettings(router=settings, checks=(CHECK,))], self.now)
         self.feed(
             Startup("VI_1"), LinkChanged("eth0", up=True, primary={4: OWN}), PlanReported("VI_1"), self.verdict(True)
@@ -73,6 +73,7 @@ class Host:
             "dry_run": False,
             "uptime_seconds": self.now,
             "maintenance": None,
+            "restart": restart_record(self.events),
             "plugins": [],
             "instances": [{**instance, "peers_differ": {}, "last_refused": None}],
             **more,
@@ -136,6 +137,12 @@ def test_maintenance_stands_above_the_table(host):
     leave = {"since": since.isoformat(), "until": None, "reason": "kernel", "for_seconds": None, "left_seconds": None}
     shown = render(host.answer(maintenance=leave)).split("\n\n")[1]
     assert shown == f"maintenance since {since:%H:%M}: kernel: stays BACKUP"
+
+
+def test_a_daemon_that_goes_on_for_a_dead_one_says_so(host):
+    cause = "killed by SIGKILL"
+    host.events += [{"type": "fenced", "cause": cause}, {"type": "resumed", "cause": cause}, {"type": "announced"}]
+    assert render(host.answer()).split("\n\n")[1] == "resumed 4s ago after: killed by SIGKILL"
 
 
 def test_maintenance_of_another_day_has_its_date():
