@@ -1,0 +1,1 @@
+"""hafw beside keepalived, in one run: ``python -m bench``."""
