@@ -17,6 +17,7 @@ VERBS = {
     "reload": ("hafw.cli.control", "read the configuration again: all of it, or nothing"),
     "handover": ("hafw.cli.handover", "let another router take over, without a gap"),
     "maintenance": ("hafw.cli.handover", "stay BACKUP whatever happens, until told otherwise"),
+    "reexec": ("hafw.cli.control", "let the running daemon go on with the installed code, without a failover"),
     "cleanup": ("hafw.cli.control", "release what a dead daemon left behind"),
     "status": ("hafw.cli.status", "who is MASTER, since when, why"),
     "events": ("hafw.cli.status", "follow the live events"),
@@ -33,7 +34,6 @@ NOT_BUILT = (
     "sim",
     "replay",
     "import",
-    "reexec",
 )
 ELSEWHERE = {
     **dict.fromkeys(("start", "restart"), "`systemctl {} hafw`, or `hafw run CONFIG` in the foreground"),

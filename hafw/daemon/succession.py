@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from ipaddress import ip_address
-from subprocess import PIPE, STDOUT
+from subprocess import STDOUT
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -154,7 +154,7 @@ class Succession:
         config = self._daemon.config
         words = [sys.executable, "-P", "-c", REHEARSAL, config.node_name, config.path]
         with trio.move_on_after(REHEARSAL_TIMEOUT):
-            done = await trio.run_process(words, stdout=PIPE, stderr=STDOUT, check=False)
+            done = await trio.run_process(words, capture_stdout=True, stderr=STDOUT, check=False)
             if done.returncode == 0:
                 return
             said = done.stdout.decode(errors="replace").strip()

@@ -207,6 +207,8 @@ class Guard:
             case {"yielded": names, "rivals": rivals}:
                 going = [each for each in self._resuming if each.name in names]
                 self._hand_over(going, set(rivals))
+                for each in going:
+                    self._beat.silence(each.slot)
             case {"replace": True}:
                 self._replacing = True
 
