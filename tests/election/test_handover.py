@@ -297,7 +297,7 @@ def resumed(bench, last_advert_at, *, verdicts=None, **settings):
 
 def test_a_resumed_master_advertises_at_once_and_was_never_away(bench):
     vr, actions = resumed(bench, 99.5, priority=100)
-    assert actions == [vr.sends(100), vr.binds(), vr.notes("resumed", silence=0.5)]
+    assert actions == [vr.sends(100), vr.binds(), vr.notes("resumed", silence=0.5, cause="")]
     assert (vr.state, vr.router.since, vr.router.primary) == ("MASTER", 40.0, vr.own)
     assert vr.installed() == [vr.announces()]
     assert vr.known().state == "MASTER"
