@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 FENCE_SHARE = 0.75
 """Of the time that the peers wait: a daemon that is silent for so long while MASTER is stuck."""
-FENCE_INTERVAL_MIN = 0.1
-"""Seconds; of routers with shorter intervals see ``FENCE_AFTER``."""
+PATIENCE_MIN = 0.3
+"""Seconds; of routers whose peers wait less, with intervals under 100 ms, see ``FENCE_AFTER``."""
 FENCE_AFTER = 1.0
-"""Seconds of silence that a router with a short interval has at least."""
+"""Seconds of silence that such a router has at least."""
 START_MARGIN = 1.5
 """A start may take so many times as long as the last one."""
 
@@ -38,9 +38,9 @@ def fence_at(signs: Iterable[Sign]) -> float:
 
 
 def _stuck_at(sign: Sign) -> float:
+    if sign.patience < PATIENCE_MIN:
+        return sign.spoke_at + FENCE_AFTER
     interval = sign.promised_at - sign.spoke_at
-    if interval < FENCE_INTERVAL_MIN:
-        return sign.spoke_at + max(FENCE_AFTER, sign.patience)
     return sign.spoke_at + max(FENCE_SHARE * sign.patience, 1.5 * interval)
 
 

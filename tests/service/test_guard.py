@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from hafw.lab.ruler import Ruler
-
 pytestmark = pytest.mark.wire
 
 VIP = "10.77.0.250"
@@ -25,40 +23,14 @@ def goodbyes(capture, host, since):
     return [advert for advert in capture.adverts(host, since) if advert.priority == 0]
 
 
-def test_a_killed_daemon_loses_no_packet_and_the_guard_brings_it_back(both, tools):
-    master, backup = both
-    lab = master.lab
-    lab.add_host("client", "10.77.0.100/24")
-    capture = lab.capture()
-    ping = Ruler(lab, "client", VIP, kind="ping")
-    assert ping.wait_for_answer(since=0.0, timeout=10)
-    with backup.news() as heard:
-        began = time.time()
-        dead = master.kill_daemon()
-        assert heard.state("MASTER")["reason"] == "master-resigned"
-        tools.until(lambda: not master.has(VIP))
-        assert backup.has(VIP)
-        moved = time.time()
-        master.wait_until_ready()
-        with master.stream() as again:
-            assert again.state("BACKUP")["reason"] == "startup"
-            assert again.state("MASTER")["reason"] == "preempted"
-        assert heard.state("BACKUP")["reason"] == "higher-priority"
-    assert len(goodbyes(capture, "lb1", began)) == 1
-    assert 'status="killed by SIGKILL"' in master.log()
-    assert master.pid != dead
-    tools.until(lambda: ping.read()[-1].sent > moved + ping.timeout)
-    assert ping.outage(began - 0.1, moved).lost == 0
-
-
 def test_a_daemon_that_dies_again_and_again_is_restarted_with_growing_pauses(master):
-    for pause in (0.1, 0.2, 0.4):
+    for pause in (0.0, 0.1, 0.2):
         died = time.monotonic()
         master.kill_daemon()
         master.wait_until_ready()
         assert time.monotonic() > died + pause
     deaths = [line for line in master.log().splitlines() if "event=daemon_died" in line]
-    assert [line.rpartition("restart_in=")[2] for line in deaths] == ["0.1s", "0.2s", "0.4s"]
+    assert [line.rpartition("restart_in=")[2] for line in deaths] == ["0s", "0.1s", "0.2s"]
 
 
 def test_a_daemon_without_its_guard_hands_over_and_ends(both, tools):
@@ -108,7 +80,8 @@ def test_the_next_run_releases_what_was_left_before_it_joins(master, tools):
 def test_cleanup_refuses_beside_a_live_daemon(steady):
     done = steady.hafw("cleanup")
     assert done.returncode == 1
-    assert done.stderr == f"hafw: a live daemon holds {steady.run_directory}/lock: nothing to clean up\n"
+    holder = f"a live hafw of pid {steady.guard.pid} holds {steady.run_directory}/lock"
+    assert done.stderr == f"hafw: {holder}: nothing to clean up\n"
     assert steady.has(VIP)
     assert steady.instance()["state"] == "MASTER"
 
@@ -116,6 +89,7 @@ def test_cleanup_refuses_beside_a_live_daemon(steady):
 def test_a_second_run_beside_the_first_is_refused(steady):
     done = steady.hafw("run", str(steady.config), "--node", "lb1")
     assert done.returncode == 1
+    assert f"a live hafw of pid {steady.guard.pid} holds" in done.stderr
     assert "stop it, or set HAFW_RUN_DIR" in done.stderr
     assert steady.instance()["state"] == "MASTER"
 
