@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hafw.vrrp.actions import Action, Notice, Transition
 from hafw.vrrp.deadlines import Deadlines
 from hafw.vrrp.events import (
+    AddressesInstalled,
     AddressesLost,
     AddressesRefused,
     AdvertReceived,
@@ -22,6 +24,7 @@ from hafw.vrrp.events import (
     FaultRaised,
     LinkChanged,
     PlanReported,
+    ReleaseAsked,
     Resumed,
     Shutdown,
     Startup,
@@ -130,6 +133,8 @@ class Instance:
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
         self._failed_at = -inf
+        self._release: tuple[ReleaseAsked, float] | None = None
+        """Asked for in the state that began then."""
 
     @property
     def deadline(self) -> float:
@@ -169,9 +174,9 @@ class Instance:
                 return self._settle(now)
             case VerdictReported():
                 return self._verdict(event, now)
-            case AddressesRefused():
-                return self._fail_addresses("address-refused", event.error, now)
-            case AddressesLost():
+            case ReleaseAsked() | AddressesInstalled():
+                return self._release_when_installed(event, now)
+            case AddressesRefused() | AddressesLost():
                 return self._lost(event, now)
             case Tick():
                 return self._tick(now)
@@ -277,7 +282,21 @@ class Instance:
         failed = check.settings.critical and check.healthy is False
         self._set_cause(f"check {name}", Cause("check-failed", f"check {name}: {check.detail}") if failed else None)
 
-    def _lost(self, event: AddressesLost, now: float) -> list[Action]:
+    def _release_when_installed(self, event: ReleaseAsked | AddressesInstalled, now: float) -> list[Action]:
+        """What is not there yet cannot be held until it is claimed: a MASTER first takes over, then hands over."""
+        router = self.router
+        asked, self._release = self._release, None
+        if isinstance(event, ReleaseAsked) and router.tenure.bound and not router.tenure.installed:
+            self._release = (event, router.since)
+            return []
+        actions = router.handle(event, now)
+        if asked is None or asked[1] != router.since:  # not in this term any more
+            return actions
+        return actions + router.handle(asked[0], now)
+
+    def _lost(self, event: AddressesRefused | AddressesLost, now: float) -> list[Action]:
+        if isinstance(event, AddressesRefused):
+            return self._fail_addresses("address-refused", event.error, now)
         actions = self.router.handle(event, now)
         if not self.router.tenure.exhausted:
             return actions
@@ -304,22 +323,12 @@ class Instance:
             self.causes[key] = cause
 
 
+_IDENTITY = attrgetter("interface", "vrid", "version", "family", "owner", "multicast_group")
+
+
 def same_router(old: RouterSettings, new: RouterSettings) -> bool:
     """Tell whether a running router can take these settings; otherwise it is shut down and started anew."""
-
-    def identity(settings: RouterSettings) -> tuple[object, ...]:
-        unicast = bool(settings.unicast_peers)
-        return (
-            settings.interface,
-            settings.vrid,
-            settings.version,
-            settings.family,
-            settings.owner,
-            unicast,
-            settings.multicast_group,
-        )
-
-    return identity(old) == identity(new)
+    return _IDENTITY(old) == _IDENTITY(new) and bool(old.unicast_peers) == bool(new.unicast_peers)
 
 
 class Node:

@@ -145,7 +145,7 @@ class Tenure:
                 return [] if self.held == before else self._let_go(f"claimed by {event.mac}")
             case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
                 self._awaits_successor = False
-                self.hold_until = min(self.hold_until, now + successor_time(event.advert.interval))
+                self.hold_until = now + successor_time(event.advert.interval)
                 return []
             case Tick():
                 return self._tick(now)

@@ -68,6 +68,23 @@ def test_a_handover_that_nobody_answers_ends_in_the_old_state_and_nothing_was_ev
     assert vr.router.speaker.adver_at == vr.now + 1.0
 
 
+def test_a_handover_waits_until_the_addresses_are_there_to_be_held(bench):
+    vr = bench(priority=100).promoted()
+    assert asked(vr) == []
+    assert vr.sends(0) in vr.installed()
+    assert vr.router.handing_over
+
+
+def test_a_handover_that_waits_is_forgotten_with_the_term_it_was_asked_for(bench):
+    vr = bench(priority=100).promoted()
+    asked(vr)
+    vr.later(0.1).advert(200)
+    vr.due()
+    vr.run(until=vr.now + 5.0)
+    assert vr.state == "MASTER"
+    assert vr.sends(0) not in vr.installed()
+
+
 def test_a_forced_handover_releases_even_if_nobody_takes_over(bench):
     vr = bench(priority=100).settled()
     asked(vr, force=True)

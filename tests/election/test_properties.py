@@ -104,7 +104,7 @@ class OneRouter(RuleBasedStateMachine):
             match action:
                 case Announce():
                     assert self.router.state is State.MASTER
-                    assert self.router.tenure.installed
+                    assert self.router.tenure.installed or self.router.handing_over
                 case SetAddresses(bound=bound, held=held):
                     assert not bound or {before, self.router.state} & {State.MASTER, State.BACKUP}
                     assert not (bound and held)
