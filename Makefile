@@ -3,7 +3,7 @@
 VENV ?= .venv
 # The first of these that is new enough makes the virtual environment. One of your own: make PYTHON=/opt/python3.12/bin/python
 PYTHON ?= python3.13 python3.12 python3.11 python3
-# For pytest: make test ARGS="-k checksum"
+# For pytest: make test ARGS="-k checksum"; for the bench: make bench ARGS="--only stop-1"
 ARGS ?=
 
 PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
@@ -16,12 +16,13 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check clean
+.PHONY: help demo test check bench clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
 	@echo "make check   ruff, mypy strict, import-linter"
+	@echo "make bench   hafw beside keepalived: 40 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed
@@ -44,6 +45,9 @@ check: $(VENV)/.installed-dev
 	report=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$report"; status=1; }; \
 	exit $$status
 
+bench: $(VENV)/.installed-bench
+	@$(VENV)/bin/python -m bench --plots $(ARGS)
+
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -52,6 +56,11 @@ clean:
 # $(call install,WHAT): pip comes with Python, uv is quicker.
 install = if command -v uv >/dev/null; then uv pip install --quiet --python $(VENV)/bin/python $(1); \
 	else $(VENV)/bin/python -m pip install --quiet $(1); fi
+
+# $(call group,NAME): a dependency group of pyproject.toml.
+group = $(VENV)/bin/python -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"], sep="\n")' >$(VENV)/$(1).txt && \
+	{ $(call install,--requirement $(VENV)/$(1).txt); }
 
 # What builds the distributions is installed once: pip would fetch it anew for every single one of them.
 $(VENV)/.installed: $(PROJECTS) | $(VENV)/bin/python
@@ -64,10 +73,13 @@ $(VENV)/.installed: $(PROJECTS) | $(VENV)/bin/python
 # pip before 25.1 does not know dependency groups, and the list shall stand in one place: pyproject.toml.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "==> installing the tools for tests and checks"
-	@$(VENV)/bin/python -c 'import tomllib; \
-		print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' >$(VENV)/dev.txt
-	@$(call install,--requirement $(VENV)/dev.txt)
+	@$(call group,dev)
 	@$(call install,--no-build-isolation --no-deps --editable ./examples/plugin)
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@echo "==> installing what draws the plots of the bench"
+	@$(call group,bench)
 	@touch $@
 
 $(VENV)/bin/python:

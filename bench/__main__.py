@@ -19,6 +19,7 @@ from hafw.lab import namespaces, routers
 
 OUT: Final = Path("bench/out")
 RUNS: Final = 5
+PACKAGE: Final = {"ip": "iproute2"}
 
 
 def main() -> int:
@@ -52,6 +53,12 @@ def main() -> int:
 
         docs.write(results, chosen.out)
     return 1 if any(run["failed"] for run in results.runs) else 0
+
+
+def needed(scenarios: list[Scenario], families: list[str]) -> list[str]:
+    """Programs that these scenarios run."""
+    web = any(one.setup.get("web") for one in scenarios)
+    return ["ip", *([KEEPALIVED] if KEEPALIVED in families else []), *(["nginx", "curl"] if web else [])]
 
 
 def measured(scenarios: list[Scenario], chosen: argparse.Namespace, runs: int) -> course.Results:

@@ -31,6 +31,7 @@ CLIENT: Final = "client"
 PATIENCE: Final = 30.0
 """Seconds after which what should happen counts as not happening."""
 _LOOK: Final = 0.005
+_LISTEN: Final = 0.2
 _QUEUE: Final = 512 << 20
 _SAMPLE: Final = 100
 """Addresses that are asked in turn: the client's neighbour table holds 1,024."""
@@ -74,13 +75,13 @@ class Bed:
         self.webs[host] = routers.start_web(self.lab, host)
         self.until(lambda: "0050 " in self.lab.run(host, ["cat", "/proc/net/tcp"]), f"nginx on {host} listens")
 
-    def elect(self) -> None:
+    def elect(self, patience: float = PATIENCE) -> None:
         """Start both, and return when lb1 is MASTER of everything and has been for a moment."""
         for host in (LB1, LB2):
             self.start(host)
         for host in (LB1, LB2):
             self.until(functools.partial(self.peer.ready, self.lab, host), f"{host} takes part in the election", 0.05)
-        self.until(self._lb1_is_master, "lb1 is MASTER, and alone", 0.02)
+        self.until(self._lb1_is_master, "lb1 is MASTER, and alone", 0.02, patience)
         self.until(lambda: self.bound(LB1), "lb1 has every address", 0.2)
         self.rest(_SETTLE)
 
@@ -111,14 +112,19 @@ class Bed:
     def rest_until(self, moment: float) -> None:
         time.sleep(max(0.0, moment - time.time()))
 
-    def advert(self, host: str, since: float, patience: float = PATIENCE) -> Advert:
+    def advert(self, host: str, since: float) -> Advert:
         """The first advert of a MASTER from this host after this moment."""
-        found = self.capture.wait_for_advert(
-            lambda one: one.host == host and one.priority > 0, since=since, timeout=patience
-        )
-        if found is None:
-            raise RunFailed(f"{host} sent no advert within {patience:g} s")
-        return found
+        found: list[Advert] = []
+
+        def heard() -> bool:
+            one = self.capture.wait_for_advert(
+                lambda one: one.host == host and one.priority > 0, since=since, timeout=_LISTEN
+            )
+            found.extend([one] if one else [])
+            return bool(found)
+
+        self.until(heard, f"{host} sends an advert", look=0)
+        return found[0]
 
     def masters(self, host: str, since: float = 0.0) -> list[float]:
         """When this host advertised as MASTER."""
@@ -232,7 +238,7 @@ class Bed:
     def _watch(self, host: str) -> Path:
         path = self.lab.path(host, "addresses.log")
         with path.open("wb") as written:
-            argv = ["ip", "-timestamp", "monitor", "address"]
+            argv = ["ip", "-tshort", "monitor", "address"]
             self.lab.popen(host, argv, stdout=written, env={**os.environ, "TZ": "UTC"})
         return path
 

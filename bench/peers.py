@@ -18,6 +18,7 @@ from hafw.lab import routers
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Mapping
 
     from hafw.lab.network import Lab
 
@@ -26,6 +27,7 @@ LB2: Final = "lb2"
 PRIORITY: Final = {LB1: 200, LB2: 100}
 VRID: Final = 51
 _LAST_LINES: Final = 4
+_TROUBLE: Final = ("ailed", "rror", "refused", "raceback")
 _PER_ADVERT: Final = 1
 """One address is advertised and the others are bound with it: an advert could not carry thousands."""
 
@@ -106,18 +108,18 @@ class Service:
         return moment
 
     def last_words(self) -> str:
-        """The end of its log, in one line."""
+        """The last lines of its log that complain, or the last ones, in one line."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
-        return "last words: " + " | ".join(line.strip()[:160] for line in lines[-_LAST_LINES:])
+        complaints = [line for line in lines if any(word in line for word in _TROUBLE)]
+        return "its log: " + " | ".join(line.strip()[:160] for line in (complaints or lines)[-_LAST_LINES:])
 
-    def cpu(self) -> float:
-        """Seconds of processor time that all of it has used so far."""
-        total = 0
+    def cpu(self) -> dict[int, float]:
+        """Seconds of processor time that each process of it has used so far, threads that ended included."""
+        found = {}
         for pid in self.tree():
-            for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                with contextlib.suppress(OSError):
-                    total += int(task.read_text(encoding="ascii").split()[0])
-        return total / 1e9
+            with contextlib.suppress(OSError):
+                found[pid] = time.clock_gettime(_cpu_clock(pid))
+        return found
 
     def memory(self) -> dict[str, float]:
         """MiB of proportional memory by process; names as in the process list, numbered where they are alike."""
@@ -260,6 +262,16 @@ class Nobody(Peer):
 
 def peer(variant: str) -> Peer:
     return {KEEPALIVED: Keepalived, RULER: Nobody}.get(variant, Hafw)(variant)
+
+
+def spent(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Processor seconds between two answers of ``Service.cpu``; what ended in between is not counted."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+
+
+def _cpu_clock(pid: int) -> int:
+    """The clock that clock_getcpuclockid(3) names: the complement of the pid, then 2 for scheduled time."""
+    return ~pid << 3 | 2
 
 
 def children(pid: int) -> list[int]:

@@ -75,7 +75,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one run found: figures by the key of their metric (a missing one was not to be had), and remarks."""
+    """What one run found: figures by the key of their metric (a missing one was not to be had), and remarks.
+
+    The remark ``note`` is shown with the table.
+    """
 
     values: Mapping[str, float | None]
     remarks: Mapping[str, Any] = field(default_factory=dict)

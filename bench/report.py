@@ -57,7 +57,7 @@ def terminal(results: Results, scenarios: Iterable[Scenario]) -> str:
         widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
         lines = [f"{scenario.name}: {scenario.title} ({_counts(results, scenario)})"]
         lines += ["  " + "  ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)).rstrip() for row in table]
-        lines += [f"  ! {line}" for line in failures(results, scenario)]
+        lines += [f"  ! {line}" for line in (*failures(results, scenario), *notes(results, scenario))]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
@@ -78,10 +78,20 @@ def failures(results: Results, scenario: Scenario) -> list[str]:
     return [f"{line} ({count} runs)" if count > 1 else line for line, count in found.items()]
 
 
-def unmet(results: Results) -> list[tuple[Scenario, Metric, str]]:
-    """Every goal that was not reached: the scenario, the figure, and what was found."""
+def notes(results: Results, scenario: Scenario) -> list[str]:
+    """What runs remark beside their figures; the same remark once."""
+    found = (
+        f"{run['variant']}: {run['remarks']['note'][:_REASON]}"
+        for run in results.runs
+        if run["scenario"] == scenario.name and "note" in run["remarks"]
+    )
+    return list(dict.fromkeys(found))
+
+
+def unmet(results: Results) -> list[tuple[Scenario, Metric, str, str]]:
+    """Every goal that was not reached: the scenario, the figure, the variant, and what was found."""
     return [
-        (scenario, metric, told(results.spreads(scenario.name, metric.key)[variant]))
+        (scenario, metric, variant, told(results.spreads(scenario.name, metric.key)[variant]))
         for scenario in results.measured()
         for metric in scenario.metrics
         for variant, met in verdicts(metric, results.spreads(scenario.name, metric.key)).items()

@@ -63,8 +63,8 @@ def frozen(bed: Bed) -> Finding:
 
 
 def _leftovers(bed: Bed, moment: float) -> Finding:
-    """Who holds the address, until two seconds after the peer's timer must have run out."""
-    bed.rest_until(moment + 3.7 * bed.setup.interval + 2.0)
+    """Who holds the address, until a second after the peer's timer must have run out."""
+    bed.rest_until(moment + 3.7 * bed.setup.interval + 1.3)
     until = time.time()
     found = bed.client(moment - _BEFORE, until)
     one, other = bed.holdings(LB1, vip(0)), bed.holdings(LB2, vip(0))
@@ -85,6 +85,10 @@ def web_killed(bed: Bed) -> Finding:
     for host in (LB1, LB2):
         bed.start_web(host)
     bed.elect()
+    return _web_dies(bed)
+
+
+def _web_dies(bed: Bed) -> Finding:
     bed.ping()
     pages = bed.pages()
     moment = bed.lab.kill(bed.webs[LB1])
@@ -102,6 +106,17 @@ def web_killed(bed: Bed) -> Finding:
         "http_failed": http.lost,
     }
     return Finding(found)
+
+
+def web_killed_tracked(bed: Bed) -> Finding:
+    """The same, where keepalived may not even be elected: that is a finding too."""
+    bed.start_web(LB1)
+    bed.start_web(LB2)
+    try:
+        bed.elect(patience=8.0)
+    except RunFailed as refusal:
+        return Finding({}, {"note": f"no figure: {refusal}"})
+    return _web_dies(bed)
 
 
 def host_dies(bed: Bed) -> Finding:
@@ -212,20 +227,20 @@ def _many(count: int, seconds: float) -> Scenario:
 
 
 SCENARIOS: Final = (
-    _killed("1s", 1.0, "second", 12, _resumed(1.0)),
-    _killed("250ms", 0.25, "250 ms", 6, _resumed(0.25)),
-    _killed("10ms", 0.01, "10 ms", 5, _WILLED),
+    _killed("1s", 1.0, "second", 11, _resumed(1.0)),
+    _killed("250ms", 0.25, "250 ms", 4, _resumed(0.25)),
+    _killed("10ms", 0.01, "10 ms", 3, _WILLED),
     Scenario(
         name="kill-all",
         title="Every process killed",
         about="SIGKILL to all of the service on lb1, as the kernel does with a control group; for hafw then"
         " `hafw cleanup`, which its unit file runs. Adverts every second. The client loses nothing as long as the"
-        " address stays; looked at until two seconds after the peer's timer.",
+        " address stays; looked at until a second after the peer's timer.",
         section=_SECTION,
         run=all_killed,
         setup={},
         metrics=_LEFT,
-        seconds=13,
+        seconds=11,
     ),
     Scenario(
         name="freeze",
@@ -235,7 +250,7 @@ SCENARIOS: Final = (
         run=frozen,
         setup={},
         metrics=_LEFT,
-        seconds=13,
+        seconds=11,
     ),
     Scenario(
         name="nginx",
@@ -261,7 +276,7 @@ SCENARIOS: Final = (
         title="nginx killed, keepalived with its process tracker",
         about="The same with `track_process` in place of the script.",
         section=_SECTION,
-        run=web_killed,
+        run=web_killed_tracked,
         setup={"web": True, "process_tracker": True},
         metrics=(
             Metric("goodbye", "kill to priority 0 on the wire"),
@@ -271,9 +286,9 @@ SCENARIOS: Final = (
         variants=(KEEPALIVED,),
         most_runs=1,
     ),
-    _dies("1s", 1.0, "second", 11, Goal(limit=3032.25)),
+    _dies("1s", 1.0, "second", 10, Goal(limit=3032.25)),
     _dies("100ms", 0.1, "100 ms", 5, Goal(limit=307)),
-    _dies("10ms", 0.01, "10 ms", 4, Goal(ratio=1)),
-    _many(1000, 13),
-    _many(4000, 16),
+    _dies("10ms", 0.01, "10 ms", 3, Goal(ratio=1)),
+    _many(1000, 11),
+    _many(4000, 14),
 )

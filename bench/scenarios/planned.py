@@ -109,7 +109,7 @@ SCENARIOS: Final = (
             metrics=(*_STOP, _NEWCOMER) if count == 1 else _STOP,
             seconds=seconds,
         )
-        for (count, words), seconds in zip(_COUNTS.items(), (9, 11, 14), strict=True)
+        for (count, words), seconds in zip(_COUNTS.items(), (9, 9, 12), strict=True)
     ),
     Scenario(
         name="rolling",
@@ -119,7 +119,7 @@ SCENARIOS: Final = (
         run=rolling,
         setup={},
         metrics=client(),
-        seconds=17,
+        seconds=14,
     ),
     *(
         Scenario(
@@ -136,7 +136,7 @@ SCENARIOS: Final = (
             ),
             seconds=seconds,
         )
-        for count, seconds in ((1, 11), (1000, 13))
+        for count, seconds in ((1, 9), (1000, 11))
     ),
     Scenario(
         name="start",
