@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hafw.guard import cleanup, guard
 from hafw.guard.judgement import amended, fence_at, hold_until, is_resumable
+from hafw.guard.lock import STOPPING, Lock, LockError
 from hafw.lifeline import SLOTS, VARIABLE, Beat, Inheritance, Line, SharedSocket, Sign
 from hafw.will import Bequest, BoundAddress
 
@@ -194,3 +196,39 @@ def test_a_shared_socket_is_adopted_with_its_group():
     adopted = SharedSocket("eth0", 2, 4, "224.0.0.18", opened.detach()).adopt()
     assert (adopted.ifindex, adopted.family, str(adopted.group)) == (2, 4, "224.0.0.18")
     adopted.close()
+
+
+# -- lock -----------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_comes_second_is_told_who_is_first_and_what_it_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
+    lock = Lock.take()
+    with pytest.raises(LockError, match=f"a live hafw of pid {os.getpid()} holds .*: stop it, or set HAFW_RUN_DIR"):
+        Lock.take()
+    lock.note(f"{os.getpid()} {STOPPING}")
+    with pytest.raises(LockError, match=f"pid {os.getpid()} holds .* and is stopping: try again when it is gone"):
+        Lock.take()
+    os.close(lock.descriptor)
+    os.close(Lock.take().descriptor)
+
+
+def test_a_run_directory_that_may_not_be_made_is_one_sentence(tmp_path, monkeypatch, capfd):
+    def refuse(*_args, **_keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    assert guard(["run", "config.toml"]) == 7
+    assert cleanup() == 1
+    sentence = f"{tmp_path}/run/lock: permission denied: run as root, or set HAFW_RUN_DIR"
+    assert capfd.readouterr().err.splitlines() == [
+        f'level=warning event=refused process=guard reason="{sentence}"',
+        f"hafw: {sentence}",
+    ]
+
+
+def test_cleanup_says_when_there_is_nothing_to_do(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
+    assert cleanup() == 0
+    assert capfd.readouterr().out == f"hafw: nothing to clean up: no will in {tmp_path}\n"

@@ -76,6 +76,7 @@ class Life:
     def begin(self) -> None:
         """Resume what can be resumed, and give up the rest of what was to be."""
         if self._beat is None or not self.inheritance.resume:
+            self._say({"awake": True})
             return
         self.will = _will_as_it_was()
         mine = {each.name: each for each in self.will.bequests if each.name in self.inheritance.resume}
@@ -86,7 +87,7 @@ class Life:
             self.resumed[voice.bequest.name] = voice.bequest
             self.silence[voice.bequest.name] = voice.silence
             self._slots[voice.bequest.name] = voice.bequest.slot
-        self._say({"resumed": list(self.resumed)})
+        self._say({"awake": True})
         self.give_up(set(self.inheritance.resume) - self.resumed.keys(), rivals)
 
     def _voice(self, bequest: Bequest) -> Voice | None:

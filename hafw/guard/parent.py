@@ -40,7 +40,7 @@ BACKOFF_MAX = 30.0
 FAILED = 1
 NOTIFY_MAX = 4096
 START = 0.15
-"""Seconds from a daemon's death to the next one's first advert, until it was measured."""
+"""Seconds from a daemon's death until the next one can speak, as long as no start was measured."""
 OVERSLEPT = 0.05
 """Seconds by which the guard itself may wake late; beyond, the machine was paused, and the daemon with it."""
 RESPITE = 0.5
@@ -80,6 +80,8 @@ class Guard:
         self._sockets = SharedSockets()
         self._estate = Estate()
         self._start = START
+        self._began = 0.0
+        """When the start that is under way began, with the death before it if that is to be resumed."""
         self._death: Death | None = None
         """The last one."""
         self._resuming: tuple[Bequest, ...] = ()
@@ -144,6 +146,7 @@ class Guard:
         }
         keep = [inheritance.line, inheritance.beat, *(shared.descriptor for shared in inheritance.sockets)]
         keep += [self._lock.descriptor] if self._lock else []
+        self._began = death.at if death and self._resuming else time.monotonic()
         with theirs:
             # -P: whatever lies in the current directory is not ours.
             return subprocess.Popen([sys.executable, "-P", "-m", "hafw", *self._words], env=environment, pass_fds=keep)
@@ -202,8 +205,8 @@ class Guard:
                 self._sockets.add(SharedSocket(**fields, descriptor=descriptor))
             case {"closed": fields}:
                 self._sockets.drop(SharedSocket(**fields))
-            case {"resumed": _} if self._death:
-                self._start = time.monotonic() - self._death.at
+            case {"awake": _}:
+                self._start = time.monotonic() - self._began
             case {"yielded": names, "rivals": rivals}:
                 going = [each for each in self._resuming if each.name in names]
                 self._hand_over(going, set(rivals))
