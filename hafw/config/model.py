@@ -34,7 +34,7 @@ class InstanceConfig:
     addresses: tuple[Address, ...]
     """Virtual addresses first, in configured order, then excluded ones; with length, interface, label, scope."""
     checks: tuple[CheckConfig, ...] = ()
-    announce_rate: int = 2000
+    announce_rate: int = 50000
     """Announcement frames per second."""
     keys: tuple[str, ...] = field(default=(), compare=False)
     """The key path of each address: where a complaint about it belongs."""

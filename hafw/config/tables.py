@@ -86,7 +86,7 @@ class AnnounceTable:
         Meta(max_length=20, description="When the addresses are announced, counted from their installation"),
     ] = ANNOUNCE_REPEAT
     refresh: Annotated[_UpToAnHour, Meta(description="Between announcements after that; 0s: never")] = ANNOUNCE_REFRESH
-    rate: Annotated[int, Meta(ge=1, le=100000, description="Frames per second")] = 2000
+    rate: Annotated[int, Meta(ge=1, le=100000, description="Frames per second")] = 50000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

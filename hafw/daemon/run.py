@@ -81,7 +81,7 @@ class Daemon:
         routers = {name: instance.router for name, instance in self.node.instances.items()}
         self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
-        self.keeper = AddressKeeper(self._address_event)
+        self.keeper = AddressKeeper(self._address_event, self._partly_bound)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
         self.election = Election(
             self.node,
@@ -324,6 +324,7 @@ class Daemon:
             if action.bound:
                 self.dispatch(AddressesInstalled(action.router))
             return
+        self.announcer.silence(action.router)
         plan = self.plans.get(action.router)
         adopt = self.adopted.get(action.router, ())
         self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held, adopt)
@@ -333,8 +334,14 @@ class Daemon:
         plan = self.plans.get(name)
         if plan is None:
             return
-        frames = [(frame.interface, frame.data) for frame in plan.frames]
-        self.announcer.announce(name, frames, self.config.instances[name].announce_rate)
+        self.announcer.announce(name, plan.frames, self.config.instances[name].announce_rate)
+
+    def _partly_bound(self, name: str, addresses: list[IPAddress]) -> None:
+        """Announce the first of thousands of addresses while the others are being installed."""
+        plan, instance = self.plans.get(name), self.node.instances.get(name)
+        if plan is not None and instance is not None and instance.router.tenure.serving:
+            frames = [plan.first[each] for each in addresses if each in plan.first]
+            self.announcer.begin(name, frames, self.config.instances[name].announce_rate)
 
     def _changed(self, name: str, change: StateChange) -> None:
         if self.dry_run:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Self
 
 from hafw.wire import rtmessages
@@ -17,14 +16,14 @@ from hafw.wire.options import set_receive_buffer
 from hafw.wire.rtmessages import Refusal, Resync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from hafw.wire.rtmessages import AddressEntry, Change, Link, Request
+    from hafw.wire.rtmessages import AddressEntry, Change, Link, Order, Request
 
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _GROUPS = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
-_BATCH = 64
+BATCH = 64
 """Messages per system call: a batch's answers fit any receive buffer, and the interpreter lock is let go between."""
 _RECEIVE_SIZE = 65536
 _BUFFER_SIZE = 8 << 20
@@ -62,42 +61,39 @@ class Netlink:
         return [entry for body in bodies if (entry := rtmessages.parse_address_untrusted(body))]
 
     def change(self, adds: Iterable[AddressEntry], removes: Iterable[AddressEntry]) -> list[Refusal]:
-        """Add, then remove. Thousands are fine.
+        """Add, then remove. An address to add that is there, or to remove that is not, is no refusal."""
+        orders = [*map(rtmessages.addition, adds), *map(rtmessages.removal, removes)]
+        return [refusal for refusal in self.carry_out(orders, lambda _: None) if not refusal.needless]
 
-        An address to add that is there, or to remove that is not, is no refusal: read back what counts.
+    def carry_out(self, orders: Sequence[Order], done: Callable[[Sequence[Order]], None]) -> list[Refusal]:
+        """In this order; thousands are fine. ``done`` is told, a batch at a time, what the kernel has confirmed.
+
+        Confirmed is as good as read back: what was refused, be it as needless, is not told to ``done``.
         """
-        adding = ((entry, rtmessages.add_request(entry), errno.EEXIST) for entry in adds)
-        removing = ((entry, rtmessages.remove_request(entry), errno.EADDRNOTAVAIL) for entry in removes)
-        wanted = chain(adding, removing)
         refusals: list[Refusal] = []
-        while batch := list(islice(wanted, _BATCH)):
-            outcomes = self._exchange([request for _, request, _ in batch])
-            refusals += [
-                Refusal(entry.address, code, text)
-                for (entry, _, harmless), (code, text) in zip(batch, outcomes, strict=True)
-                if code not in (0, harmless)
-            ]
+        for at in range(0, len(orders), BATCH):
+            batch = orders[at : at + BATCH]
+            outcomes = self._exchange([order.request for order in batch])
+            refusals += [Refusal(batch[number], code, text) for number, (code, text) in outcomes.items()]
+            done([order for number, order in enumerate(batch) if number not in outcomes] if outcomes else batch)
         return refusals
 
     def promote_secondaries(self, ifindex: int) -> None:
         """Let the interface keep the other addresses of a subnet when their primary one is removed."""
-        for code, text in self._exchange([rtmessages.promote_secondaries_request(ifindex)]):
-            if code:
-                raise OSError(code, f"promote_secondaries on interface {ifindex}: {text}")
+        for code, text in self._exchange([rtmessages.promote_secondaries_request(ifindex)]).values():
+            raise OSError(code, f"promote_secondaries on interface {ifindex}: {text}")
 
-    def _exchange(self, requests: list[Request]) -> list[tuple[int, str]]:
-        """The errno and its text for each request, in order; late answers to earlier requests are skipped."""
+    def _exchange(self, requests: Sequence[Request]) -> dict[int, tuple[int, str]]:
+        """Errno and text of each request, by its number, that was refused; late answers to earlier ones are skipped."""
         first = self._seq + 1
         self._seq += len(requests)
-        pending = range(first, self._seq + 1)
-        messages = map(rtmessages.encode_request, requests, pending)
-        self._socket.send(b"".join(messages))
+        self._socket.send(rtmessages.encode_batch(requests, first))
         answers: dict[int, tuple[int, str]] = {}
-        while len(answers) < len(pending):
+        while len(requests) - 1 not in answers:  # the kernel goes through them in order: then all the others are done
             for kind, flags, seq, body in rtmessages.messages_untrusted(self._socket.recv(_RECEIVE_SIZE)):
-                if kind == rtmessages.ERROR and seq in pending:
-                    answers[seq] = rtmessages.outcome_untrusted(flags, body)
-        return [answers[seq] for seq in pending]
+                if kind == rtmessages.ERROR and first <= seq <= self._seq:
+                    answers[seq - first] = rtmessages.outcome_untrusted(flags, body)
+        return {number: (code, text) for number, (code, text) in answers.items() if code}
 
     def _list(self, request: Request) -> list[bytes]:
         """The bodies of a consistent listing: one that a change interrupted is taken again."""
@@ -141,7 +137,7 @@ class Monitor:
         """To wait on."""
         return self._socket.fileno()
 
-    def receive(self, limit: int = _BATCH) -> list[Change]:
+    def receive(self, limit: int = BATCH) -> list[Change]:
         """What has arrived, of at most ``limit`` datagrams (about 10 microseconds each); empty: nothing is left."""
         changes: list[Change] = []
         for _ in range(limit):

@@ -6,6 +6,7 @@ not add up raises ``MalformedMessage`` and nothing else.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -15,9 +16,12 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from hafw.vrrp.settings import IPAddress
+
+Request = tuple[int, int, bytes]
+"""Message type, flags, body."""
 
 PROTO_HAFW: Final = 0x68
 """``IFA_PROTO`` of our addresses (Linux 5.18; older kernels ignore it): how a later start knows its leftovers."""
@@ -92,12 +96,36 @@ class AddressEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """The kernel would not add or remove an address; ``message`` says why in its own words where it gave any."""
+class Order:
+    """A change of an address, ready to be sent: made before it is needed, because thousands take 30 ms to make."""
 
-    address: IPAddress
+    entry: AddressEntry
+    removes: bool
+    request: Request
+
+    @property
+    def needless(self) -> int:
+        """The errno of an address to add that is there, or to remove that is not."""
+        return errno.EADDRNOTAVAIL if self.removes else errno.EEXIST
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The kernel would not carry out an order; ``message`` says why in its own words where it gave any."""
+
+    order: Order
     errno: int
     message: str
+
+    @property
+    def address(self) -> IPAddress:
+        """Which could not be added or removed."""
+        return self.order.entry.address
+
+    @property
+    def needless(self) -> bool:
+        """Somebody else was first: what is there may differ from what was ordered in length or label."""
+        return self.errno == self.order.needless
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +150,6 @@ class Resync:
 
 
 Change = LinkSeen | AddressSeen | Resync
-
-Request = tuple[int, int, bytes]
-"""Message type, flags, body."""
 
 
 def links_request() -> Request:
@@ -167,10 +192,29 @@ def remove_request(entry: AddressEntry) -> Request:
     return _DELADDR, _ACK, _address_body(entry)
 
 
+def addition(entry: AddressEntry) -> Order:
+    """The order to add an address."""
+    return Order(entry, removes=False, request=add_request(entry))
+
+
+def removal(entry: AddressEntry) -> Order:
+    """The order to remove one."""
+    return Order(entry, removes=True, request=remove_request(entry))
+
+
 def encode_request(request: Request, seq: int) -> bytes:
     """The message with its header."""
     kind, flags, body = request
     return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, seq, 0) + body
+
+
+def encode_batch(requests: Sequence[Request], first_seq: int) -> bytes:
+    """Messages in a row; of all but the last only a refusal is answered, so that thousands cost few answers."""
+    *others, last = requests
+    quiet = [
+        encode_request((kind, flags & ~_ACK, body), seq) for seq, (kind, flags, body) in enumerate(others, first_seq)
+    ]
+    return b"".join([*quiet, encode_request(last, first_seq + len(others))])
 
 
 def _address_body(entry: AddressEntry) -> bytes:
@@ -236,7 +280,7 @@ def parse_address_untrusted(body: bytes) -> AddressEntry | None:
         raise MalformedMessage(f"address of {len(packed)} octets in family {family}")
     return AddressEntry(
         ifindex=ifindex,
-        address=_address(packed),
+        address=address_of(packed),
         prefixlen=prefixlen,
         scope=scope,
         label=_text(found.get(_IFA_LABEL, b"")),
@@ -300,5 +344,6 @@ def _text(data: bytes) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _address(packed: bytes) -> IPAddress:
+def address_of(packed: bytes) -> IPAddress:
+    """4 or 16 octets; the same object for the same octets, as far as the cache goes: thousands are seen again."""
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)

@@ -1,7 +1,8 @@
 """The address keeper: what the routers want, against what the kernel has.
 
 ``want`` notes a router's wish and returns at once. One task reconciles: it takes the newest wish of every router, lets
-a thread tell the kernel (which may block on its routing lock), reads everything back, and reports. Another hears the
+a thread tell the kernel (which may block on its routing lock), and reports. What the kernel confirms is there and need
+not be read back; where it differs from what was ordered, everything is listed anew. Another task hears the
 kernel's announcements and, when they have all been read, compares again: a link that changed, a bound address that
 somebody removed, one that is there though nobody wants it. A third lists everything now and then, for what was missed.
 A lock keeps them apart, so that the view is never older than what was just done. What we removed ourselves is no loss,
@@ -11,28 +12,28 @@ because only a router whose wish was confirmed can lose something.
 from __future__ import annotations
 
 from contextlib import suppress
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from hafw.daemon.addresses.claimwatch import ClaimWatch
-from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, listing_of
+from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, ip_of, listing_of
 from hafw.daemon.addresses.wishes import Wish, Work
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
-from hafw.wire.netlink import Monitor, Netlink
-from hafw.wire.rtmessages import MalformedMessage, Resync
+from hafw.wire.netlink import BATCH, Monitor, Netlink
+from hafw.wire.rtmessages import AddressSeen, MalformedMessage, Resync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from hafw.config.model import InstanceConfig
+    from hafw.daemon.addresses.claimwatch import Segment
     from hafw.daemon.addresses.kernelview import Listing
     from hafw.pipe import Address
     from hafw.vrrp.events import Event
     from hafw.vrrp.settings import IPAddress
-    from hafw.wire.rtmessages import Change, Link
+    from hafw.wire.rtmessages import Change, Link, Order, Refusal
 
 __all__ = ["AddressKeeper", "LinkInfo"]
 
@@ -40,6 +41,8 @@ CHECK_INTERVAL = 10.0
 """Seconds between full listings."""
 SPLIT_BRAIN_INTERVAL = 1.0
 """Seconds between two reports of claims of addresses that a router serves."""
+SLICE = 64
+"""Orders that are made ahead at once: half a millisecond."""
 ROUNDS_MAX = 3
 """Times that the kernel is told again when it took a change and the address says otherwise."""
 
@@ -60,19 +63,27 @@ class AddressKeeper:
     ``report`` may call ``want`` before it returns.
     """
 
-    def __init__(self, report: Callable[[Event], None]) -> None:
+    def __init__(
+        self, report: Callable[[Event], None], bound: Callable[[str, list[IPAddress]], None] = lambda *_: None
+    ) -> None:
+        """``bound`` is told of addresses of a router while more of them are still being installed."""
         self.promoted: set[str] = set()
         """Interfaces on which we switched ``promote_secondaries`` on."""
         self.check_error = ""
         """Why the last full listing failed; empty when it did not."""
         self._report = report
+        self._bound = bound
         self._view = KernelView()
         self._wishes: dict[str, Wish] = {}
         self._interfaces: frozenset[str] = frozenset()
-        self._virtual: frozenset[IPAddress] = frozenset()
+        self._virtual: frozenset[bytes] = frozenset()
+        self._touched: set[Place | str] = set()
+        self._whole = True
         self._owners: frozenset[str] = frozenset()
         self._links: dict[str, LinkInfo] = {}
         self._claims: ClaimWatch | None = None
+        self._deaf = False
+        """Whether claims are to be heard of other addresses than they are: a filter takes longer than an address."""
         self._quiet_until: dict[str, float] = {}
         self._culprit = ""
         self._work = trio.Event()
@@ -90,7 +101,8 @@ class AddressKeeper:
         """
         routers = [instance.router for instance in instances]
         self._interfaces = frozenset(interfaces)
-        self._virtual = frozenset(address for each in routers if not each.owner for address in each.all_addresses)
+        virtual = (address for each in routers if not each.owner for address in each.all_addresses)
+        self._virtual = frozenset(address.packed for address in virtual)
         self._owners = frozenset(each.name for each in routers if each.owner)
         self._links = {name: info for name, info in self._links.items() if name in self._interfaces}
         for name, wish in self._wishes.items():
@@ -116,8 +128,7 @@ class AddressKeeper:
         the plan, that a record says are leftovers of ours; a kernel without ``IFA_PROTO`` cannot say it.
         """
         wish = self._wishes.setdefault(router, Wish(router, owner=router in self._owners))
-        if wish.replace(plan, bound, held, adopt):
-            self._tune_claims()
+        self._deaf = wish.replace(plan, bound, held, adopt) or self._deaf
         self._begin(wish)
 
     async def settled(self) -> None:
@@ -153,51 +164,82 @@ class AddressKeeper:
             async with self._lock:
                 while due := [wish for wish in self._wishes.values() if wish.due]:
                     await self._apply(due)
+                if self._deaf:
+                    self._tune_claims()
                 self._settled.set()
+            await self._prepare()
+
+    async def _prepare(self) -> None:
+        """Make what a takeover will need, while there is nothing else to do."""
+        for wish in tuple(self._wishes.values()):
+            while not self._work.is_set() and wish.prepare(self._view, SLICE):
+                await trio.lowlevel.checkpoint()
 
     async def _apply(self, due: list[Wish]) -> None:
-        """Tell the kernel once, read back, and answer each wish that is still the newest."""
+        """Tell the kernel once, and answer each wish that is still the newest."""
         kept = frozenset[Place]().union(*(wish.kept for wish in self._wishes.values()))
+        work = Work()
         for wish in due:
             wish.due = False
             wish.judge(self._view)
-        snapshots = [copy(wish) for wish in due]  # ``want`` may replace the wishes while the thread reads them
+            wish.plan_work(self._view, kept, work)
         try:
-            work, listing = await trio.to_thread.run_sync(self._tell_kernel, snapshots, kept, limiter=self._thread)
+            refusals = await self._carry_out(work)
         except (OSError, MalformedMessage) as error:
             for wish in due:
                 self._fail(wish, f"netlink: {error}")
             return
         self.promoted.update(work.promote.values())
-        self._view.replace_addresses(listing)
+        work.errors.update({each.address.packed: each.message for each in refusals if not each.needless})
         for wish in due:
             self._answer(wish, kept, work.errors)
 
-    def _tell_kernel(self, wishes: Iterable[Wish], kept: Collection[Place]) -> tuple[Work, Listing]:
-        """In a thread; the lock sees to it that there is one at a time, and that the view stays as it is meanwhile."""
-        work = Work()
-        for wish in wishes:
-            wish.plan_work(self._view, kept, work)
-        for ifindex in work.promote:
-            self._netlink.promote_secondaries(ifindex)
-        refusals = self._netlink.change(work.adds, work.removes)
-        work.errors.update({refusal.address: refusal.message for refusal in refusals})
-        return work, listing_of(self._netlink.addresses())
+    async def _carry_out(self, work: Work) -> list[Refusal]:
+        """In a thread, because the kernel may block on its routing lock; our own lock lets one at a time go there."""
+        if not (work.adds or work.removes):
+            return []
+        orders = [*work.adds, *work.removes]
+        many = len(work.adds) > BATCH
+        told = trio.lowlevel.current_trio_token().run_sync_soon
 
-    def _answer(self, wish: Wish, kept: Collection[Place], errors: Mapping[IPAddress, str]) -> None:
+        def tell_kernel() -> tuple[list[Refusal], Listing]:
+            for ifindex in work.promote:
+                self._netlink.promote_secondaries(ifindex)
+            refusals = self._netlink.carry_out(orders, lambda done: told(self._confirmed, done, many))
+            return refusals, listing_of(self._netlink.addresses()) if refusals else {}
+
+        refusals, listing = await trio.to_thread.run_sync(tell_kernel, limiter=self._thread)
+        if refusals:
+            self._view.replace_addresses(listing)
+        return refusals
+
+    def _confirmed(self, done: Sequence[Order], many: bool) -> None:  # noqa: FBT001 - run_sync_soon takes no names
+        """The kernel has carried these out. The first of many addresses need not wait for the last to be announced."""
+        added: set[Place] = set()
+        for order in done:
+            place = self._view.apply(AddressSeen(order.entry, order.removes))
+            if not order.removes and not isinstance(place, str):
+                added.add(place)
+        for wish in tuple(self._wishes.values()) if many and added else ():
+            if bound := [ip_of(place) for place in wish.plan if place in added and place in wish.bound]:
+                self._bound(wish.router, bound)
+
+    def _answer(self, wish: Wish, kept: Collection[Place], errors: Mapping[bytes, str]) -> None:
         """Report what became of a wish, unless it was replaced meanwhile: only the newest is answered."""
         if wish.due:
             return
         missing = wish.missing(self._view) if wish.open else []
         wrong = missing or [place for place in wish.plan if place not in kept and wish.removable(self._view, place)]
-        refused = next((address for _, address in wrong if address in errors), None)
+        refused = next((place for place in wrong if place[1] in errors), None)
         if refused is not None:
-            self._fail(wish, f"{refused}: {errors[refused]}")
+            self._fail(wish, f"{ip_of(refused)}: {errors[refused[1]]}")
         elif wrong and wish.rounds < ROUNDS_MAX:
             wish.rounds += 1
             self._begin(wish)
         elif wrong:
-            self._fail(wish, f"{wrong[0][1]}: {'not there after it was added' if missing else 'there after removal'}")
+            self._fail(
+                wish, f"{ip_of(wrong[0])}: {'not there after it was added' if missing else 'there after removal'}"
+            )
         elif wish.confirm():
             self._report(AddressesInstalled(wish.router))
 
@@ -215,16 +257,21 @@ class AddressKeeper:
                 await self._drain_monitor()
 
     async def _drain_monitor(self) -> None:
-        """Read to the end, a little at a time: a burst of thousands must not delay an advert."""
-        touched: set[Place | str] = set()
-        whole = True
+        """Read to the end, a little at a time: a burst of thousands must delay neither an advert nor a new wish.
+
+        Nothing is compared before all has been read, be it in several turns.
+        """
         while changes := self._next_changes():
             for change in changes:
                 if isinstance(change, Resync):
-                    whole = False
+                    self._whole = False
                 else:
-                    touched.add(self._view.apply(change))
+                    self._touched.add(self._view.apply(change))
             await trio.lowlevel.checkpoint()
+            if self._work.is_set():
+                return
+        touched, whole = self._touched, self._whole
+        self._touched, self._whole = set(), True
         if not whole:
             await self._list_all()
         self._compare(touched if whole and not self._concerns_link(touched) else None)
@@ -264,7 +311,8 @@ class AddressKeeper:
 
     def _compare(self, touched: Collection[Place | str] | None) -> None:
         """Report what differs from what was reported or is wanted; at these places only, or (``None``) at all."""
-        self._compare_links()
+        if touched is None or any(isinstance(each, str) or each[1] not in self._virtual for each in touched):
+            self._compare_links()
         if touched is None:
             self._tune_claims()
         for wish in tuple(self._wishes.values()):
@@ -282,7 +330,7 @@ class AddressKeeper:
     def _compare_wish(self, wish: Wish, concerned: Collection[Place]) -> None:
         kept = wish.kept
         unwanted = any(wish.removable(self._view, place) for place in concerned if place not in kept)
-        lost = [place[1] for place in concerned if place in wish.bound and not self._view.at(place)]
+        lost = [ip_of(place) for place in concerned if place in wish.bound and not self._view.at(place)]
         if lost and wish.confirmed:
             wish.confirmed = False
             lost.sort(key=lambda address: (address.version, int(address)))
@@ -295,23 +343,24 @@ class AddressKeeper:
     def _tune_claims(self) -> None:
         if self._claims is None:
             return
-        watched: dict[tuple[str, int], set[IPAddress]] = {}
+        self._deaf = False
+        watched: dict[Segment, frozenset[IPAddress]] = {}
         for wish in self._wishes.values():
-            for interface, address in wish.plan if wish.bound or wish.held else ():
-                watched.setdefault((interface, address.version), set()).add(address)
+            for segment, addresses in wish.segments.items() if wish.bound or wish.held else ():
+                watched[segment] = watched.get(segment, frozenset()) | addresses
         self._claims.tune(watched, self._view.link)
 
     def _claimed(self, interface: str, claims: Mapping[IPAddress, str]) -> None:
         """While a router holds any address, every claim counts; else it is evidence of a split brain, now and then."""
         now = trio.current_time()
-        places = {(interface, address): mac for address, mac in claims.items()}
+        places = {(interface, address.packed): mac for address, mac in claims.items()}
         for wish in tuple(self._wishes.values()):
             hits = [place for place in places if place in wish.bound or place in wish.held]
             if not hits or (not wish.held and now < self._quiet_until.get(wish.router, now)):
                 continue
             self._quiet_until[wish.router] = now + SPLIT_BRAIN_INTERVAL
             for mac in dict.fromkeys(places[place] for place in hits):
-                claimed = tuple(place[1] for place in hits if places[place] == mac)
+                claimed = tuple(ip_of(place) for place in hits if places[place] == mac)
                 self._report(AddressesClaimed(wish.router, claimed, mac))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hafw.wire.rtmessages import DADFAILED, OPERSTATE_UNKNOWN, OPERSTATE_UP, SECONDARY, TENTATIVE, LinkSeen
+from hafw.wire.rtmessages import DADFAILED, OPERSTATE_UNKNOWN, OPERSTATE_UP, SECONDARY, TENTATIVE, LinkSeen, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress
     from hafw.wire.rtmessages import AddressEntry, AddressSeen, Link
 
-Place = tuple[str, "IPAddress"]
-"""Interface name and address. The name is what is configured; the index changes when the link is made anew."""
+Place = tuple[str, bytes]
+"""Interface name and packed address. The name is what is configured; the index changes when the link is made anew.
 
+Packed, because thousands are looked up in a takeover: an ``IPv4Address`` takes ten times as long to hash and compare.
+"""
 
-Listing = dict[int, dict["IPAddress", tuple["AddressEntry", ...]]]
-"""By interface index and address, in the kernel's order."""
+Listing = dict[int, dict[bytes, tuple["AddressEntry", ...]]]
+"""By interface index and packed address, in the kernel's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class LinkInfo:
     """Why it cannot carry traffic; empty when it is up."""
     primary: Mapping[int, IPAddress] = field(default_factory=dict)
     """By family: what adverts are sent from, never a virtual address."""
+
+
+def ip_of(place: Place) -> IPAddress:
+    """The address as others know it."""
+    return address_of(place[1])
 
 
 class KernelView:
@@ -66,7 +73,7 @@ class KernelView:
         else:
             _put(self._entries, entry)
         link = self._links.get(entry.ifindex)
-        return (link.name if link else "", entry.address)
+        return (link.name if link else "", entry.address.packed)
 
     def _apply_link(self, change: LinkSeen) -> None:
         link = change.link
@@ -83,9 +90,9 @@ class KernelView:
         at = self._entries.get(entry.ifindex, {})
         left = _other_lengths(at, entry)
         if left:
-            at[entry.address] = left
+            at[entry.address.packed] = left
         else:
-            at.pop(entry.address, None)
+            at.pop(entry.address.packed, None)
 
     def link(self, name: str) -> Link | None:
         """The link of this name, if there is one now."""
@@ -95,18 +102,19 @@ class KernelView:
         """The entries of an address, one for each length that it has there; empty: it is not there."""
         return self._entries.get(self._indices.get(place[0], 0), {}).get(place[1], ())
 
-    def info(self, name: str, virtual: Collection[IPAddress]) -> LinkInfo:
-        """The interface, with primary addresses that are none of the virtual ones."""
+    def info(self, name: str, virtual: Collection[bytes]) -> LinkInfo:
+        """The interface, with primary addresses that are none of the virtual ones (packed)."""
         link = self.link(name)
         if link is None:
             return LinkInfo(problem="does not exist")
         own = self._primaries(link.index, virtual)
         return LinkInfo(ifindex=link.index, mac=link.mac, mtu=link.mtu, problem=_problem(link), primary=own)
 
-    def _primaries(self, ifindex: int, virtual: Collection[IPAddress]) -> dict[int, IPAddress]:
+    def _primaries(self, ifindex: int, virtual: Collection[bytes]) -> dict[int, IPAddress]:
         found: dict[int, IPAddress] = {}
-        for address, entries in self._entries.get(ifindex, {}).items():
-            if address.version not in found and address not in virtual and any(map(_can_send, entries)):
+        for packed, entries in self._entries.get(ifindex, {}).items():
+            address = entries[0].address
+            if packed not in virtual and address.version not in found and any(map(_can_send, entries)):
                 found[address.version] = address
         return found
 
@@ -122,12 +130,13 @@ def listing_of(entries: Iterable[AddressEntry]) -> Listing:
 def _put(listing: Listing, entry: AddressEntry) -> None:
     """Add or replace; a lifetime that is renewed must not change the order, which decides what is primary."""
     at = listing.setdefault(entry.ifindex, {})
-    at[entry.address] = (*_other_lengths(at, entry), entry)
+    at[entry.address.packed] = (*_other_lengths(at, entry), entry)
 
 
-def _other_lengths(at: Mapping[IPAddress, tuple[AddressEntry, ...]], entry: AddressEntry) -> tuple[AddressEntry, ...]:
+def _other_lengths(at: Mapping[bytes, tuple[AddressEntry, ...]], entry: AddressEntry) -> tuple[AddressEntry, ...]:
     """An address may be there more than once, with different lengths."""
-    return tuple(each for each in at.get(entry.address, ()) if each.prefixlen != entry.prefixlen)
+    there = at.get(entry.address.packed)
+    return tuple(each for each in there if each.prefixlen != entry.prefixlen) if there else ()
 
 
 def _can_send(entry: AddressEntry) -> bool:

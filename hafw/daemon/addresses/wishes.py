@@ -12,26 +12,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hafw.wire.rtmessages import PROTO_HAFW, SCOPES, AddressEntry
+from hafw.daemon.addresses.kernelview import ip_of
+from hafw.wire.rtmessages import PROTO_HAFW, SCOPES, AddressEntry, addition, removal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from hafw.daemon.addresses.claimwatch import Segment
     from hafw.daemon.addresses.kernelview import KernelView, Place
     from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
+    from hafw.wire.rtmessages import Order
+
+
+IPV4_LENGTH = 4
 
 
 @dataclass(slots=True)
 class Work:
     """One turn of telling the kernel."""
 
-    adds: list[AddressEntry] = field(default_factory=list)
-    removes: list[AddressEntry] = field(default_factory=list)
+    adds: list[Order] = field(default_factory=list)
+    removes: list[Order] = field(default_factory=list)
     promote: dict[int, str] = field(default_factory=dict)
     """Interfaces that need ``promote_secondaries`` first: index and name."""
-    errors: dict[IPAddress, str] = field(default_factory=dict)
-    """What could not be done, in words."""
+    errors: dict[bytes, str] = field(default_factory=dict)
+    """What could not be done, by packed address, in words."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +48,8 @@ class Wish:
     owner: bool = False
     plan: dict[Place, Address] = field(default_factory=dict)
     """In configured order."""
+    segments: dict[Segment, frozenset[IPAddress]] = field(default_factory=dict)
+    """Where the addresses of the plan can be claimed."""
     bound: frozenset[Place] = frozenset()
     held: frozenset[Place] = frozenset()
     binds: bool = False
@@ -60,7 +68,13 @@ class Wish:
     """What is new to the plan, and whether an address there is known to be a leftover of ours."""
     _spared: set[Place] = field(default_factory=set)
     _added: set[Place] = field(default_factory=set)
-    """Like ``_spared`` shared with a copy of the wish that a thread plans from: what it added counts."""
+    _given: Mapping[IPAddress, Address] = field(default_factory=dict)
+    """The newest plan as it was given, to tell at once that it is still the same."""
+    _places: dict[IPAddress, Place] = field(default_factory=dict)
+    """Of the newest plan."""
+    _orders: dict[Place, Order] = field(default_factory=dict)
+    """To add each address of the newest plan, as far as they are made."""
+    _unprepared: list[Place] = field(default_factory=list)
 
     @property
     def kept(self) -> frozenset[Place]:
@@ -75,17 +89,53 @@ class Wish:
         adopt: Collection[IPAddress],
     ) -> bool:
         """Want this instead. Whether that changes which addresses' claims concern us."""
-        listened = bool(self.bound or self.held)
-        places = {(spec.interface, address): spec for address, spec in plan.items()}
-        for place in places.keys() - self.plan.keys():
-            self._unjudged[place] = place[1] in adopt
-        self._retired = self.plan.keys() - places.keys()
-        self.plan = {**places, **{place: self.plan[place] for place in self._retired}}
-        self.bound = frozenset((plan[address].interface, address) for address in bound if address in plan)
-        self.held = frozenset((plan[address].interface, address) for address in held if address in plan)
+        listened, renewed = bool(self.bound or self.held), plan is not self._given
+        if renewed:
+            self._replace_plan(plan, adopt)
+        self.bound = frozenset(filter(None, map(self._places.get, bound)))
+        self.held = frozenset(filter(None, map(self._places.get, held)))
         self.binds = bool(bound)
         self.due, self.open, self.confirmed, self.rounds = True, True, False, 0
-        return bool(self._unjudged or self._retired) or listened != bool(self.bound or self.held)
+        return renewed or listened != bool(self.bound or self.held)
+
+    def _replace_plan(self, plan: Mapping[IPAddress, Address], adopt: Collection[IPAddress]) -> None:
+        self._given = plan
+        self._places = {address: (spec.interface, address.packed) for address, spec in plan.items()}
+        places = dict(zip(self._places.values(), plan.values(), strict=True))
+        adopted = {address.packed for address in adopt}
+        for place in places.keys() - self.plan.keys():
+            self._unjudged[place] = place[1] in adopted
+        self._retired = self.plan.keys() - places.keys()
+        self.plan = {**places, **{place: self.plan[place] for place in self._retired}}
+        self._orders, self._unprepared = {}, list(places)
+        segments: dict[Segment, set[IPAddress]] = {}
+        for address, (interface, _) in self._places.items():
+            segments.setdefault((interface, address.version), set()).add(address)
+        self.segments = {segment: frozenset(addresses) for segment, addresses in segments.items()}
+
+    def prepare(self, view: KernelView, limit: int) -> bool:
+        """Make the next ``limit`` orders, so that a takeover need not; whether there are more to make."""
+        for place in self._unprepared[:limit]:
+            link = view.link(place[0])
+            if link is not None and place in self.plan:
+                self._order(place, link.index)
+        del self._unprepared[:limit]
+        return bool(self._unprepared)
+
+    def _order(self, place: Place, ifindex: int) -> Order:
+        order = self._orders.get(place)
+        if order is None or order.entry.ifindex != ifindex:
+            spec = self.plan[place]
+            entry = AddressEntry(
+                ifindex=ifindex,
+                address=ip_of(place),
+                prefixlen=spec.prefixlen,
+                scope=SCOPES[spec.scope],
+                label=spec.label,
+                proto=PROTO_HAFW,
+            )
+            order = self._orders[place] = addition(entry)
+        return order
 
     def judge(self, view: KernelView) -> None:
         """Decide, of places that are new to us, whose address is there."""
@@ -110,28 +160,19 @@ class Wish:
             self._plan_add(view, place, work)
         for place in self.plan:
             entries = self.removable(view, place) if place not in kept else []
-            work.removes += entries
             for entry in entries:
+                work.removes.append(removal(entry))
                 _promote_before(view, place, entry.prefixlen, work)
 
     def _plan_add(self, view: KernelView, place: Place, work: Work) -> None:
-        link, spec = view.link(place[0]), self.plan[place]
+        link = view.link(place[0])
         if link is None:
             work.errors[place[1]] = f"interface {place[0]} does not exist"
             return
         self._added.add(place)
         self._spared.discard(place)
-        work.adds.append(
-            AddressEntry(
-                ifindex=link.index,
-                address=place[1],
-                prefixlen=spec.prefixlen,
-                scope=SCOPES[spec.scope],
-                label=spec.label,
-                proto=PROTO_HAFW,
-            )
-        )
-        _promote_before(view, place, spec.prefixlen, work)
+        work.adds.append(self._order(place, link.index))
+        _promote_before(view, place, self.plan[place].prefixlen, work)
 
     def confirm(self) -> bool:
         """It has come true; whether the router is to be told so."""
@@ -149,5 +190,5 @@ class Wish:
 def _promote_before(view: KernelView, place: Place, prefixlen: int, work: Work) -> None:
     """IPv4 only: IPv6 knows no secondary addresses."""
     link = view.link(place[0])
-    if place[1].version == 4 and prefixlen < 32 and link is not None and not link.promotes:
+    if prefixlen < 32 and len(place[1]) == IPV4_LENGTH and link is not None and not link.promotes:
         work.promote[link.index] = link.name

@@ -34,6 +34,8 @@ class Plan:
     addresses: dict[IPAddress, Address] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     """In the order in which they are sent."""
+    first: dict[IPAddress, Frame] = field(default_factory=dict)
+    """The first frame of each address."""
 
 
 class Draft:
@@ -75,6 +77,7 @@ class Draft:
         if self._frames_of[frame.address] > FRAMES_PER_ADDRESS:
             raise ValueError(f"more than {FRAMES_PER_ADDRESS} frames for {ip}")
         self.plan.frames.append(frame)
+        self.plan.first.setdefault(ip, frame)
 
     def _configured_ip(self, address: str, interface: str) -> IPAddress:
         configured = self._configured.get(address)
