@@ -9,7 +9,7 @@ import pytest
 
 from bench import course
 from bench.bed import Bed
-from bench.peers import LB1, LB2, Setup, peer
+from bench.peers import LB1, LB2, Setup, peer, vip
 from bench.plan import HAFW, KEEPALIVED, Finding, RunFailed, Scenario
 from bench.scenarios import planned
 from hafw.lab.network import Lab
@@ -37,10 +37,11 @@ def test_a_planned_stop_loses_nothing():
         found = planned.stop(bed).values
         assert found["lost"] == 0
         said = bed.capture.adverts(LB1)
-        first = bed.masters(LB2)[0]
         assert [one.priority for one in said].count(0) == 1
         assert said[-1].priority == 0
-        assert said[-1].time < first < min(bed.claimed(LB2, first).values())
+        first = min(bed.masters(LB2, said[-1].time))
+        assert set(bed.claimed(LB2, first)) == {vip(0), vip(1)}
+        assert [one.time for one in bed.capture.claims(LB2, said[-1].time) if one.time < first] == []
 
 
 def failing(_):
