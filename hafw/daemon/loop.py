@@ -2,6 +2,9 @@
 
 There is no queue of our own between a socket and the Node: the kernel's socket buffer is the bounded inbox, whoever is
 woken calls ``dispatch``, and ``dispatch`` is a ``def``. So nothing can come between a decision and the wire.
+
+Most adverts tell a BACKUP what it knows already, and wake nobody: they wait in the socket until the time comes to blame
+a MASTER, or until anything else happens. What arrived before an event is always heard before it.
 """
 
 from __future__ import annotations
@@ -15,14 +18,20 @@ from hafw.daemon.observe import timestamp
 from hafw.pipe import StateChange
 from hafw.records import event_record
 from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SetAddresses, Transition
-from hafw.vrrp.events import AddressesClaimed, Event, Tick
+from hafw.vrrp.events import AdvertReceived, Event, Suspended, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hafw.daemon.clock import SleepWatch, Timer
     from hafw.daemon.observe import Observer
     from hafw.daemon.sockets import Wire
     from hafw.node import ConfigurationReplaced, Node
+
+HEAR_EVERY = 1.0
+"""Seconds for which adverts may wait in a socket at most."""
+HEAR_FLOODED_EVERY = 0.01
+"""Seconds, while so many come that they could overflow it."""
 
 
 class Election:
@@ -37,7 +46,10 @@ class Election:
         set_addresses: Callable[[SetAddresses], None],
         announce: Callable[[str], None],
         changed: Callable[[str, StateChange], None],
+        timer: Timer,
+        sleep_watch: SleepWatch | None = None,
     ) -> None:
+        """``sleep_watch``: none in virtual time, where no machine sleeps."""
         self.node = node
         self.lateness_max = 0.0
         """Seconds; the worst delay of a deadline so far."""
@@ -46,54 +58,68 @@ class Election:
         self._set_addresses = set_addresses
         self._announce = announce
         self._changed = changed
-        self._pending: deque[Event | ConfigurationReplaced] = deque()
+        self._pending: deque[tuple[Event | ConfigurationReplaced, float | None]] = deque()
         self._busy = False
-        self._timer = trio.CancelScope()
-        self._news = trio.Event()
+        self._timer = timer
+        self._sleep_watch = sleep_watch
+        self._hear_by = 0.0
+        self._news: trio.Event | None = None
 
     async def run(self) -> None:
         """Call the Node whenever its deadline passes; the deadline may move while we wait."""
         while True:
-            with trio.CancelScope(deadline=self.node.deadline) as self._timer:
-                await trio.sleep_forever()
+            self._timer.set(min(self.node.deadline, self._hear_by))
+            await self._timer.wait()
             self.tick()
 
     def tick(self) -> None:
-        """The deadline has passed: hear what has arrived before anybody is blamed, then act."""
-        self._wire.drain()
+        """The deadline has passed: hear what has arrived before anybody is blamed, then act on all that is due."""
+        self.hear()
         now = trio.current_time()
         due = self.node.deadline
         if now >= due:
             self.lateness_max = max(self.lateness_max, now - due)
-            self.dispatch(Tick())
+            self._take(Tick(), None)
+
+    def hear(self) -> None:
+        """Take what has arrived; first of all that the machine slept, for then all of it is old."""
+        if self._sleep_watch is not None and (seconds := self._sleep_watch.suspended()):
+            self._take(Suspended(seconds), None)
+        flooded = self._wire.drain()
+        self._hear_by = trio.current_time() + (HEAR_FLOODED_EVERY if flooded else HEAR_EVERY)
 
     def dispatch(self, event: Event | ConfigurationReplaced) -> None:
         """Hand one event to the Node and perform its actions; called from anywhere in the trio thread."""
-        self._pending.append(event)
+        if not self._busy:
+            self.hear()
+        self._take(event, None)
+
+    def received(self, advert: AdvertReceived, at: float | None = None) -> None:
+        """The wire heard this, ``at`` that time; ``None``: now."""
+        self._take(advert, at)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds; it is looked at after every event."""
+        while not condition():
+            if self._news is None:
+                self._news = trio.Event()
+            await self._news.wait()
+
+    def _take(self, event: Event | ConfigurationReplaced, at: float | None) -> None:
+        self._pending.append((event, at))
         if self._busy:  # an action reported back while it was performed: it keeps its place in the order
             return
         self._busy = True
         try:
             while self._pending:
-                self._handle(self._pending.popleft())
+                event, at = self._pending.popleft()
+                self._perform(self.node.handle(event, trio.current_time() if at is None else at))
         finally:
             self._busy = False
-        self._timer.deadline = self.node.deadline
-        self._news.set()
-        self._news = trio.Event()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until ``condition`` holds; it is looked at after every event."""
-        while not condition():
-            await self._news.wait()
-
-    def _handle(self, event: Event | ConfigurationReplaced) -> None:
-        if isinstance(event, AddressesClaimed):
-            # The advert that explains the claim left before it, but came by another socket.
-            self._wire.drain()
-            while self._pending:
-                self._perform(self.node.handle(self._pending.popleft(), trio.current_time()))
-        self._perform(self.node.handle(event, trio.current_time()))
+        self._timer.set(min(self.node.deadline, self._hear_by))
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:

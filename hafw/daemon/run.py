@@ -14,6 +14,7 @@ from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.announcer import Announcer
 from hafw.daemon.answers import Answers
+from hafw.daemon.clock import SleepWatch, TimerFd
 from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.loop import Election
@@ -30,6 +31,7 @@ from hafw.pipe import StateChange, VipChange
 from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
+    AdvertReceived,
     Event,
     LinkChanged,
     PlanReported,
@@ -79,7 +81,7 @@ class Daemon:
         ]
         self.node = Node(instances, self.started_at)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
-        self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
+        self.wire = Wire(routers, self._received, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event, self._partly_bound)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
@@ -90,6 +92,8 @@ class Daemon:
             set_addresses=self._set_addresses,
             announce=self._announce,
             changed=self._changed,
+            timer=TimerFd(),
+            sleep_watch=SleepWatch(),
         )
         self.handovers = Handovers(self.election, self.observer, self._before_release)
         self.maintenance = Maintenance(self.handovers, None if dry_run else state_path())
@@ -124,7 +128,7 @@ class Daemon:
         self.maintenance.restore()
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._signals)
-            await self._nursery.start(self.wire.run)
+            await self._nursery.start(self.wire.run, self.election.hear)
             self._nursery.start_soon(self.announcer.run)
             self._nursery.start_soon(self.election.run)
             self._nursery.start_soon(control.run, listener)
@@ -260,6 +264,9 @@ class Daemon:
         """Hand an event to the election; its actions are performed before this returns."""
         self.election.dispatch(event)
 
+    def _received(self, advert: AdvertReceived, at: float) -> None:
+        self.election.received(advert, at)
+
     def _address_event(self, event: Event) -> None:
         if isinstance(event, LinkChanged):
             self._link_changed(event.interface)
@@ -318,6 +325,7 @@ class Daemon:
     # -- actions out of the election ----------------------------------------------------------------------------
 
     def _set_addresses(self, action: SetAddresses) -> None:
+        self.wire.turned()
         if self.dry_run:
             addresses = ", ".join(str(address) for address in action.bound) or "none"
             self.observer.log.info("would_bind", instance=action.router, addresses=addresses)
@@ -344,6 +352,7 @@ class Daemon:
             self.announcer.begin(name, frames, self.config.instances[name].announce_rate)
 
     def _changed(self, name: str, change: StateChange) -> None:
+        self.wire.turned()
         if self.dry_run:
             return
         self.wire.beat(self.node.instances[name].router)

@@ -2,34 +2,43 @@
 
 One socket per interface, family and group serves all its routers. ``send`` and ``drain`` are plain functions: nothing
 is awaited between a decision and the wire.
+
+Nobody waits for that socket: a second one, the bell, gets a copy of what cannot wait and wakes the election, which then
+reads the first, in order. Most adverts only tell a BACKUP that its MASTER lives. They wait in the first until somebody
+asks, with the time at which they came; and one that came before, bit by bit, is not judged again.
 """
 
 from __future__ import annotations
 
+import select
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.clock import Stamps
 from hafw.daemon.resume import Life
+from hafw.daemon.speech import Speeches
 from hafw.vrrp.events import AdvertReceived
-from hafw.vrrp.packet import MULTICAST_GROUP, BadPacket, decode_untrusted, encode, peek_vrid_untrusted
+from hafw.vrrp.packet import MULTICAST_GROUP, BadPacket, decode_untrusted, peek_vrid_untrusted
 from hafw.vrrp.settings import Checksum, State
 from hafw.wire.sockets import VrrpSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from hafw.daemon.observe import Observer
     from hafw.vrrp.packet import Datagram
     from hafw.vrrp.router import VirtualRouter
     from hafw.vrrp.settings import IPAddress, RouterSettings
+    from hafw.wire.sockets import Arrival
 
 Key = tuple[str, int, "IPAddress | None"]
 """Interface, family, group; no group: unicast."""
 
 SOCKETS_MAX = 4096
-BATCH, PASSES = 64, 16
+BATCH, PASSES = 64, 32
 """Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
 OWNER = 255
 PEERS_KEPT = 64
@@ -42,19 +51,43 @@ def socket_key(settings: RouterSettings) -> Key:
     return settings.interface, settings.family, group
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An advert that was accepted without a remark, and what it was judged by."""
+
+    router: VirtualRouter
+    settings: RouterSettings
+    primary: IPAddress | None
+    event: AdvertReceived
+    counter: tuple[str, str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it would be accepted again."""
+        return self.settings is self.router.settings and self.primary is self.router.primary
+
+    @property
+    def is_routine(self) -> bool:
+        """Whether it tells a BACKUP only that its MASTER lives: of many such the last one says it all."""
+        return self.router.state is State.BACKUP and self.event.advert.priority >= self.router.priority
+
+
 class Wire:
     """All VRRP sockets of this host, opened and closed as interfaces come and go."""
 
     def __init__(
         self,
         routers: Mapping[str, VirtualRouter],
-        received: Callable[[AdvertReceived], None],
+        received: Callable[[AdvertReceived, float], None],
         observer: Observer,
         *,
         mute: bool = False,
         life: Life | None = None,
     ) -> None:
-        """``mute``: hear everything, send nothing (``--dry-run``). ``life``: how the guard is told of us."""
+        """``received`` is called with each advert and the time at which it came.
+
+        ``mute``: hear everything, send nothing (``--dry-run``). ``life``: how the guard is told of us.
+        """
         self._mute = mute
         self._life = life or Life(None)
         self.refused: dict[str, dict[str, str | float]] = {}
@@ -64,6 +97,15 @@ class Wire:
         self._received = received
         self._observer = observer
         self._sockets: dict[Key, VrrpSocket] = {}
+        self._bells: dict[Key, VrrpSocket] = {}
+        self._inbox = select.epoll()
+        self._keys: dict[int, Key] = {}
+        """By descriptor in the inbox."""
+        self._heard: dict[Key, dict[Hashable, _Heard]] = {}
+        self._last_heard: dict[str, Hashable] = {}
+        self._speeches = Speeches(self._way)
+        self._stamps = Stamps()
+        self._turned = trio.Event()
         self._indices: dict[str, int] = {}
         self._by_vrid: dict[tuple[Key, int], VirtualRouter] = {}
         self._forms: dict[str, Checksum] = {}
@@ -71,22 +113,44 @@ class Wire:
         self._opened, self._to_read = trio.open_memory_channel[Key](SOCKETS_MAX)
         self.serve(routers)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Wait for packets on every open socket."""
+    async def run(
+        self, hear: Callable[[], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Call ``hear`` when something has arrived that cannot wait; it is to ``drain``."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tune_bells)
             task_status.started()
             async for key in self._to_read:
-                nursery.start_soon(self._read, key)
+                nursery.start_soon(self._listen, key, hear)
 
-    async def _read(self, key: Key) -> None:
-        socket = self._sockets.get(key)
-        if socket is None:
+    async def _listen(self, key: Key, hear: Callable[[], None]) -> None:
+        bell = self._bells.get(key)
+        if bell is None:
             return
         with trio.CancelScope() as scope:
             self._readers[key] = scope
-            while self._sockets.get(key) is socket:
-                await trio.lowlevel.wait_readable(socket.fileno())
-                self._drain_one(key, socket)
+            while self._bells.get(key) is bell:
+                await trio.lowlevel.wait_readable(bell.fileno())
+                bell.discard()
+                hear()
+
+    def turned(self) -> None:
+        """A router is another than before, and other adverts cannot wait."""
+        self._turned.set()
+
+    async def _tune_bells(self) -> None:
+        while True:
+            await self._turned.wait()
+            self._turned = trio.Event()
+            for key, bell in self._bells.items():
+                bell.ring_for(self._awake(key))
+
+    def _awake(self, key: Key) -> list[int]:
+        """The VRIDs whose adverts cannot wait: of routers that serve, are about to, or still answer for addresses."""
+        here = [(vrid, router) for (each, vrid), router in self._by_vrid.items() if each == key]
+        return [
+            vrid for vrid, router in here if router.state is State.MASTER or router.tenure.bound or router.tenure.held
+        ]
 
     # -- opening and closing ------------------------------------------------------------------------------------
 
@@ -96,6 +160,9 @@ class Wire:
         self.refused = {name: each for name, each in self.refused.items() if name in staying}
         self.mismatches = {name: each for name, each in self.mismatches.items() if name in staying}
         self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
+        self._speeches.clear()
+        self._heard = {key: {} for key in self._heard}
+        self._last_heard.clear()
         wanted = {key for key, _ in self._by_vrid}
         for key in self._sockets.keys() - wanted:
             self._close(key)
@@ -103,6 +170,7 @@ class Wire:
             socket.limit_to(self._vrids(key))
         for interface, ifindex in tuple(self._indices.items()):
             self.link(interface, ifindex)
+        self.turned()
 
     def link(self, interface: str, ifindex: int) -> None:
         """An interface appeared (``ifindex`` may be new) or is gone (0)."""
@@ -114,24 +182,35 @@ class Wire:
         for key in missing if ifindex else ():
             try:
                 socket = VrrpSocket.open(interface, ifindex, key[1], key[2])
-                socket.limit_to(self._vrids(key))
+                self._begin(key, socket)
             except OSError as error:  # gone again, or IPv6 is off: the next change of the interface tries once more
                 self._observer.log.warning("socket_failed", interface=interface, family=key[1], error=str(error))
                 continue
-            self._sockets[key] = socket
-            self._opened.send_nowait(key)
             self._life.opened(key, socket)
 
     def adopt(self) -> None:
         """Go on with the sockets of the daemon before us; of the first ``link`` on they are like any other."""
         for key, socket in self._life.sockets.items():
-            self._sockets[key] = socket
             self._indices[key[0]] = socket.ifindex
-            if self._vrids(key):
-                socket.limit_to(self._vrids(key))
-                self._opened.send_nowait(key)
+            try:
+                self._begin(key, socket)
+            except OSError:  # the interface is gone
+                self._life.closed(key, socket)
+                socket.close()
             else:
-                self._close(key)
+                if not self._vrids(key):
+                    self._close(key)
+
+    def _begin(self, key: Key, socket: VrrpSocket) -> None:
+        """Hear by it from now on; raises ``OSError``."""
+        bell = VrrpSocket.open(key[0], socket.ifindex, key[1], key[2])
+        bell.ring_for(self._awake(key))
+        socket.limit_to(self._vrids(key))
+        self._sockets[key], self._bells[key] = socket, bell
+        self._inbox.register(socket.fileno(), select.EPOLLIN)
+        self._keys[socket.fileno()] = key
+        self._heard[key] = {}
+        self._opened.send_nowait(key)
 
     def form(self, settings: RouterSettings) -> Checksum:
         """The checksum that is sent."""
@@ -143,11 +222,15 @@ class Wire:
         return [vrid for each, vrid in self._by_vrid if each == key]
 
     def _close(self, key: Key) -> None:
-        socket = self._sockets.pop(key)
+        socket, bell = self._sockets.pop(key), self._bells.pop(key)
         reader = self._readers.pop(key, None)
         if reader is not None:
             reader.cancel()
+        self._speeches.clear()
+        self._inbox.unregister(socket.fileno())  # or the guard's duplicate would keep it there
+        del self._keys[socket.fileno()], self._heard[key]
         self._life.closed(key, socket)
+        bell.close()
         socket.close()
 
     def close(self) -> None:
@@ -157,41 +240,81 @@ class Wire:
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
-    def drain(self) -> None:
-        """Take everything that has arrived, so that a late process does not blame a live MASTER."""
-        for key, socket in tuple(self._sockets.items()):
-            self._drain_one(key, socket)
+    def drain(self) -> bool:
+        """Take everything that has arrived, so that a late process does not blame a live MASTER.
 
-    def _drain_one(self, key: Key, socket: VrrpSocket) -> None:
+        True: it was more than anybody needs to say.
+        """
+        flooded = False
+        ready = self._inbox.poll(0, max(1, len(self._keys)))
+        if ready:
+            self._stamps.look()
+        for descriptor, _ in ready:
+            key = self._keys.get(descriptor)
+            if key is not None:
+                flooded |= self._drain_one(key, self._sockets[key])
+        return flooded
+
+    def _drain_one(self, key: Key, socket: VrrpSocket) -> bool:
+        heard, routine = self._heard[key], dict[str, tuple[AdvertReceived, float]]()
+        counters = self._observer.counters
         for _ in range(PASSES):
-            try:
-                datagrams = socket.receive(BATCH)
-            except OSError:  # the kernel tells of a link that went; the address keeper hears it too, and acts
-                self._observer.count("", "receive-errors")
-                return
-            for datagram in datagrams:
-                self._take_untrusted(key, datagram)
-            for reason, amount in socket.undecodable.items():
-                self._observer.count("", reason, amount)
-            socket.undecodable.clear()
-            if len(datagrams) < BATCH:
-                return
+            arrivals = socket.arrivals(BATCH)
+            for arrival in arrivals:
+                at = self._stamps.moment(arrival.stamp)
+                known = heard.get(arrival.identity)
+                if known is None or not known.holds or known.settings.name in self.refused:
+                    self._pass_on(routine)
+                    self._take_arrival_untrusted(key, socket, arrival, at)
+                    continue
+                counters[known.counter] += 1
+                if known.event.advert.checksum is not None:
+                    self._forms[known.settings.name] = known.event.advert.checksum
+                if known.is_routine:
+                    routine[known.settings.name] = known.event, at
+                else:
+                    self._received(known.event, at)
+            if len(arrivals) < BATCH:
+                break
+        self._pass_on(routine)
+        if socket.errors:  # the kernel tells of a link that went; the address keeper hears it too, and acts
+            self._observer.count("", "receive-errors", socket.errors)
+            socket.errors = 0
+        return len(arrivals) == BATCH
 
-    def _take_untrusted(self, key: Key, datagram: Datagram) -> None:
+    def _pass_on(self, routine: dict[str, tuple[AdvertReceived, float]]) -> None:
+        for event, at in routine.values():
+            self._received(event, at)
+        routine.clear()
+
+    def _take_arrival_untrusted(self, key: Key, socket: VrrpSocket, arrival: Arrival, at: float) -> None:
+        try:
+            datagram = socket.datagram_untrusted(arrival)
+        except BadPacket as bad:
+            self._observer.count("", bad.reason)
+            return
+        known = None if datagram is None else self._take_untrusted(key, datagram, at)
+        if known is not None and key in self._heard:
+            name, heard = known.settings.name, self._heard[key]
+            heard.pop(self._last_heard.get(name), None)  # one for each router, however many speak for it
+            heard[arrival.identity], self._last_heard[name] = known, arrival.identity
+
+    def _take_untrusted(self, key: Key, datagram: Datagram, at: float) -> _Heard | None:
+        """Judge it and pass it on; return what need not be judged again if it comes again."""
         now = trio.current_time()
         vrid = peek_vrid_untrusted(datagram.payload)
         router = None if vrid is None else self._by_vrid.get((key, vrid))
         if router is None:
             self._observer.bad_packet("", "vrid-errors", str(datagram.source), f"VRID {vrid} is not ours", now)
-            return
-        name = router.settings.name
-        own = [] if router.primary is None else [router.primary]
+            return None
+        settings, primary = router.settings, router.primary
+        name = settings.name
         try:
-            advert, differs = decode_untrusted(datagram, router.settings, own)
+            advert, differs = decode_untrusted(datagram, settings, [] if primary is None else [primary])
         except BadPacket as bad:
             self.refused[name] = {"source": str(datagram.source), "reason": bad.reason, "detail": bad.detail, "at": now}
             self._observer.bad_packet(name, bad.reason, str(datagram.source), bad.detail, now)
-            return
+            return None
         if name in self.refused and self.refused[name]["source"] == str(datagram.source):
             del self.refused[name]  # it has been mended
         self._observer.count(name, "advertisement-rcvd")
@@ -199,10 +322,14 @@ class Wire:
             self._observer.count(name, "priority-zero-pkts-rcvd")
         if advert.checksum is not None:
             self._forms[name] = advert.checksum
-        if advert.priority == router.settings.priority != OWNER:  # C-RX-26; of two owners decode tells (C-RX-25)
+        if advert.priority == settings.priority != OWNER:  # C-RX-26; of two owners decode tells (C-RX-25)
             differs = (*differs, f"priority {advert.priority} is ours too: the higher address decides")
         self._compare(name, str(datagram.source), differs, now)
-        self._received(AdvertReceived(name, advert, datagram.source))
+        event = AdvertReceived(name, advert, datagram.source)
+        self._received(event, at)
+        if differs or advert.priority == 0:
+            return None
+        return _Heard(router, settings, primary, event, (name, "advertisement-rcvd"))
 
     def _compare(self, name: str, peer: str, differs: Iterable[str], now: float) -> None:
         """Remember and report what a peer has configured otherwise than we have."""
@@ -232,21 +359,22 @@ class Wire:
         self._life.spoke(settings.name, due_in, settings.down_timer_adverts * settings.advertisement_interval)
 
     def _send(self, router: VirtualRouter, priority: int) -> None:
-        settings = router.settings
-        key = socket_key(settings)
-        socket = self._sockets.get(key)
-        if socket is None or router.primary is None:
-            self._observer.count(settings.name, "send-errors")
+        name = router.settings.name
+        speech = self._speeches.speech(router, priority, self.form(router.settings))
+        if speech is None:
+            self._observer.count(name, "send-errors")
             return
-        form = self.form(settings)
-        targets = settings.unicast_peers if key[2] is None else (key[2],)
-        for target in targets:
+        for target, letter in speech.letters:
             try:
-                socket.send(encode(settings, priority, router.primary, target, form), router.primary, target)
+                speech.socket.post(letter)
             except OSError as error:
-                self._observer.count(settings.name, "send-errors")
-                if self._observer.now_and_then(f"send {settings.name}", str(target), trio.current_time()):
-                    self._observer.log.warning("send_failed", instance=settings.name, to=str(target), error=str(error))
-        self._observer.count(settings.name, "advertisement-sent")
+                self._observer.count(name, "send-errors")
+                if self._observer.now_and_then(f"send {name}", str(target), trio.current_time()):
+                    self._observer.log.warning("send_failed", instance=name, to=str(target), error=str(error))
+        self._observer.count(name, "advertisement-sent")
         if priority == 0:
-            self._observer.count(settings.name, "priority-zero-pkts-sent")
+            self._observer.count(name, "priority-zero-pkts-sent")
+
+    def _way(self, settings: RouterSettings) -> tuple[VrrpSocket | None, tuple[IPAddress, ...]]:
+        key = socket_key(settings)
+        return self._sockets.get(key), settings.unicast_peers if key[2] is None else (key[2],)

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 import pytest
 import trio
 
+from hafw.daemon.clock import VirtualTimer
 from hafw.daemon.loop import Election
 from hafw.daemon.observe import BAD_PACKET_EVERY, SUSPECTS_KEPT, Observer, start_logging
 from hafw.daemon.sockets import PEERS_KEPT, Wire, socket_key
@@ -61,6 +62,7 @@ class Host:
             set_addresses=self.install,
             announce=lambda _router: None,
             changed=lambda _router, change: self.moves.update([change.reason]),
+            timer=VirtualTimer(),
         )
         self.heard, self.moves = Counter(), Counter()
         self.in_turn = False
@@ -75,12 +77,12 @@ class Host:
         if action.bound:
             self.election.dispatch(AddressesInstalled(action.router))
 
-    def hear(self, event):
+    def hear(self, event, at):
         """What passed every check."""
         assert event.source != OWN
         self.heard[event.router] += 1
         self.in_turn = True
-        self.election.dispatch(event)
+        self.election.received(event, at)
 
     def states(self):
         return [each.router.state for each in self.node.instances.values()]
@@ -89,7 +91,7 @@ class Host:
         """As the loop does it when a socket is readable; only an advert that was heard may move anybody."""
         for datagram in datagrams:
             moves, self.in_turn = self.moves.total(), False
-            self.wire._take_untrusted(self.key, datagram)
+            self.wire._take_untrusted(self.key, datagram, trio.current_time())
             assert self.moves.total() == moves or self.in_turn
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 import trio
 
+from hafw.daemon.clock import VirtualTimer
 from hafw.daemon.control import CommandError
 from hafw.daemon.handover import Handovers
 from hafw.daemon.loop import Election
@@ -71,6 +72,7 @@ class Desk:
             set_addresses=self.set_addresses,
             announce=lambda _name: None,
             changed=lambda _name, _change: None,
+            timer=VirtualTimer(),
         )
         self.hooks_take = 0.0
         self.handovers = Handovers(self.election, self.observer, self.prepare)

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from hafw.daemon import loop
+from hafw.daemon.clock import VirtualTimer
 from hafw.daemon.loop import Election
 from hafw.daemon.observe import Observer, start_logging
 from hafw.node import InstanceSettings, Node
@@ -61,6 +62,7 @@ class Desk:
             set_addresses=self.set_addresses,
             announce=self.announced.append,
             changed=lambda _name, change: self.changes.append(change.new),
+            timer=VirtualTimer(),
         )
 
     def set_addresses(self, action):
@@ -159,5 +161,5 @@ def test_nothing_is_awaited_between_a_decision_and_the_wire():
     parsed = ast.parse(inspect.getsource(loop))
     plain = {node.name for node in ast.walk(parsed) if isinstance(node, ast.FunctionDef)}
     waiting = {node.name for node in ast.walk(parsed) if isinstance(node, ast.AsyncFunctionDef)}
-    assert {"tick", "dispatch", "_handle", "_perform", "_transition"} <= plain
+    assert {"tick", "hear", "dispatch", "received", "_take", "_perform", "_transition"} <= plain
     assert waiting == {"run", "until"}

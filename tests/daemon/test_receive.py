@@ -5,6 +5,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+import trio
 
 from hafw.daemon.observe import Observer, start_logging
 from hafw.daemon.sockets import Wire, socket_key
@@ -29,12 +30,12 @@ class Receiver:
         router = VirtualRouter(settings, 0.0)
         router.primary = OWN
         self.passed = []
-        self.wire = Wire({settings.name: router}, self.passed.append, self.observer)
+        self.wire = Wire({settings.name: router}, lambda event, _at: self.passed.append(event), self.observer)
 
     def hear(self, priority=150, *, settings=SETTINGS, source=PEER, form=Checksum.PSEUDO_HEADER):
         payload = encode(settings, priority, source, GROUP, form)
         datagram = Datagram(payload=payload, source=source, destination=GROUP, ttl=255)
-        self.wire._take_untrusted(socket_key(self.settings), datagram)
+        self.wire._take_untrusted(socket_key(self.settings), datagram, trio.current_time())
 
     def counted(self, name):
         return self.observer.counters["VI_1", name]
