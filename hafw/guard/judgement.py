@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hafw.lifeline import Sign
     from hafw.will import Bequest
 
-FENCE_SHARE = 0.75
+FENCE_SHARE = 2 / 3
 """Of the time that the peers wait: a daemon that is silent for so long while MASTER is stuck."""
 PATIENCE_MIN = 0.3
 """Seconds; of routers whose peers wait less, with intervals under 100 ms, see ``FENCE_AFTER``."""
@@ -26,8 +26,9 @@ def fence_at(signs: Iterable[Sign]) -> float:
     """When a daemon that gives no further sign counts as stuck; ``inf``: it is MASTER of nothing.
 
     The peers wait for three intervals after the last advert, and then for their skew, of which we count nothing. At
-    three quarters of that, 2.25 intervals, the next advert is 1.25 intervals late, which a machine that is merely busy
-    does not do to a process for a second or a quarter of one; and 0.75 intervals are left to resume in.
+    two thirds of that the next advert is a whole interval late, which the election itself calls a stall, and which a
+    machine that is merely busy does not do to a process for a second or a quarter of one; and an interval is left to
+    resume in. Should it have been alive after all, the resumption costs nobody anything.
 
     At short intervals both reasons fail. Whoever waits for a processor may well be 15 ms late, and what is left of 30
     ms suffices for no resumption, so killing would turn a late advert into a failover. The peers help themselves
