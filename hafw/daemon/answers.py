@@ -27,6 +27,7 @@ class Answers:
     async def status(self, _request: Mapping[str, Any]) -> Record:
         """Everything of this moment."""
         daemon, now = self._daemon, trio.current_time()
+        daemon.election.hear()
         return {
             "node": daemon.config.node_name,
             "version": hafw.__version__,

@@ -21,6 +21,7 @@ from hafw.daemon.loop import Election
 from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
+from hafw.daemon.process import apply
 from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
@@ -31,7 +32,6 @@ from hafw.pipe import StateChange, VipChange
 from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
-    AdvertReceived,
     Event,
     LinkChanged,
     PlanReported,
@@ -81,7 +81,8 @@ class Daemon:
         ]
         self.node = Node(instances, self.started_at)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
-        self.wire = Wire(routers, self._received, self.observer, mute=dry_run, life=self.life)
+        received = lambda advert, at: self.election.received(advert, at)  # noqa: E731 - the election comes after the wire
+        self.wire = Wire(routers, received, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event, self._partly_bound)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
@@ -113,6 +114,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; returns when everything is released."""
+        apply(self.config.process, self.observer.log)
         answers = Answers(self)
         commands = {
             "status": answers.status,
@@ -263,9 +265,6 @@ class Daemon:
     def dispatch(self, event: Event | ConfigurationReplaced) -> None:
         """Hand an event to the election; its actions are performed before this returns."""
         self.election.dispatch(event)
-
-    def _received(self, advert: AdvertReceived, at: float) -> None:
-        self.election.received(advert, at)
 
     def _address_event(self, event: Event) -> None:
         if isinstance(event, LinkChanged):

@@ -59,7 +59,7 @@ def before_loading(user: str, memory: int, parent: int) -> None:
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        os.sched_setaffinity(0, _processors())
     os.umask(0o022)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     if user:
@@ -82,6 +82,12 @@ def before_calling(user: str, needs: Needs, parent: int) -> None:
     if not needs.privileges:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _die_with(parent)
+
+
+def _processors() -> set[int]:
+    """Those that the daemon had before it took fewer; all, if it took what it was given."""
+    left = os.environ.pop("HAFW_CPUS", "")
+    return {int(each) for each in left.split(",")} if left else set(range(os.cpu_count() or 1))
 
 
 def _lower(limit: int, value: int) -> None:

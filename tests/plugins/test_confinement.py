@@ -58,6 +58,15 @@ async def test_limits_session_priority_and_descriptors(write, play, limits, tmp_
     assert (seen["cwd"], seen["mask"]) == ("/", 0o022)
 
 
+async def test_the_processors_that_the_daemon_does_not_want_for_itself_are_given_back(write, play, monkeypatch):
+    first = min(os.sched_getaffinity(0))
+    monkeypatch.setenv("HAFW_CPUS", str(first))
+    async with play(write(LOOK_WHEN_MASTER)) as stage:
+        seen = await look(stage)
+    assert seen["cpus"] == 1
+    assert "HAFW_CPUS" not in seen["environment"]
+
+
 async def test_the_environment_holds_nobody_elses_secrets(write, play, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv("MAIL_PASSWORD", "y")

@@ -1,0 +1,113 @@
+"""``[process]``: how the kernel treats this daemon. What it refuses is a warning that names what is missing.
+
+Real-time priority is for this process alone: SCHED_RESET_ON_FORK gives its children the ordinary scheduler, and
+``hafw.plugin.confine`` gives them the processors back.
+
+The same flag would give our own threads the ordinary scheduler, and that would defeat the purpose. A thread that works
+in Python holds the interpreter lock; if busy programs keep it from the processor, the election waits for all of them.
+So the threads are real-time too, one priority below the election: what they do in the kernel for thousands of addresses
+gives way to an advert, even on a single processor. It takes fractions of a second at a takeover and milliseconds every
+half minute, and the kernel keeps 5 % of a processor from all real-time work, so nobody starves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+    from hafw.config.model import ProcessConfig
+
+CPUS_VARIABLE = "HAFW_CPUS"
+"""The processors that children may run on, since ours are fewer."""
+
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_CAP_IPC_LOCK = 14
+_POLICY = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Log(Protocol):
+    """What is needed of a structlog logger."""
+
+    def warning(self, event: str, **fields: Any) -> object:  # noqa: ANN401 - as structlog has it
+        """Tell of a setting that is not in force."""
+
+
+def apply(process: ProcessConfig, log: Log) -> None:
+    """Put it into force, before any child is started and any address is touched."""
+    steps: dict[str, tuple[object, Callable[[], str]]] = {
+        "cpus": (process.cpus, lambda: _run_on(process.cpus)),
+        "lock_memory": (process.lock_memory, _lock_memory),
+        "realtime": (process.realtime, lambda: _be_realtime(process.realtime)),
+    }
+    for name, (wanted, step) in steps.items():
+        if wanted and (reason := step()):
+            log.warning("process_setting_refused", setting=f"process.{name}", value=wanted, reason=reason)
+
+
+def _run_on(cpus: Iterable[int]) -> str:
+    """Returns what is wrong, or nothing; so do the others."""
+    before, wanted = os.sched_getaffinity(0), set(cpus)
+    allowed = ", ".join(map(str, sorted(before)))
+    try:
+        for thread in _threads():
+            os.sched_setaffinity(thread, wanted)
+    except (OSError, OverflowError):
+        return f"none of these processors is there for us: choose among {allowed}"
+    os.environ[CPUS_VARIABLE] = ",".join(map(str, sorted(before)))
+    missing = ", ".join(map(str, sorted(wanted - os.sched_getaffinity(0))))
+    return f"processor {missing} is not there for us: choose among {allowed}" if missing else ""
+
+
+def _lock_memory() -> str:
+    refusal = "it takes CAP_IPC_LOCK, or an unlimited RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=infinity)"
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft != resource.RLIM_INFINITY and not _has_capability(_CAP_IPC_LOCK):
+        return refusal  # a limit that suffices now would later refuse memory that we need
+    if _libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
+        return ""
+    return f"{os.strerror(ctypes.get_errno()).lower()}: {refusal}"
+
+
+def _be_realtime(priority: int) -> str:
+    beside = max(1, priority - 1)
+    try:
+        os.sched_setscheduler(0, _POLICY, os.sched_param(priority))
+        for thread in _threads() - {threading.get_native_id()}:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(thread, _POLICY, os.sched_param(beside))
+    except PermissionError:
+        limit = f"RLIMIT_RTPRIO of {priority} (systemd: LimitRTPRIO={priority})"
+        return f"it takes CAP_SYS_NICE or an {limit}, and a control group with a real-time budget"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+    def join(_frame: FrameType, _event: str, _argument: object) -> None:
+        sys.setprofile(None)
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, _POLICY, os.sched_param(beside))
+
+    threading.setprofile(join)  # the one way to be called first in every new thread, whoever starts it
+    return ""
+
+
+def _threads() -> set[int]:
+    return {int(each.name) for each in Path("/proc/self/task").iterdir()}
+
+
+def _has_capability(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False

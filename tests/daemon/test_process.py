@@ -1,0 +1,106 @@
+"""``[process]``, each time in a process of its own: what the kernel then says of it, of its threads and children."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+ASK = """
+import json, os, subprocess, sys, threading
+from hafw.config.model import ProcessConfig
+from hafw.daemon.process import apply
+
+class Log:
+    said = []
+    def warning(self, event, **fields):
+        self.said.append({"event": event, **fields})
+
+def look():
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK, os.sched_getparam(0).sched_priority
+
+def child():
+    code = "import os; print(os.sched_getscheduler(0))"
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+def beside():
+    seen["thread"], seen["child_of_thread"] = look(), child()
+
+def earlier():
+    ready.wait()
+    seen["earlier_thread"] = look()
+
+seen, ready = {}, threading.Event()
+first = threading.Thread(target=earlier)
+first.start()
+exec(sys.argv[2])
+apply(ProcessConfig(**json.loads(sys.argv[1])), Log())
+ready.set()
+second = threading.Thread(target=beside)
+second.start()
+first.join(); second.join()
+locked = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmLck:")]
+seen |= {"own": look(), "child": child(), "cpus": sorted(os.sched_getaffinity(0)), "locked": int(locked[0])}
+print(json.dumps({**seen, "left": os.environ.get("HAFW_CPUS"), "said": Log.said}))
+"""
+POWERLESS = "from hafw.plugin.confine import _set_capabilities; _set_capabilities(0)"
+
+
+def ask(settings, before=""):
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, json.dumps(settings), before], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def may_be_realtime():
+    code = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))"
+    return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not may_be_realtime(), reason="this machine gives us no real-time priority")
+def test_real_time_is_for_the_election_and_its_threads_below_it_and_never_for_children():
+    seen = ask({"realtime": 10})
+    assert seen["said"] == []
+    assert seen["own"] == [os.SCHED_RR, 10]
+    assert seen["thread"] == seen["earlier_thread"] == [os.SCHED_RR, 9]
+    assert seen["child"] == seen["child_of_thread"] == os.SCHED_OTHER
+
+
+def test_the_processors_are_taken_and_the_original_ones_left_for_children():
+    allowed = sorted(os.sched_getaffinity(0))
+    seen = ask({"cpus": allowed[:1]})
+    assert (seen["said"], seen["cpus"]) == ([], allowed[:1])
+    assert seen["left"] == ",".join(map(str, allowed))
+
+
+def test_a_processor_that_is_not_there_is_named():
+    allowed = sorted(os.sched_getaffinity(0))
+    seen = ask({"cpus": [allowed[0], 1000]})
+    assert seen["cpus"] == allowed[:1]
+    (said,) = seen["said"]
+    assert said["setting"] == "process.cpus"
+    assert said["reason"].startswith("processor 1000 is not there for us: choose among ")
+    seen = ask({"cpus": [1000]})
+    assert seen["cpus"] == allowed
+    assert [each["reason"].partition(":")[0] for each in seen["said"]] == ["none of these processors is there for us"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes CAP_IPC_LOCK")
+def test_memory_is_locked_as_it_is_touched():
+    seen = ask({"lock_memory": True})
+    assert (seen["said"], seen["locked"] > 0) == ([], True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take its own rights away")
+def test_what_the_kernel_refuses_is_a_warning_that_names_what_is_missing():
+    limits = "import resource as r; r.setrlimit(r.RLIMIT_RTPRIO, (0, 0)); r.setrlimit(r.RLIMIT_MEMLOCK, (65536, 65536))"
+    seen = ask({"realtime": 10, "lock_memory": True}, f"{limits}; {POWERLESS}")
+    reasons = {each["setting"]: each["reason"] for each in seen["said"]}
+    assert set(reasons) == {"process.realtime", "process.lock_memory"}
+    assert "CAP_SYS_NICE" in reasons["process.realtime"]
+    assert "RLIMIT_RTPRIO of 10" in reasons["process.realtime"]
+    assert "CAP_IPC_LOCK" in reasons["process.lock_memory"]
+    assert "RLIMIT_MEMLOCK" in reasons["process.lock_memory"]
+    assert seen["own"] == [os.SCHED_OTHER, 0]
