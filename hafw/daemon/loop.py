@@ -18,7 +18,7 @@ from hafw.daemon.observe import timestamp
 from hafw.pipe import StateChange
 from hafw.records import event_record
 from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SetAddresses, Transition
-from hafw.vrrp.events import AdvertReceived, Event, Suspended, Tick
+from hafw.vrrp.events import Event, Suspended, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,15 +88,14 @@ class Election:
         flooded = self._wire.drain()
         self._hear_by = trio.current_time() + (HEAR_FLOODED_EVERY if flooded else HEAR_EVERY)
 
-    def dispatch(self, event: Event | ConfigurationReplaced) -> None:
-        """Hand one event to the Node and perform its actions; called from anywhere in the trio thread."""
-        if not self._busy:
-            self.hear()
-        self._take(event, None)
+    def dispatch(self, event: Event | ConfigurationReplaced, at: float | None = None) -> None:
+        """Hand one event to the Node and perform its actions; called from anywhere in the trio thread.
 
-    def received(self, advert: AdvertReceived, at: float | None = None) -> None:
-        """The wire heard this, ``at`` that time; ``None``: now."""
-        self._take(advert, at)
+        ``at``: when an advert came; ``None``: now, and whatever arrived earlier is heard first.
+        """
+        if at is None and not self._busy:
+            self.hear()
+        self._take(event, at)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until ``condition`` holds; it is looked at after every event."""

@@ -81,8 +81,7 @@ class Daemon:
         ]
         self.node = Node(instances, self.started_at)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
-        received = lambda advert, at: self.election.received(advert, at)  # noqa: E731 - the election comes after the wire
-        self.wire = Wire(routers, received, self.observer, mute=dry_run, life=self.life)
+        self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event, self._partly_bound)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
@@ -262,9 +261,9 @@ class Daemon:
 
     # -- events into the election -------------------------------------------------------------------------------
 
-    def dispatch(self, event: Event | ConfigurationReplaced) -> None:
+    def dispatch(self, event: Event | ConfigurationReplaced, at: float | None = None) -> None:
         """Hand an event to the election; its actions are performed before this returns."""
-        self.election.dispatch(event)
+        self.election.dispatch(event, at)
 
     def _address_event(self, event: Event) -> None:
         if isinstance(event, LinkChanged):

@@ -82,7 +82,7 @@ class Host:
         assert event.source != OWN
         self.heard[event.router] += 1
         self.in_turn = True
-        self.election.received(event, at)
+        self.election.dispatch(event, at)
 
     def states(self):
         return [each.router.state for each in self.node.instances.values()]

@@ -38,7 +38,7 @@ class FakeWire:
 
     def drain(self):
         while self.waiting:
-            self.election.dispatch(self.waiting.pop(0))
+            self.election.dispatch(self.waiting.pop(0), trio.current_time())
 
     def send(self, _router, priority):
         self.sent.append((round(trio.current_time() - self.began, 5), priority))
@@ -161,5 +161,5 @@ def test_nothing_is_awaited_between_a_decision_and_the_wire():
     parsed = ast.parse(inspect.getsource(loop))
     plain = {node.name for node in ast.walk(parsed) if isinstance(node, ast.FunctionDef)}
     waiting = {node.name for node in ast.walk(parsed) if isinstance(node, ast.AsyncFunctionDef)}
-    assert {"tick", "hear", "dispatch", "received", "_take", "_perform", "_transition"} <= plain
+    assert {"tick", "hear", "dispatch", "_take", "_perform", "_transition"} <= plain
     assert waiting == {"run", "until"}
