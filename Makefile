@@ -22,7 +22,7 @@ help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
 	@echo "make check   ruff, mypy strict, import-linter"
-	@echo "make bench   hafw beside keepalived: 40 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
+	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed

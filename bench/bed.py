@@ -35,7 +35,7 @@ _LISTEN: Final = 0.2
 _QUEUE: Final = 512 << 20
 _SAMPLE: Final = 100
 """Addresses that are asked in turn: the client's neighbour table holds 1,024."""
-_SETTLE: Final = 0.7
+_SETTLE: Final = 0.4
 _WARM: Final = 0.5
 _NEWCOMER_PERIOD: Final = 0.005
 

@@ -128,8 +128,7 @@ def host_dies(bed: Bed) -> Finding:
     bed.leave(LB1).kill_all()
     successor = bed.advert(LB2, began).time
     bed.until(lambda: bed.setup.vips <= len(bed.claimed(LB2, successor)), "lb2 claims every address", 0.1)
-    many = bed.setup.vips > 1
-    bed.rest_until(successor + (6.5 if many and not bed.quick else 1.0))
+    bed.rest_until(successor + 1.5)
     until = time.time()
     found = bed.client(began - _BEFORE, until)
     found |= bed.takeover(began)
@@ -269,7 +268,7 @@ SCENARIOS: Final = (
             PAUSE,
             TICK,
         ),
-        seconds=12,
+        seconds=10,
     ),
     Scenario(
         name="nginx-process",
@@ -289,6 +288,6 @@ SCENARIOS: Final = (
     _dies("1s", 1.0, "second", 10, Goal(limit=3032.25)),
     _dies("100ms", 0.1, "100 ms", 5, Goal(limit=307)),
     _dies("10ms", 0.01, "10 ms", 3, Goal(ratio=1)),
-    _many(1000, 11),
-    _many(4000, 14),
+    _many(1000, 5),
+    _many(4000, 6),
 )

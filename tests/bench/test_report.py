@@ -114,7 +114,7 @@ def test_what_is_long_in_itself_is_not_repeated():
 
 
 def test_a_whole_course_takes_no_longer_than_it_says():
-    assert course.estimate(list(SCENARIOS.values()), BOTH, 5) < 45 * 60
+    assert course.estimate(list(SCENARIOS.values()), BOTH, 5) < 40 * 60
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
