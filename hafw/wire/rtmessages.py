@@ -46,7 +46,9 @@ _ERRNO = struct.Struct("=i")
 ERROR: Final = 2
 DONE: Final = 3
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
-_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+NEWADDR: Final = 20
+DELADDR: Final = 21
+_GETADDR = 22
 _REQUEST, _ACK, _ACK_TLVS, _DUMP, _EXCLUSIVE, _CREATE = 0x01, 0x04, 0x200, 0x300, 0x200, 0x400
 DUMP_INTERRUPTED: Final = 0x10
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 3, 6, 8, 11
@@ -184,12 +186,12 @@ def add_request(entry: AddressEntry) -> Request:
     elif entry.label:
         body += _attribute(_IFA_LABEL, entry.label.encode() + b"\0")
     body += _attribute(_IFA_FLAGS, _U32.pack(flags)) + _attribute(_IFA_PROTO, bytes([entry.proto]))
-    return _NEWADDR, _ACK | _CREATE | _EXCLUSIVE, body
+    return NEWADDR, _ACK | _CREATE | _EXCLUSIVE, body
 
 
 def remove_request(entry: AddressEntry) -> Request:
     """Remove the address with this length; one that is not there is answered with EADDRNOTAVAIL."""
-    return _DELADDR, _ACK, _address_body(entry)
+    return DELADDR, _ACK, _address_body(entry)
 
 
 def addition(entry: AddressEntry) -> Order:
@@ -231,10 +233,10 @@ def parse_changes_untrusted(data: bytes) -> Iterator[Change]:
             link = parse_link_untrusted(body)
             if link is not None:
                 yield LinkSeen(link, gone=kind == _DELLINK)
-        elif kind in (_NEWADDR, _DELADDR):
+        elif kind in (NEWADDR, DELADDR):
             entry = parse_address_untrusted(body)
             if entry is not None:
-                yield AddressSeen(entry, gone=kind == _DELADDR)
+                yield AddressSeen(entry, gone=kind == DELADDR)
 
 
 def parse_link_untrusted(body: bytes) -> Link | None:

@@ -138,7 +138,7 @@ class AddressKeeper:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep addresses until cancelled; started once every watched interface has been reported."""
-        with Netlink() as self._netlink, Monitor() as self._monitor:
+        with Netlink() as self._netlink, Monitor(self._netlink.port) as self._monitor:
             async with trio.open_nursery() as nursery:
                 if not await self._list_all():
                     raise OSError(f"cannot list links and addresses: {self.check_error}")
