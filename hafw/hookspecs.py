@@ -49,7 +49,7 @@ def monitor(router: Router, report: Callable[[Verdict], None]) -> None:
 
 @hookspec(firstresult=True)
 def became_master(router: Router, change: StateChange) -> Mapping[str, Any] | None:
-    """The router serves. A returned ``{"output": str, "exit": int}`` is kept for the status."""
+    """The router serves. A returned ``{"output": str, "exit": int}`` is logged and kept; an exit but 0 has failed."""
 
 
 @hookspec(firstresult=True)
@@ -73,10 +73,10 @@ def vip_changed(router: Router, change: VipChange) -> Mapping[str, Any] | None:
 
 
 @hookspec(firstresult=True)
-def event(event: Mapping[str, Any]) -> None:
-    """Every event of the control socket's stream, as it stands there."""
+def event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Every event of the control socket's stream, as it stands there; returns as ``became_master`` does."""
 
 
 @hookspec(firstresult=True)
-def before_release(router: Router, budget: float) -> None:
-    """A planned handover comes: prepare, within ``budget`` seconds, and go on serving."""
+def before_release(router: Router, budget: float) -> Mapping[str, Any] | None:
+    """A planned handover comes: prepare, within ``budget`` seconds, and go on serving; returns as ``became_master``."""

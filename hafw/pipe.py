@@ -101,6 +101,16 @@ LINE_MAX = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An installed package that offers a plugin."""
+
+    value: str
+    """Of the entry point: ``hafw_nginx:plugin``."""
+    package: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """The first line to a plugin process: what it has to know before it loads the plugin."""
 
@@ -108,6 +118,8 @@ class Start:
     options: Mapping[str, Any] | None
     """As TOML gave them; ``None``: it is only loaded, to be asked for their schema."""
     file: str = ""
+    offers: tuple[Offer, ...] = ()
+    """Without a file: the daemon has read the metadata once, which costs each process 3 MiB and 30 ms."""
     user: str = ""
     parent: int
     """The daemon's process id: a child of anybody else is an orphan and ends."""
@@ -135,10 +147,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What an event hook wants kept: the end of a script's output, and how it ended."""
+    """What a hook wants kept: the end of a script's output, and how it ended."""
 
     output: str = ""
     exit: int = 0
+    """Not 0: the call has failed."""
+    command: str = ""
+    """What it was that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +161,10 @@ class Failure:
     """An exception, in words."""
 
     kind: str
+    """The exception's; empty: the message says all there is to say."""
     message: str
     trace: str = ""
-    """Where it was raised: file, line and function of the plugin."""
+    """Where the plugin's own code raised it, or called what raised it: file, line and function."""
     problems: tuple[tuple[str, str], ...] = ()
     """Mistakes in the options: key path and message."""
 
@@ -166,6 +182,8 @@ class Hello:
     """Whom it runs as by now."""
     deadline: float = 0.0
     """Seconds that it asks for one event; 0: the usual ones."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """Of ``configure``: key path and message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,8 @@ def _become_configured(user: str) -> None:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise LookupError("there is no such user on this machine") from None
+        # In the words of the check of the system, so that `hafw check` shows one mistake and not two.
+        raise LookupError(f'no such user on this machine: useradd --system {user}, or "nobody"') from None
     if entry.pw_uid == os.geteuid():
         return
     _prctl(_PR_SET_KEEPCAPS, 1)

@@ -6,27 +6,33 @@ daemon's concern: it kills this process.
 
 from __future__ import annotations
 
+import gc
 import os
 import pwd
 import queue
 import socket
+import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
+import pluggy
 
+import hafw
 from hafw.config.convert import convert
 from hafw.config.types import keys_of
 from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.confine import Needs, before_calling, before_loading
-from hafw.plugin.loading import Loaded, load
+from hafw.plugin.loading import CannotLoadError, Loaded, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from hafw.pipe import Router
 
@@ -38,6 +44,10 @@ TEXT_MAX = 4000
 """Characters of an error or of a script's output that are passed on."""
 DETAIL_MAX = 300
 """Characters of a verdict's detail."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds. A monitor that has seen a death waits this long for a thread that computes, not Python's usual 5 ms."""
+_PYTHON = Path(os.__file__).parent
+_LIBRARIES = (Path(hafw.__file__).parent, Path(pluggy.__file__).parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ def serve(descriptor: int) -> NoReturn:
         channel.send(Reply(id=0, failure=describe(error)))
         next(lines, None)  # the daemon hangs up when it has read why
         os._exit(1)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.freeze()  # what was imported stays: collecting among it would only delay a report
     channel.send(Reply(id=0, hello=plugin.hello()))
     for line in lines:
         plugin.accept(msgspec.json.decode(line, type=Call))
@@ -109,7 +121,7 @@ class Plugin:
         except (LookupError, PermissionError) as error:
             raise OptionsRefusedError([(f"plugin.{start.name}.user", f'= "{start.user}": {error}')]) from None
         self._channel = channel
-        self._loaded = load(start.name, start.file)
+        self._loaded = load(start.name, start.file, start.offers)
         self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
         if start.options is None:  # it will be asked for the schema, by somebody who may not be able to read Python
             import hafw.config.schema  # noqa: F401, PLC0415
@@ -125,7 +137,7 @@ class Plugin:
             raise OptionsRefusedError([(problem.path, problem.message) for problem in problems])
         return found
 
-    def hello(self) -> Hello:
+    def hello(self, warned: Sequence[str] = ()) -> Hello:
         """What the daemon has to know; the deadline may depend on the options."""
         loaded = self._loaded
         return Hello(
@@ -134,6 +146,7 @@ class Plugin:
             version=loaded.version,
             user=user_name(),
             deadline=float(loaded.declared("deadline", 0.0)),
+            warnings=self._placed("\n".join(warned)),
         )
 
     def accept(self, call: Call) -> None:
@@ -170,15 +183,20 @@ class Plugin:
 
             return [Reply(id=call.id, schema=schema_of(self._type))]
         hook = self._loaded.call.get(call.hook)
+        if call.hook == "configure":
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                if hook:
+                    hook(**{name: available[name] for name in arguments_of(hook)})
+            # Exactly what warnings.warn("...") makes: a library's DeprecationWarning is nothing for the operator.
+            return [Reply(id=call.id, hello=self.hello([str(w.message) for w in caught if w.category is UserWarning]))]
         result = hook(**{name: available[name] for name in arguments_of(hook)}) if hook else None
         match call.hook:
-            case "configure":
-                return [Reply(id=call.id, hello=self.hello())]
             case "check":
                 return [Reply(id=call.id, verdict=verdict_of(result))]
             case "takeover":
                 return list(parts_of(call.id, result))
-            case "monitor" | "event" | "before_release":
+            case "monitor":
                 return [Reply(id=call.id)]
         return [Reply(id=call.id, outcome=outcome_of(call.hook, result))]
 
@@ -191,11 +209,13 @@ class Plugin:
     def _describe(self, error: BaseException, hook: str) -> Failure:
         """A ``ValueError`` of ``configure`` has a mistake per line, ``key: what is wrong``."""
         failure = describe(error)
-        if hook != "configure" or not isinstance(error, ValueError):
-            return failure
+        refused = hook == "configure" and isinstance(error, ValueError)
+        return replace(failure, problems=self._placed(str(error))) if refused else failure
+
+    def _placed(self, text: str) -> tuple[tuple[str, str], ...]:
+        """What ``configure`` said, line by line, each with its key path."""
         keys = {key.key for key in keys_of(self._type)}
-        problems = [problem_of(line, keys, f"plugin.{self._name}") for line in str(error).splitlines() if line.strip()]
-        return replace(failure, problems=tuple(problems))
+        return tuple(problem_of(line, keys, f"plugin.{self._name}") for line in text.splitlines() if line.strip())
 
 
 def problem_of(line: str, keys: set[str], path: str) -> tuple[str, str]:
@@ -249,15 +269,41 @@ def outcome_of(hook: str, result: object) -> Outcome | None:
         return None
     if not isinstance(result, Mapping):
         raise TypeError(f'{hook} returned {result!r:.100}: return None or {{"output": str, "exit": int}}')
-    return Outcome(output=str(result.get("output", ""))[-TEXT_MAX:], exit=int(result.get("exit", 0)))
+    return Outcome(
+        output=str(result.get("output", ""))[-TEXT_MAX:],
+        exit=int(result.get("exit", 0)),
+        command=str(result.get("command", ""))[:TEXT_MAX],
+    )
 
 
 def describe(error: BaseException) -> Failure:
-    """An exception in one line, with the place where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    trace = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    problems = error.problems if isinstance(error, OptionsRefusedError) else ()
-    return Failure(kind=type(error).__name__, message=str(error)[:TEXT_MAX], trace=trace, problems=problems)
+    """An exception in one line, with the place in the plugin that it comes from; of hafw or a library it shows none."""
+    if isinstance(error, CannotLoadError):
+        return Failure(kind="", message=str(error)[:TEXT_MAX])
+    if isinstance(error, OptionsRefusedError):
+        return Failure(kind=type(error).__name__, message=str(error)[:TEXT_MAX], problems=error.problems)
+    message, trace = str(error), place_of(error)
+    if isinstance(error, SyntaxError) and error.filename:
+        message, trace = error.msg, f"{error.filename}:{error.lineno}"
+    return Failure(kind=type(error).__name__, message=message[:TEXT_MAX], trace=trace)
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost line of the author's own code: where that is, the first frame tells that is nobody else's."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not is_library(each.filename)]
+    if not frames:
+        return ""
+    home = Path(frames[0].filename).parent
+    own = next(each for each in reversed(frames) if Path(each.filename).is_relative_to(home))
+    return f"{own.filename}:{own.lineno} in {own.name}"
+
+
+def is_library(file: str) -> bool:
+    """Whether no author of a plugin wrote it: Python's own, pluggy's or ours."""
+    path = Path(file)
+    if file.startswith("<frozen ") or any(path.is_relative_to(each) for each in _LIBRARIES):
+        return True
+    return path.is_relative_to(_PYTHON) and not {"site-packages", "dist-packages"} & set(path.parts)
 
 
 def user_name() -> str:

@@ -153,6 +153,41 @@ async def test_an_answer_of_the_wrong_kind_is_an_error_that_says_what_is_right(w
         assert error in stage.status().results[0].error
 
 
+async def test_a_script_that_fails_counts_and_is_told_each_time_with_its_last_words(write, play, capsys):
+    plugin = write(
+        """
+        @hookimpl
+        def became_master(change):
+            return {"output": f"line one\\nno route {change.seq}\\n", "exit": 3, "command": "/etc/notify.sh"}
+        @hookimpl
+        def became_backup(): return {"output": "all is well", "exit": 0}
+        """
+    )
+    async with play(plugin) as stage:
+        stage.deliver("MASTER", 1)
+        stage.deliver("BACKUP", 2)
+        stage.deliver("MASTER", 3)
+        await stage.plugins.drain(5)
+        status = stage.status()
+        assert (status.state, status.failures, status.restarts) == ("running", 2, 0)
+        assert status.last_error == "became_master VI_1: /etc/notify.sh: exit 3: no route 3"
+        failed = {"plugin": "local", "instance": "VI_1", "hook": "became_master", "exit": 3, "state": "running"}
+        assert stage.notices == [
+            ("plugin_failed", {**failed, "detail": f"/etc/notify.sh: exit 3: no route {seq}"}) for seq in (1, 3)
+        ]
+    said = capsys.readouterr().out
+    assert "line one" in said
+    assert "all is well" in said
+
+
+async def test_an_event_hook_that_fails_on_and_on_is_an_event_once(write, play):
+    async with play(write("@hookimpl\ndef event(): return {'output': 'mail server is down', 'exit': 1}")) as stage:
+        for seq in range(3):
+            stage.plugins.publish({"seq": seq, "type": "announced"})
+        await stage.plugins.drain(5)
+        assert (stage.status().failures, stage.failures()) == (3, ["exit 1: mail server is down"])
+
+
 async def test_only_the_end_of_a_long_output_is_kept(write, play):
     async with play(
         write("@hookimpl\ndef became_master(): return {'output': 'x' * 10**6 + 'end', 'exit': 0}")
@@ -178,6 +213,35 @@ async def test_before_release_is_bounded_by_its_budget(write, play, tmp_path):
         await stage.plugins.before_release([stage.router()], 0.3)
         assert (tmp_path / "log").read_text() == "VI_1 0.3"
         await stage.until(lambda: stage.failures() == ["before_release took longer than 0.3s"])
+
+
+async def test_instances_are_prepared_beside_each_other_within_one_budget(write, play, instance):
+    plugin = write(
+        """
+        import threading
+        both = threading.Barrier(2)
+        @hookimpl
+        def before_release(router, budget):
+            both.wait(budget)
+            return {"output": f"{router.name} is drained", "exit": 0}
+        """
+    )
+    async with play(plugin, instances=(instance("VI_1"), instance("VI_2"))) as stage:
+        await stage.state("running")
+        await stage.plugins.before_release([stage.router("VI_1"), stage.router("VI_2")], 5)
+        assert (stage.status().failures, stage.failures()) == (0, [])
+
+
+async def test_one_that_hangs_costs_its_process_and_never_the_other_plugins_time(write, play):
+    hanging = write("import threading\n@hookimpl\ndef before_release(): threading.Event().wait()")
+    quick = write("@hookimpl\ndef before_release(): return {'output': 'flushed', 'exit': 2}", name="quick")
+    async with play(hanging, quick) as stage:
+        await stage.state("running")
+        await stage.state("running", "quick")
+        await stage.plugins.before_release([stage.router()], 0.3)
+        await stage.until(lambda: len(stage.failures()) == 2)
+        assert stage.failures() == ["exit 2: flushed", "before_release took longer than 0.3s"]
+        assert stage.status("quick").restarts == 0
 
 
 async def test_drain_returns_when_its_time_is_over(write, play):

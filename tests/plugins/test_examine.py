@@ -34,12 +34,36 @@ def check(): return Verdict(True)
 """
 
 
+WATCHES_NOTHING = "watches nothing: no instance has a check of it: [instance.NAME.check.{}], or leave it out"
+
+
 def examined(config, *plugins, **settings):
     return examine(config(plugins=plugins), **settings)
 
 
-def test_a_good_configuration_has_no_problem(write, config):
-    assert examined(config, write(OPTIONS, options={"url": "http://", "timeout": "2s"})) == []
+def test_a_good_configuration_has_no_problem(write, config, instance):
+    plugin = write(OPTIONS, options={"url": "http://", "timeout": "2s"})
+    assert examine(config(instance(interval=1.0), plugins=(plugin,))) == []
+
+
+def test_what_can_never_do_anything_is_a_warning(write, config):
+    plugins = (
+        write(OPTIONS, options={"url": "http://"}),
+        write("import warnings\n@hookimpl\ndef configure(): warnings.warn('not a word is said')", name="mute"),
+        PluginConfig(name="notify_script"),
+        PluginConfig(name="nginx"),
+    )
+    found = examined(config, *plugins)
+    assert {each.severity for each in found} == {"warning"}
+    assert [(each.path, each.message) for each in found] == [
+        ("plugin.local", WATCHES_NOTHING.format("local")),
+        ("plugin.mute", "not a word is said"),
+        (
+            "plugin.notify_script",
+            "does nothing: notify, notify_master, notify_backup, notify_fault, notify_stop are all empty",
+        ),
+        ("plugin.nginx", WATCHES_NOTHING.format("nginx")),
+    ]
 
 
 def test_every_mistake_of_every_plugin_has_its_key_path(write, config):
@@ -85,15 +109,16 @@ def test_a_user_who_does_not_exist_is_a_mistake_of_that_key(write, config):
     (problem,) = examined(config, write(OPTIONS, options={"url": "x"}, user="nosuchuser"))
     assert (problem.path, problem.message) == (
         "plugin.local.user",
-        '= "nosuchuser": there is no such user on this machine',
+        '= "nosuchuser": no such user on this machine: useradd --system nosuchuser, or "nobody"',
     )
 
 
-def test_a_file_of_another_machine_is_not_configured_and_its_secrets_stay_unread(write, config):
+def test_a_file_of_another_machine_is_not_configured_and_its_secrets_stay_unread(write, config, instance):
     source = OPTIONS.replace("url: str", "url: str\n    password: Secret")
     plugin = write(source, options={"url": "bad", "password": "file:/nowhere"})
-    assert examined(config, plugin, with_system=False) == []
-    (problem,) = examined(config, plugin)
+    settings = config(instance(interval=1.0), plugins=(plugin,))
+    assert examine(settings, with_system=False) == []
+    (problem,) = examine(settings)
     assert (problem.path, problem.message) == (
         "plugin.local.password",
         "/nowhere cannot be read: no such file or directory",

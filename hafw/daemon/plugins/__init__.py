@@ -17,7 +17,7 @@ from hafw.config.problem import Problem
 from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.deliveries import HookResult
 from hafw.daemon.plugins.host import Host, PluginStatus
-from hafw.daemon.plugins.introduce import Limits, RefusedError, introduce, start_of
+from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
 from hafw.pipe import Router, StateChange, VipChange
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hafw.config.model import CheckConfig, Config, InstanceConfig
     from hafw.daemon.addresses.kernelview import LinkInfo
-    from hafw.pipe import Hello, Reply, Start
+    from hafw.pipe import Hello, Offer, Reply, Start
     from hafw.vrrp.events import VerdictReported
 
 __all__ = [
@@ -70,7 +70,7 @@ class Plugins:
         """As configured, to tell what a new configuration changes."""
         self._hosts: dict[str, Host] = {}
         self._nursery: trio.Nursery | None = None
-        self._adopt(config)
+        self._adopt(config, installed())
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every plugin and keep it running, until cancelled; then no process of theirs is left."""
@@ -83,12 +83,12 @@ class Plugins:
     async def reconfigure(self, config: Config) -> None:
         """Replace the plugins that the new configuration changes; returns when the old processes are gone.
 
-        A plugin is left alone when its own section, its checks and the instances are what they were. Events that
-        were not answered yet are delivered to the successor.
+        A plugin is left alone when its package, its own section, its checks and the instances are what they were.
+        Events that were not answered yet are delivered to the successor.
         """
         assert self._nursery is not None
         before = self._hosts
-        self._adopt(config)
+        self._adopt(config, await trio.to_thread.run_sync(installed))
         await together(Host.stop, [host for name, host in before.items() if self._hosts.get(name) is not host])
         for name, host in self._hosts.items():
             if (old := before.get(name)) is not host:
@@ -96,7 +96,7 @@ class Plugins:
                     host.inherit(old)
                 self._nursery.start_soon(host.run)
 
-    def _adopt(self, config: Config) -> None:
+    def _adopt(self, config: Config, offers: Mapping[str, tuple[Offer, ...]]) -> None:
         """Make hosts where there are none that fit."""
         known = {name: router_of(each) for name, each in config.instances.items()}
         # What has been learned of an interface since is kept, if it is still about the same instance.
@@ -107,12 +107,12 @@ class Plugins:
         self._routers.update(current)
         hosts = {}
         for name, plugin in config.plugins.items():
-            checks, old = checks_of(config, name), self._hosts.get(name)
-            if old and same_routers and (old.plugin, old.checks) == (plugin, checks):
+            checks, mine, old = checks_of(config, name), offers.get(name, ()), self._hosts.get(name)
+            if old and same_routers and (old.plugin, old.offers, old.checks) == (plugin, mine, checks):
                 hosts[name] = old
             else:
                 hosts[name] = Host(
-                    plugin, checks, self._routers, self._limits, verdict=self._verdict, notice=self._notice
+                    plugin, mine, checks, self._routers, self._limits, verdict=self._verdict, notice=self._notice
                 )
         self._hosts = hosts
 
@@ -225,13 +225,15 @@ def examine(
     """
     limits = limits or Limits()
     routers = [router_of(each) for each in config.instances.values()] if routers is None else routers
+    offers = installed()
     found: dict[str, list[Problem]] = {}
 
     async def look_at(plugin: PluginConfig) -> None:
         try:
-            async with visit(start_of(plugin, limits, machine=with_system)) as child:
+            start = start_of(plugin, offers.get(plugin.name, ()), limits, machine=with_system)
+            async with visit(start) as child:
                 hello = await introduce(child, routers, limits, configure=with_system)
-                found[plugin.name] = [*hookless(checks_of(config, plugin.name), hello)]
+                found[plugin.name] = [*misused(plugin.name, checks_of(config, plugin.name), hello)]
         except (RefusedError, ChildGone, OSError) as error:
             found[plugin.name] = problems_of(plugin.name, error)
 
@@ -242,10 +244,11 @@ def examine(
 def schemas(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """JSON schema of the options of each of these installed plugins; blocks. One that cannot be loaded is left out."""
     limits = Limits()
+    offers = installed()
     found: dict[str, dict[str, Any]] = {}
 
     async def look_at(name: str) -> None:
-        start = replace(start_of(PluginConfig(name=name), limits), options=None)
+        start = replace(start_of(PluginConfig(name=name), offers.get(name, ()), limits), options=None)
         with contextlib.suppress(RefusedError, ChildGone, OSError):
             async with visit(start) as child:
                 await introduce(child, (), limits, configure=False)
@@ -295,9 +298,14 @@ def problems_of(name: str, error: Exception) -> list[Problem]:
     return [Problem(f"plugin.{name}", str(error))]
 
 
-def hookless(checks: Sequence[tuple[str, CheckConfig]], hello: Hello) -> Iterator[Problem]:
-    """Checks that name a plugin which has no check: a router that nobody watches must not start."""
-    if not hello.hooks.keys() & {"check", "monitor"}:
-        for router, check in checks:
-            path = f"instance.{router}.check.{check.settings.name}"
-            yield Problem(path, f"plugin {check.plugin} has neither check nor monitor: name one that has")
+def misused(plugin: str, checks: Sequence[tuple[str, CheckConfig]], hello: Hello) -> Iterator[Problem]:
+    """Checks of a plugin which has no check: a router that nobody watches must not start. The reverse is a warning."""
+    watches = bool(hello.hooks.keys() & {"check", "monitor"})
+    for router, check in () if watches else checks:
+        path = f"instance.{router}.check.{check.settings.name}"
+        yield Problem(path, f"plugin {plugin} has neither check nor monitor: name one that has")
+    if watches and not checks:
+        message = f"watches nothing: no instance has a check of it: [instance.NAME.check.{plugin}], or leave it out"
+        yield Problem(f"plugin.{plugin}", message, severity="warning")
+    for path, message in hello.warnings:
+        yield Problem(path, message, severity="warning")

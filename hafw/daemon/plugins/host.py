@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import trio
 
 from hafw.daemon.plugins.beside import Beside
@@ -17,6 +18,7 @@ from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.deliveries import Deliveries, HookResult
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of
+from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.takeover import PlanRefused
 
 if TYPE_CHECKING:
@@ -25,13 +27,20 @@ if TYPE_CHECKING:
     from hafw.config.model import CheckConfig, PluginConfig
     from hafw.daemon.plugins.child import Answer
     from hafw.daemon.plugins.mailbox import Letter
-    from hafw.pipe import Hello, Reply, Router
+    from hafw.pipe import Hello, Offer, Outcome, Reply, Router
     from hafw.vrrp.events import VerdictReported
 
 ONLY_BEFORE = {"options", "configure", "takeover"}
 """A plugin with no other hook is asked in a process that does not stay."""
+OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_changed", "before_release"}
+"""Hooks of which every call matters: its failure is an event of its own."""
+LINE_MAX = 300
+"""Characters of a script's last words."""
 LINGER = 1.0
 """Seconds such a process waits for the next question: with many instances they come in a row."""
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,7 @@ class Host:
     def __init__(  # noqa: PLR0913 - its ports, each by name
         self,
         plugin: PluginConfig,
+        offers: tuple[Offer, ...],
         checks: Sequence[tuple[str, CheckConfig]],
         routers: Mapping[str, Router],
         limits: Limits,
@@ -85,6 +95,7 @@ class Host:
         self.hello: Hello | None = None
         """``None``: it was never loaded, so nobody knows its hooks."""
         self.plugin = plugin
+        self.offers = offers
         self.checks = checks
         self._routers = routers
         self._limits = limits
@@ -93,6 +104,7 @@ class Host:
         self._beside = Beside(self._health, self._call)
         self._deliveries = Deliveries(self._call, limits.event, self._pulse)
         self._counts = Counts()
+        self._printed = Printed(plugin.name)
         self._failing: set[str] = set()
         self._deaths: deque[float] = deque(maxlen=limits.deaths)
         self._backoff = limits.backoff
@@ -144,7 +156,7 @@ class Host:
     async def _live(self) -> str:
         """One process, from start to end: why it died, or nothing when it had nothing more to do."""
         try:
-            child = Child(start_of(self.plugin, self._limits))
+            child = Child(start_of(self.plugin, self.offers, self._limits))
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""
@@ -167,6 +179,8 @@ class Host:
         self.hello, self._child = hello, child
         self._used, self._asked = trio.current_time(), False
         self._become("running")
+        for path, message in hello.warnings:
+            log.warning("plugin_warning", plugin=self.name, path=path, detail=message)
         if self._counts.restarts:
             self._notice("plugin_restarted", {"plugin": self.name, "restarts": self._counts.restarts})
         self._beside.begin(child, hello.hooks, nursery)
@@ -222,10 +236,15 @@ class Host:
         name = arguments.get("router", "")
         routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
         answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
-        if answer.reply.failure is None:
-            self._worked(hook)
+        failure, outcome = answer.reply.failure, answer.reply.outcome
+        if outcome is not None:
+            self._printed.say(outcome.output, trio.current_time())
+        if failure is not None:
+            self._failed(hook, name, explain(failure, hook))
+        elif outcome is not None and outcome.exit:
+            self._failed(hook, name, why_failed(outcome), exit=outcome.exit)
         else:
-            self._failed(hook, explain(answer.reply.failure, hook))
+            self._worked(hook)
         return answer
 
     def _worked(self, hook: str) -> None:
@@ -234,13 +253,15 @@ class Host:
         self._backoff = self._limits.backoff
         self._parked = False
 
-    def _failed(self, hook: str, detail: str) -> None:
-        """Said once until it works again: a notice is an event too, and ``event`` may be what fails."""
+    def _failed(self, hook: str, instance: str, detail: str, **more: Any) -> None:  # noqa: ANN401
+        """Of a change every time; of what is called again and again once, until it works: ``event`` may be it."""
         self._counts.failures += 1
-        self._counts.last_error = detail
-        if hook not in self._failing:
+        self._counts.last_error = f"{hook} {instance}: {detail}" if more else detail
+        if hook in OF_A_CHANGE or hook not in self._failing:
             self._failing.add(hook)
-            self._notice("plugin_failed", {"plugin": self.name, "hook": hook, "detail": detail, "state": self.state})
+            about = {"instance": instance} if instance else {}
+            fields = {"plugin": self.name, **about, "hook": hook, "detail": detail, **more, "state": self.state}
+            self._notice("plugin_failed", fields)
 
     # -- before: takeover and release ---------------------------------------------------------------------------
 
@@ -325,3 +346,10 @@ class Host:
             dropped=self._deliveries.dropped,
             results=tuple(self._deliveries.results),
         )
+
+
+def why_failed(outcome: Outcome) -> str:
+    """``/etc/hafw/notify.sh: exit 3: no route to host``: what failed, how, and what it said last."""
+    lines = outcome.output.split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return ": ".join(filter(None, [outcome.command, f"exit {outcome.exit}", last[:LINE_MAX]]))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LINES = 50
 """Lines that are logged per ``PERIOD``; the others are counted."""
@@ -30,10 +35,17 @@ class Printed:
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[-LINE_MAX:]
         self._dropped += max(0, len(lines) - LINES_PER_FEED)
+        self._take([line[:LINE_MAX].decode(errors="replace") for line in lines[-LINES_PER_FEED:]], now)
+
+    def say(self, text: str, now: float) -> None:
+        """Take whole lines, of a few thousand characters at most."""
+        self._take([line[:LINE_MAX] for line in text.splitlines()], now)
+
+    def _take(self, lines: Sequence[str], now: float) -> None:
         if now >= self._since + PERIOD:
             self._begin_period(now)
-        for line in lines[-LINES_PER_FEED:]:
-            if text := line[:LINE_MAX].decode(errors="replace").strip():
+        for line in lines:
+            if text := line.strip():
                 self._say(text)
 
     def _begin_period(self, now: float) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import socket
 import ssl
-import sys
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -165,17 +164,10 @@ class NotifyEmail:
         return self._tell_change(router, change, "stop", change.peer or "not known yet")
 
     @hookimpl
-    def event(self, event: Mapping[str, object]) -> None:
-        """Any other word of ``on``; changes of state come by the hooks above.
-
-        Of this hook no outcome is kept, so a failure goes to the log. It is not raised: that would be an event too,
-        and perhaps a mail.
-        """
+    def event(self, event: Mapping[str, object]) -> Outcome | None:
+        """Any other word of ``on``; changes of state come by the hooks above."""
         master = self._masters.get(str(event.get("instance")), "")
-        outcome = self._send(str(event.get("type")), mail.of_event(self._node, event, master))
-        if outcome and outcome["exit"]:
-            sys.stderr.write(f"{event.get('type')}: {outcome['output']}\n")
-            sys.stderr.flush()
+        return self._send(str(event.get("type")), mail.of_event(self._node, event, master))
 
     def _tell_change(self, router: Router, change: StateChange, word: Word, master: str) -> Outcome | None:
         self._masters[change.instance] = master

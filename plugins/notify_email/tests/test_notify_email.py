@@ -196,10 +196,10 @@ def test_an_event_is_told_with_its_fields_and_the_master_known_last(server):
     )
 
 
-def test_an_event_that_could_not_be_mailed_is_told_to_the_log(server, capsys):
+def test_an_event_that_could_not_be_mailed_is_a_failure_with_its_reason(server):
     smtp = server(Inbox("554 no"))
-    configured(smtp=smtp, on=("split_brain",)).event({"seq": 9, "time": "", "type": "split_brain"})
-    assert capsys.readouterr().err == f"split_brain: not sent, {smtp}: 554 no\n"
+    outcome = configured(smtp=smtp, on=("split_brain",)).event({"seq": 9, "time": "", "type": "split_brain"})
+    assert outcome == {"output": f"not sent, {smtp}: 554 no", "exit": 1}
 
 
 def test_a_line_end_in_a_reason_does_not_become_a_header(server):

@@ -8,6 +8,7 @@ unchanged: ``notify_master`` and its like get the arguments that are configured 
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -39,11 +40,16 @@ class Options:
     """Of each command."""
 
 
+COMMANDS = tuple(field.name for field in fields(Options) if field.name != "timeout")
+
+
 class Outcome(TypedDict):
     """What is kept of the scripts of one change."""
 
     output: str
     exit: int
+    command: str
+    """The first that failed."""
 
 
 class NotifyScript:
@@ -68,9 +74,10 @@ class NotifyScript:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse every command that could not run or must not, all of them at once."""
-        found = [*mistakes_of(options)]
-        if found:
+        if found := [*mistakes_of(options)]:
             raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        if not any(getattr(options, key) for key in COMMANDS):
+            warnings.warn(f"does nothing: {', '.join(COMMANDS)} are all empty", stacklevel=1)
         self._options = options
 
     @hookimpl
@@ -103,16 +110,16 @@ class NotifyScript:
         if not outcomes:
             return None
         lines = [f"{script}: {outcome.output or 'exit ' + str(outcome.exit)}" for script, outcome in outcomes]
-        return Outcome(output="\n".join(lines), exit=next((outcome.exit for _, outcome in outcomes if outcome.exit), 0))
+        failed = next(((script, outcome.exit) for script, outcome in outcomes if outcome.exit), ("", 0))
+        return Outcome(output="\n".join(lines), exit=failed[1], command=failed[0])
 
 
 def mistakes_of(options: Options) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
-    for field in fields(options):
-        command = getattr(options, field.name)
-        if field.name != "timeout" and command not in ("", []):
-            for message in mistakes(command):
-                yield field.name, message
+    for key in COMMANDS:
+        command = getattr(options, key)
+        for message in mistakes(command) if command not in ("", []) else ():
+            yield key, message
 
 
 def environment(change: StateChange, state: str) -> dict[str, str]:

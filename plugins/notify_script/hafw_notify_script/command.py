@@ -120,7 +120,9 @@ def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outc
     with contextlib.closing(Tail(process)) as tail:
         if tail.read_until(time.monotonic() + timeout):
             code = process.wait()
-            return Outcome(code if code >= 0 else 128 - code, tail.text())
+            if code >= 0:
+                return Outcome(code, tail.text())
+            return Outcome(128 - code, f"{tail.text()}\nkilled by {signal_name(-code)}".lstrip())
         signal_group(process, signal.SIGTERM)
         tail.read_until(time.monotonic() + MERCY)
         # Also when it obeyed: what it started and left behind in its group may not have.
@@ -137,6 +139,14 @@ def die_with_parent() -> None:
     An event that was cut short is delivered again: its first run must not still be going on beside the second.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def signal_name(number: int) -> str:
+    """``SIGSEGV``; a real-time signal has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

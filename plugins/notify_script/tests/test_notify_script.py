@@ -66,7 +66,8 @@ def test_the_script_of_the_state_runs_first_without_arguments_then_notify_with_k
     outcome = getattr(plugin, hook)(ROUTER, change(old, state))
     own = f"{Path(plugin._options.notify.split()[0]).parent}/to_{state.lower()}.sh"
     notify = plugin._options.notify.split()[0]
-    assert outcome == {"output": f"{own}: 0 {own}\n{notify}: mine INSTANCE VI_1 {state} 90", "exit": 0}
+    said = f"{own}: 0 {own}\n{notify}: mine INSTANCE VI_1 {state} 90"
+    assert outcome == {"output": said, "exit": 0, "command": ""}
 
 
 def test_a_command_is_split_by_blanks_and_quotes_and_never_by_a_shell(script):
@@ -84,6 +85,7 @@ def test_a_bare_name_is_sought_on_path():
     assert configured(notify_master="echo hello").became_master(ROUTER, change()) == {
         "output": f"{next(p for p in ('/usr/bin/echo', '/bin/echo') if Path(p).exists())}: hello",
         "exit": 0,
+        "command": "",
     }
 
 
@@ -115,17 +117,22 @@ def test_nothing_configured_for_a_state_is_nothing_done():
 def test_notify_runs_although_the_script_before_it_failed_and_the_failure_is_kept(script):
     bad, notify = script("bad.sh", "echo out; echo err >&2; exit 3"), script("notify.sh", "echo ran")
     outcome = configured(notify_master=bad, notify=notify).became_master(ROUTER, change())
-    assert outcome == {"output": f"{bad}: out\nerr\n{notify}: ran", "exit": 3}
+    assert outcome == {"output": f"{bad}: out\nerr\n{notify}: ran", "exit": 3, "command": bad}
 
 
 def test_a_script_without_output_is_told_by_its_exit_status(script):
     path = script("quiet.sh", "exit 4")
-    assert configured(notify_fault=path).faulted(ROUTER, change()) == {"output": f"{path}: exit 4", "exit": 4}
+    assert configured(notify_fault=path).faulted(ROUTER, change()) == {
+        "output": f"{path}: exit 4",
+        "exit": 4,
+        "command": path,
+    }
 
 
 def test_a_script_killed_by_a_signal_exits_as_the_shell_counts(script):
     path = script("dies.sh", "kill -9 $$")
-    assert configured(notify_fault=path).faulted(ROUTER, change())["exit"] == 137
+    outcome = configured(notify_fault=path).faulted(ROUTER, change())
+    assert outcome == {"output": f"{path}: killed by SIGKILL", "exit": 137, "command": path}
 
 
 def test_the_last_four_kibibytes_of_the_output_are_kept(script):
@@ -141,7 +148,7 @@ def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(script):
     outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
     assert 0.2 <= time.monotonic() - began < 1.5, "SIGTERM is enough for this one"
     child = int(outcome["output"].split()[1])
-    assert outcome == {"output": f"{path}: {child}\nkilled after 0.2s", "exit": 124}
+    assert outcome == {"output": f"{path}: {child}\nkilled after 0.2s", "exit": 124, "command": path}
     assert is_gone(child)
 
 
@@ -149,7 +156,7 @@ def test_a_script_that_ignores_sigterm_is_killed(script, monkeypatch):
     monkeypatch.setattr("hafw_notify_script.command.MERCY", 0.1)
     path = script("stubborn.sh", "trap '' TERM; while :; do sleep 1000; done")
     outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
-    assert outcome == {"output": f"{path}: killed after 0.2s", "exit": 124}
+    assert outcome == {"output": f"{path}: killed after 0.2s", "exit": 124, "command": path}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -160,7 +167,11 @@ def test_a_script_that_cannot_be_killed_is_given_up(script, monkeypatch):
     path = script("unreachable.sh", "echo $$; exec sleep 1000")
     outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
     pid = int(outcome["output"].split()[1])
-    assert outcome == {"output": f"{path}: {pid}\nstill runs after 0.2s and cannot be killed", "exit": 124}
+    assert outcome == {
+        "output": f"{path}: {pid}\nstill runs after 0.2s and cannot be killed",
+        "exit": 124,
+        "command": path,
+    }
     os.kill(pid, signal.SIGKILL)
     assert is_gone(pid)
 
@@ -224,6 +235,11 @@ def test_a_script_that_cannot_run_is_refused_and_every_mistake_told_at_once(fold
     ]
 
 
+def test_a_table_that_names_no_script_is_a_warning():
+    with pytest.warns(UserWarning, match="does nothing: notify, notify_master, .* are all empty"):
+        configured(timeout=Duration(3))
+
+
 def test_a_script_that_others_could_change_is_refused(script):
     path = script("open.sh", "true")
     Path(path).chmod(0o757)
@@ -264,4 +280,5 @@ def test_a_script_that_vanished_after_configure_is_an_outcome_and_no_exception(s
     assert plugin.became_master(ROUTER, change()) == {
         "output": f"{path}: cannot start: no such file or directory",
         "exit": 127,
+        "command": path,
     }
