@@ -215,13 +215,13 @@ class AddressKeeper:
 
     def _confirmed(self, done: Sequence[Order], many: bool) -> None:  # noqa: FBT001 - run_sync_soon takes no names
         """The kernel has carried these out. The first of many addresses need not wait for the last to be announced."""
-        added: set[Place] = set()
+        added: list[Place] = []
         for order in done:
             place = self._view.apply(AddressSeen(order.entry, order.removes))
             if not order.removes and not isinstance(place, str):
-                added.add(place)
+                added.append(place)
         for wish in tuple(self._wishes.values()) if many and added else ():
-            if bound := [ip_of(place) for place in wish.plan if place in added and place in wish.bound]:
+            if bound := [ip_of(place) for place in added if place in wish.bound]:
                 self._bound(wish.router, bound)
 
     def _answer(self, wish: Wish, kept: Collection[Place], errors: Mapping[bytes, str]) -> None:

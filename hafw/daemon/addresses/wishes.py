@@ -147,7 +147,7 @@ class Wish:
 
     def missing(self, view: KernelView) -> list[Place]:
         """What is bound and not there."""
-        return [place for place in self.plan if place in self.bound and not view.at(place)]
+        return view.absent([place for place in self.plan if place in self.bound])
 
     def removable(self, view: KernelView, place: Place) -> list[AddressEntry]:
         """What is there and ours to remove; the caller knows that nobody wants it."""
@@ -156,23 +156,26 @@ class Wish:
 
     def plan_work(self, view: KernelView, kept: Collection[Place], work: Work) -> None:
         """Add to ``work`` what makes this wish come true; ``kept`` is what any router wants."""
-        for place in self.missing(view) if self.open else ():
-            self._plan_add(view, place, work)
+        if self.open:
+            self._plan_adds(view, self.missing(view), work)
         for place in self.plan:
             entries = self.removable(view, place) if place not in kept else []
             for entry in entries:
                 work.removes.append(removal(entry))
                 _promote_before(view, place, entry.prefixlen, work)
 
-    def _plan_add(self, view: KernelView, place: Place, work: Work) -> None:
-        link = view.link(place[0])
-        if link is None:
-            work.errors[place[1]] = f"interface {place[0]} does not exist"
-            return
-        self._added.add(place)
-        self._spared.discard(place)
-        work.adds.append(self._order(place, link.index))
-        _promote_before(view, place, self.plan[place].prefixlen, work)
+    def _plan_adds(self, view: KernelView, missing: Sequence[Place], work: Work) -> None:
+        links = {name: view.link(name) for name, _ in missing}
+        for place in missing:
+            link = links[place[0]]
+            if link is None:
+                work.errors[place[1]] = f"interface {place[0]} does not exist"
+                continue
+            order = self._order(place, link.index)
+            work.adds.append(order)
+            self._added.add(place)
+            self._spared.discard(place)
+            _promote_before(view, place, order.entry.prefixlen, work)
 
     def confirm(self) -> bool:
         """It has come true; whether the router is to be told so."""
