@@ -32,6 +32,8 @@ HEAR_EVERY = 1.0
 """Seconds for which adverts may wait in a socket at most."""
 HEAR_FLOODED_EVERY = 0.01
 """Seconds, while so many come that they could overflow it."""
+GATHER = 0.001
+"""Seconds after something was due in which no other deadline wakes us: those of 255 routers come one by one."""
 
 
 class Election:
@@ -63,12 +65,13 @@ class Election:
         self._timer = timer
         self._sleep_watch = sleep_watch
         self._hear_by = 0.0
+        self._not_before = 0.0
         self._news: trio.Event | None = None
 
     async def run(self) -> None:
         """Call the Node whenever its deadline passes; the deadline may move while we wait."""
         while True:
-            self._timer.set(min(self.node.deadline, self._hear_by))
+            self._set_timer()
             await self._timer.wait()
             self.tick()
 
@@ -79,6 +82,7 @@ class Election:
         due = self.node.deadline
         if now >= due:
             self.lateness_max = max(self.lateness_max, now - due)
+            self._not_before = now + GATHER
             self._take(Tick(), None)
 
     def hear(self) -> None:
@@ -115,10 +119,13 @@ class Election:
                 self._perform(self.node.handle(event, trio.current_time() if at is None else at))
         finally:
             self._busy = False
-        self._timer.set(min(self.node.deadline, self._hear_by))
+        self._set_timer()
         if self._news is not None:
             self._news.set()
             self._news = None
+
+    def _set_timer(self) -> None:
+        self._timer.set(max(min(self.node.deadline, self._hear_by), self._not_before))
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
