@@ -139,10 +139,7 @@ class Tenure:
             case AddressesLost() if self.bound:
                 return self._restore(event, now)
             case AddressesClaimed() if self.held:
-                claimed = frozenset(event.addresses)  # of thousands held, hundreds are claimed at once
-                before, self.held = self.held, tuple(each for each in self.held if each not in claimed)
-                self.claimed = not self.held
-                return [] if self.held == before else self._let_go(f"claimed by {event.mac}")
+                return self._claimed(event, now)
             case AdvertReceived() if self.held and self._awaits_successor and event.advert.priority > 0:
                 self._awaits_successor = False
                 self.hold_until = now + successor_time(event.advert.interval)
@@ -166,6 +163,16 @@ class Tenure:
             self._schedule(now)
             actions.append(Announce(self.settings.name))
         return actions
+
+    def _claimed(self, event: AddressesClaimed, now: float) -> list[Action]:
+        """Release these. A successor that claims some is at work on the rest: thousands may take it a while."""
+        claimed = frozenset(event.addresses)  # of thousands held, hundreds are claimed at once
+        before, self.held = self.held, tuple(each for each in self.held if each not in claimed)
+        self.claimed = not self.held
+        if self.held == before:
+            return []
+        self.hold_until = max(self.hold_until, now + successor_time(self.settings.advertisement_interval))
+        return self._let_go(f"claimed by {event.mac}")
 
     def _time_is_over(self, now: float) -> list[Action]:
         when_over, self._when_over = self._when_over, None

@@ -116,6 +116,17 @@ def test_the_successor_s_first_advert_shortens_the_wait_later_ones_do_not_extend
     assert vr.due() == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time"), over]
 
 
+def test_a_successor_that_claims_one_after_the_other_has_time_for_the_next_one(bench):
+    """It may have thousands to bind and to announce; what it has not claimed yet nobody else answers for."""
+    vr = bench().settled()
+    vr.shutdown()
+    vr.later(0.03).advert(50)
+    vr.later(0.4).claimed(VIP)
+    assert vr.deadline == vr.now + 0.5
+    vr.later(0.4).claimed(VIP)  # nothing new: no more time
+    assert vr.deadline == pytest.approx(vr.now + 0.1)
+
+
 def test_a_goodbye_is_no_successor(bench):
     vr = bench().settled()
     vr.shutdown()
