@@ -129,6 +129,8 @@ class Instance:
         self.causes: dict[str, Cause] = {}
         self.wanted = False
         self.link_known = False
+        self.quiet_since = now
+        """When the link came up, or an advert was last heard: nobody was MASTER since."""
         self.planned = False
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
@@ -161,6 +163,7 @@ class Instance:
         """Take one event that concerns this instance."""
         match event:
             case AdvertReceived():
+                self.quiet_since = now
                 return self.router.handle(event, now)
             case Startup() | Shutdown():
                 return self._want(event, now)
@@ -246,14 +249,16 @@ class Instance:
         if self.waits_for:
             return []
         if router.state is State.FAULT or router.degraded:
-            return router.handle(FaultCleared(router.settings.name, "recovered"), now)
+            return router.handle(FaultCleared(self.name, "recovered"), now)
         if router.state is State.INITIALIZE:
-            return router.handle(Startup(router.settings.name), now)
+            actions = router.handle(Startup(self.name), now)
+            router.listener.count_from(self.quiet_since, now)
+            return actions
         return []
 
     def _link(self, event: LinkChanged, now: float) -> list[Action]:
         returned = not self.link_known or not self.causes.keys().isdisjoint({"link", "primary"})
-        self.link_known = True
+        self.link_known, self.quiet_since = True, now
         settings = self.router.settings
         primary = settings.source_address or event.primary.get(settings.family)
         self._set_cause("link", None if event.up else Cause("interface-down", f"{event.interface} {event.problem}"))
@@ -269,9 +274,8 @@ class Instance:
         check = self.checks.get(event.check)
         if check is None or not check.count(event, now):
             return []
-        name = self.router.settings.name
         healthy = bool(check.healthy)
-        notice = Notice(name, "check_changed", {"check": event.check, "healthy": healthy, "detail": event.detail})
+        notice = Notice(self.name, "check_changed", {"check": event.check, "healthy": healthy, "detail": event.detail})
         self._judge(check)
         self._weigh()
         return [notice, *self._settle(now)]

@@ -101,6 +101,11 @@ class Listener:
         self._preempt_at = None
         self._forgiven = False
 
+    def count_from(self, quiet_since: float, now: float) -> None:
+        """The wait began before we joined: nobody has been heard since then."""
+        if self.down_at < inf:
+            self.down_at = max(now, quiet_since + self.master_down_interval)
+
     def rest(self) -> None:
         """No longer BACKUP."""
         self.down_at = inf

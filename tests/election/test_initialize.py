@@ -89,3 +89,29 @@ def test_a_node_without_routers_has_nothing_to_wait_for():
     node = Node([], 0.0)
     assert node.deadline == float("inf")
     assert node.done
+
+
+def test_c_fsm_02_what_was_heard_of_the_segment_before_the_plan_was_ready_counts(bench):
+    """The socket listens from the moment the link is there; only what to bind is not known yet."""
+    vr = bench(priority=100)
+    vr.link()
+    vr.startup()
+    assert vr.at(0.75).plan()[0].new == "BACKUP"
+    assert vr.deadline == 3.609375
+
+
+def test_c_fsm_02_an_advert_that_came_meanwhile_begins_the_wait_anew(bench):
+    vr = bench(priority=100)
+    vr.link()
+    vr.startup()
+    vr.at(0.5).advert(50)
+    vr.at(0.75).plan()
+    assert vr.deadline == 0.5 + 3.609375
+
+
+def test_c_fsm_02_who_waited_longer_than_that_for_its_plan_is_due_at_once(bench):
+    vr = bench(priority=100)
+    vr.link()
+    vr.startup()
+    vr.at(60.0).plan()
+    assert vr.deadline == 60.0
