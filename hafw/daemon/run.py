@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from hafw.vrrp.actions import SetAddresses
     from hafw.vrrp.settings import IPAddress
 
-SWITCH_INTERVAL = 0.0002
-"""Seconds for which a thread that lists or writes may keep the interpreter from us; it is asked for at every packet."""
 PLAN_RETRY = 5.0
 """Seconds until the plugins are asked again when they could not say what to bind."""
 VIP_CHANGES = {
@@ -151,7 +148,6 @@ class Daemon:
             for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
                 self._start(name)
             gc.freeze()  # what start-up made stays; the collector need not look at it again
-            sys.setswitchinterval(SWITCH_INTERVAL)
             notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
             self._nursery.start_soon(self._watchdog)

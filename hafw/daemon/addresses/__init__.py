@@ -1,31 +1,34 @@
 """The address keeper: what the routers want, against what the kernel has.
 
 ``want`` notes a router's wish and returns at once. One task reconciles: it takes the newest wish of every router, lets
-a thread tell the kernel (which may block on its routing lock), and reports. What the kernel confirms is there and need
-not be read back; where it differs from what was ordered, everything is listed anew. Another task hears the
-kernel's announcements and, when they have all been read, compares again: a link that changed, a bound address that
-somebody removed, one that is there though nobody wants it. A third lists everything now and then, for what was missed.
-A lock keeps them apart, so that the view is never older than what was just done. What we removed ourselves is no loss,
-because only a router whose wish was confirmed can lose something.
+a thread tell the kernel (which may block on its routing lock), and reports; of a few addresses ``want`` waits for the
+thread itself, but briefly. What the kernel confirms is there and need not be read back; where it differs from what was
+ordered, everything is listed anew. Another task hears what others do and, when all of that has been read, compares
+again: a link that changed, a bound address that somebody removed, one that is there though nobody wants it. A third
+lists everything now and then, for what was missed. A lock keeps them apart, so that the view is never older than what
+was just done. What we removed ourselves is no loss, because only a router whose wish was confirmed can lose something.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from hafw.daemon.addresses.claimwatch import ClaimWatch
+from hafw.daemon.addresses.kernelthread import KernelThread
 from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, ip_of, listing_of
-from hafw.daemon.addresses.wishes import Wish, Work
+from hafw.daemon.addresses.suspects import suspect
+from hafw.daemon.addresses.wishes import Turn, Wish
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.wire.netlink import BATCH, Monitor, Netlink
 from hafw.wire.rtmessages import AddressSeen, MalformedMessage, Resync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hafw.config.model import InstanceConfig
     from hafw.daemon.addresses.claimwatch import Segment
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from hafw.pipe import Address
     from hafw.vrrp.events import Event
     from hafw.vrrp.settings import IPAddress
-    from hafw.wire.rtmessages import Change, Link, Order, Refusal
+    from hafw.wire.rtmessages import Change, Link, Order
 
 __all__ = ["AddressKeeper", "LinkInfo"]
 
@@ -41,20 +44,12 @@ CHECK_INTERVAL = 10.0
 """Seconds between full listings."""
 SPLIT_BRAIN_INTERVAL = 1.0
 """Seconds between two reports of claims of addresses that a router serves."""
+AT_ONCE = 0.002
+"""Seconds for which the kernel is waited for when a router wants few addresses."""
 SLICE = 64
 """Orders that are made ahead at once: half a millisecond."""
 ROUNDS_MAX = 3
 """Times that the kernel is told again when it took a change and the address says otherwise."""
-
-CULPRITS = {
-    "NetworkManager": "NetworkManager",
-    "systemd-network": "systemd-networkd",  # the kernel cuts names at 15 characters
-    "dhclient": "dhclient",
-    "dhcpcd": "dhcpcd",
-    "connmand": "connmand",
-    "wickedd": "wicked",
-}
-"""Process name to who is suspected when addresses disappear, the likeliest first."""
 
 
 class AddressKeeper:
@@ -89,8 +84,10 @@ class AddressKeeper:
         self._work = trio.Event()
         self._settled = trio.Event()
         self._settled.set()
-        self._lock = trio.Lock()
-        self._thread = trio.CapacityLimiter(1)
+        self._lock = trio.Semaphore(1, max_value=1)
+        """Not a ``trio.Lock``: a turn that took longer than expected is ended by another task than began it."""
+        self._late: tuple[Turn, Future[None]] | None = None
+        self._thread = KernelThread()
         self._netlink: Netlink
         self._monitor: Monitor
 
@@ -129,7 +126,8 @@ class AddressKeeper:
         """
         wish = self._wishes.setdefault(router, Wish(router, owner=router in self._owners))
         self._deaf = wish.replace(plan, bound, held, adopt) or self._deaf
-        self._begin(wish)
+        if self._claims is None or self._work.is_set() or not wish.is_small or not self._apply_at_once(wish):
+            self._begin(wish)
 
     async def settled(self) -> None:
         """Wait until nothing is left to apply."""
@@ -138,7 +136,7 @@ class AddressKeeper:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep addresses until cancelled; started once every watched interface has been reported."""
-        with Netlink() as self._netlink, Monitor(self._netlink.port) as self._monitor:
+        with Netlink() as self._netlink, Monitor(self._netlink.port) as self._monitor, self._thread:
             async with trio.open_nursery() as nursery:
                 if not await self._list_all():
                     raise OSError(f"cannot list links and addresses: {self.check_error}")
@@ -157,10 +155,38 @@ class AddressKeeper:
             self._settled = trio.Event()
         self._work.set()
 
+    def _apply_at_once(self, wish: Wish) -> bool:
+        """A few addresses are there before a task would have been woken: stand still for them, ``AT_ONCE`` at most."""
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            return False
+        turn = self._plan([wish])
+        job = self._thread.submit(partial(self._tell_kernel, turn, turn.confirmed.append))
+        self._work.set()  # there may be more to do, when somebody has the time
+        try:
+            job.result(AT_ONCE)
+        except TimeoutError:
+            self._late = turn, job
+            if self._settled.is_set():
+                self._settled = trio.Event()
+            return True
+        except (OSError, MalformedMessage):
+            pass
+        self._finish(turn, job)
+        self._lock.release()
+        return True
+
     async def _apply_wishes(self) -> None:
         while True:
             await self._work.wait()
             self._work = trio.Event()
+            if self._late:
+                (turn, job), self._late = self._late, None
+                with suppress(OSError, MalformedMessage):
+                    await self._thread.finished(job)
+                self._finish(turn, job)
+                self._lock.release()
             async with self._lock:
                 while due := [wish for wish in self._wishes.values() if wish.due]:
                     await self._apply(due)
@@ -177,43 +203,50 @@ class AddressKeeper:
 
     async def _apply(self, due: list[Wish]) -> None:
         """Tell the kernel once, and answer each wish that is still the newest."""
-        kept = frozenset[Place]().union(*(wish.kept for wish in self._wishes.values()))
-        work = Work()
+        turn = self._plan(due)
+        token = trio.lowlevel.current_trio_token()
+        many = len(turn.work.adds) > BATCH
+        job = self._thread.submit(
+            partial(self._tell_kernel, turn, lambda done: token.run_sync_soon(self._confirm, done, many))
+        )
+        with suppress(OSError, MalformedMessage):
+            await self._thread.finished(job)
+        self._finish(turn, job)
+
+    def _plan(self, due: list[Wish]) -> Turn:
+        turn = Turn(due, frozenset[Place]().union(*(wish.kept for wish in self._wishes.values())))
         for wish in due:
             wish.due = False
             wish.judge(self._view)
-            wish.plan_work(self._view, kept, work)
-        try:
-            refusals = await self._carry_out(work)
-        except (OSError, MalformedMessage) as error:
-            for wish in due:
+            wish.plan_work(self._view, turn.kept, turn.work)
+        return turn
+
+    def _tell_kernel(self, turn: Turn, confirmed: Callable[[Sequence[Order]], None]) -> None:
+        """In the thread."""
+        for ifindex in turn.work.promote:
+            self._netlink.promote_secondaries(ifindex)
+        turn.refusals = self._netlink.carry_out([*turn.work.adds, *turn.work.removes], confirmed)
+        if turn.refusals:
+            turn.listing = listing_of(self._netlink.addresses())
+
+    def _finish(self, turn: Turn, job: Future[None]) -> None:
+        """Answer each wish of this turn that is still the newest."""
+        for orders in turn.confirmed:
+            self._confirm(orders, many=False)
+        error = job.exception()
+        if error is not None:
+            for wish in turn.due:
                 self._fail(wish, f"netlink: {error}")
             return
+        if turn.listing is not None:
+            self._view.replace_addresses(turn.listing)
+        work = turn.work
         self.promoted.update(work.promote.values())
-        work.errors.update({each.address.packed: each.message for each in refusals if not each.needless})
-        for wish in due:
-            self._answer(wish, kept, work.errors)
+        work.errors.update({each.address.packed: each.message for each in turn.refusals if not each.needless})
+        for wish in turn.due:
+            self._answer(wish, turn.kept, work.errors)
 
-    async def _carry_out(self, work: Work) -> list[Refusal]:
-        """In a thread, because the kernel may block on its routing lock; our own lock lets one at a time go there."""
-        if not (work.adds or work.removes):
-            return []
-        orders = [*work.adds, *work.removes]
-        many = len(work.adds) > BATCH
-        told = trio.lowlevel.current_trio_token().run_sync_soon
-
-        def tell_kernel() -> tuple[list[Refusal], Listing]:
-            for ifindex in work.promote:
-                self._netlink.promote_secondaries(ifindex)
-            refusals = self._netlink.carry_out(orders, lambda done: told(self._confirmed, done, many))
-            return refusals, listing_of(self._netlink.addresses()) if refusals else {}
-
-        refusals, listing = await trio.to_thread.run_sync(tell_kernel, limiter=self._thread)
-        if refusals:
-            self._view.replace_addresses(listing)
-        return refusals
-
-    def _confirmed(self, done: Sequence[Order], many: bool) -> None:  # noqa: FBT001 - run_sync_soon takes no names
+    def _confirm(self, done: Sequence[Order], many: bool) -> None:  # noqa: FBT001 - run_sync_soon takes no names
         """The kernel has carried these out. The first of many addresses need not wait for the last to be announced."""
         added: list[Place] = []
         for order in done:
@@ -296,7 +329,7 @@ class AddressKeeper:
 
     async def _list_all(self) -> bool:
         try:
-            links, listing, culprit = await trio.to_thread.run_sync(self._ask_kernel, limiter=self._thread)
+            links, listing, culprit = await self._thread.run(self._ask_kernel)
         except (OSError, MalformedMessage) as error:
             self.check_error = str(error)
             return False
@@ -362,12 +395,3 @@ class AddressKeeper:
             for mac in dict.fromkeys(places[place] for place in hits):
                 claimed = tuple(ip_of(place) for place in hits if places[place] == mac)
                 self._report(AddressesClaimed(wish.router, claimed, mac))
-
-
-def suspect() -> str:
-    """The program that is known to remove addresses and runs here; empty when none does."""
-    running = set()
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(OSError):
-            running.add(comm.read_text().strip())
-    return next((name for comm, name in CULPRITS.items() if comm in running), "")

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from hafw.daemon.addresses.claimwatch import Segment
-    from hafw.daemon.addresses.kernelview import KernelView, Place
+    from hafw.daemon.addresses.kernelview import KernelView, Listing, Place
     from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
-    from hafw.wire.rtmessages import Order
+    from hafw.wire.rtmessages import Order, Refusal
 
 
 IPV4_LENGTH = 4
+FEW = 16
 
 
 @dataclass(slots=True)
@@ -38,6 +39,21 @@ class Work:
     """Interfaces that need ``promote_secondaries`` first: index and name."""
     errors: dict[bytes, str] = field(default_factory=dict)
     """What could not be done, by packed address, in words."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """What some routers want, planned in trio's thread, carried out in another, answered in trio's thread again."""
+
+    due: list[Wish]
+    kept: frozenset[Place]
+    """What any router wants."""
+    work: Work = field(default_factory=Work)
+    confirmed: list[Sequence[Order]] = field(default_factory=list)
+    """What the kernel has carried out and the view does not show yet."""
+    refusals: list[Refusal] = field(default_factory=list)
+    listing: Listing | None = None
+    """What is there, when not everything came about as ordered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +96,11 @@ class Wish:
     def kept(self) -> frozenset[Place]:
         """What must not be removed."""
         return self.bound | self.held
+
+    @property
+    def is_small(self) -> bool:
+        """Few addresses, all of them known: to compare and install them takes less than a millisecond."""
+        return len(self.plan) <= FEW and not self._unjudged and not self._retired
 
     def replace(
         self,
