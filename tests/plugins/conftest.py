@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hafw.pipe import Router
     from hafw.vrrp.events import VerdictReported
 
-LIMITS = Limits(grace=0.3, backoff=0.01, backoff_max=0.05, park=30.0, event=5.0)
+LIMITS = Limits(backoff=0.01, backoff_max=0.05, park=30.0, event=5.0)
 """Short where a test waits for it to pass, as in earnest elsewhere."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,16 +19,22 @@ from msgspec import Meta
 
 from hafw.api import Duration, Verdict, hookimpl
 from hafw_nginx.control import Outcome, Revival, nginx_program, reload
+from hafw_nginx.drain import MARGIN, drain
 from hafw_nginx.http import Expect, Probe, parse_url
 from hafw_nginx.process import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hafw.api import Router
+
 NOBODY = 65534
 Seconds = Annotated[Duration, Meta(ge=0.01, le=60)]
 TIMEOUT = Duration(0.7)
 GRACE = Duration(3.0)
+NO_TIME = Duration(0)
+ENDING = 0.2
+"""Seconds that a master process without open connections takes at most from closing its port to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,8 @@ class Options:
     """Reload nginx on becoming MASTER, if ``nginx -t`` accepts its configuration."""
     config_file: str = ""
     """For ``nginx -t``; empty: where nginx itself looks."""
+    drain: Annotated[Duration, Meta(ge=0, le=4.5)] = NO_TIME
+    """How long a planned handover waits for the connections to the virtual addresses to end; the budget is 5 s."""
 
 
 def mistakes(options: Options) -> Iterator[tuple[str, str]]:
@@ -127,14 +136,14 @@ class Nginx:
     @hookimpl
     def check(self) -> Verdict:
         """Ask once. Failing to answer during a planned restart is no failure, dying while answering is one."""
+        deadline = time.monotonic() + self._options.timeout
         verdict = self._probe.run()
         if self._watch is None:
             return verdict
+        restarting = "" if verdict.healthy else self._watch.settle(min(deadline, time.monotonic() + ENDING))
         if self._watch.problem:
             return Verdict(False, "; ".join(filter(None, [self._watch.problem, self._revival.failure])))
-        if not verdict.healthy and self._watch.restarting:
-            return Verdict(True, f"restarting: {self._watch.restarting}")
-        return verdict
+        return Verdict(True, f"restarting: {restarting}") if restarting else verdict
 
     @hookimpl
     def monitor(self, report: Callable[[Verdict], None]) -> None:
@@ -160,6 +169,17 @@ class Nginx:
             process=self._options.process,
             config_file=self._options.config_file,
         )
+
+    @hookimpl
+    def before_release(self, router: Router, budget: float) -> Outcome | None:
+        """Let clients finish, while nginx goes on accepting: the addresses stay until another router claims them."""
+        if not self._options.drain:
+            return None
+        began = time.monotonic()
+        left = drain([each.address for each in router.addresses], min(self._options.drain, budget - MARGIN))
+        seconds = time.monotonic() - began
+        said = f"drained in {seconds:.1f}s" if not left else f"not drained, connections after {seconds:.1f}s: {left}"
+        return Outcome(output=f"{router.name}: {said}", exit=0)
 
 
 plugin = Nginx()

@@ -5,7 +5,12 @@ nginx removes its pid file when it quits and when it is stopped, and renames it 
 - the process died and the pid file still names it: a crash, known within a millisecond by its pidfd;
 - the process died and the pid file is gone: planned, most likely a restart; a successor has ``grace`` to appear;
 - the pid file names another live nginx: an upgrade (USR2) or a restart that succeeded; nothing happened;
+- the new process of an upgrade died while the old one, whose pid file is ``.oldbin`` meanwhile, lives: nginx gives it
+  its pid file back, and nothing happened;
 - the process lives: nothing happened, whatever the pid file says meanwhile.
+
+That the process is nginx is read from ``/proc/PID/comm``, which everybody may read; ``/proc/PID/exe`` takes rights over
+nginx that a check should not have.
 """
 
 from __future__ import annotations
@@ -21,10 +26,15 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+WINK = 0.005
+"""Seconds between two looks while a process that does not answer may be about to end."""
 GLANCE = 0.1
 """Seconds between two looks at the pid file while a successor is awaited."""
 REVIEW = 1.0
 """Seconds between two looks at the pid file of a process that lives: has it been replaced?"""
+
+OLD = ".oldbin"
+"""What nginx appends to the pid file of the old process during an upgrade."""
 
 MOST_NAME = 15
 """Octets that the kernel keeps of a process's name."""
@@ -57,6 +67,16 @@ Sighting = Alive | Gone | Crashed
 
 def look(pid_file: str, name: str) -> Sighting:
     """What the pid file says now, verified against the process itself."""
+    seen = _read(pid_file, name)
+    if isinstance(seen, Crashed):
+        old = _read(pid_file + OLD, name)
+        if isinstance(old, Alive):
+            os.close(old.pidfd)
+            return Gone(f"{seen.why}, but {name} (pid {old.pid}), which it was to replace, lives")
+    return seen
+
+
+def _read(pid_file: str, name: str) -> Sighting:
     try:
         with Path(pid_file).open("rb") as file:
             text = file.read(32).decode("ascii", "replace").strip()
@@ -85,6 +105,27 @@ def _open(pid_file: str, pid: int, name: str) -> Sighting:
         os.close(pidfd)
         return Crashed(f"{pid_file} names pid {pid}, which is {found} and not {name}")
     return Alive(pid, pidfd)
+
+
+def elsewhere(pid_file: str, name: str) -> str:
+    """What to add when the pid is one of a pid namespace below ours, a container's: no pidfd can be had by it.
+
+    It is not followed there: in the next container another nginx may have the same pid.
+    """
+    try:
+        inner = str(int(Path(pid_file).read_text()))
+    except (OSError, ValueError):
+        return ""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except (OSError, ValueError):  # ended meanwhile, or hidden
+            continue
+        outer, *below = fields.get("NSpid", "0").split()
+        if below and below[-1] == inner and fields["Name"].strip() == name[:MOST_NAME]:
+            way_out = "run hafw in that namespace, or leave pid_file out"
+            return f"; pid {inner} of another pid namespace is {name} (pid {outer} here): {way_out}"
+    return ""
 
 
 def process_name(pid: int) -> str:
@@ -122,6 +163,7 @@ class Watch:
         self.restarting = ""
         """What is being waited for during the grace time; empty otherwise."""
         self._look = partial(look, pid_file, name)
+        self._elsewhere = partial(elsewhere, pid_file, name)
         self._grace = grace
         self._down = down
         self._revive = revive
@@ -129,8 +171,8 @@ class Watch:
     def run(self) -> NoReturn:
         """Follow. There is no grace for a process that was never seen: a check that cannot run fails."""
         sighting = self._look()
-        if isinstance(sighting, Gone):
-            sighting = self._lie_down(sighting)
+        if not isinstance(sighting, Alive):
+            sighting = self._lie_down(sighting, self._elsewhere())
         while True:
             match sighting:
                 case Alive():
@@ -140,6 +182,12 @@ class Watch:
                     sighting = self._await_successor(sighting)
                 case Crashed():
                     sighting = self._lie_down(sighting)
+
+    def settle(self, deadline: float) -> str:
+        """``restarting``, waiting for it at most until this moment: nginx closes its port a little before it ends."""
+        while not (found := self.restarting) and not self.problem and time.monotonic() < deadline:
+            time.sleep(WINK)
+        return found
 
     def _until_replaced(self, alive: Alive) -> Sighting:
         try:
@@ -163,14 +211,14 @@ class Watch:
                 return seen
         return self._lie_down(Gone(f"{gone.why} for {self._grace:g}s"))
 
-    def _lie_down(self, cause: Gone | Crashed) -> Sighting:
+    def _lie_down(self, cause: Gone | Crashed, hint: str = "") -> Sighting:
         """Down until something lives. A pid file that is gone was removed on purpose: that is not revived."""
-        self.problem, self.restarting = cause.why, ""
-        self._down(cause.why)
+        self.problem, self.restarting = cause.why + hint, ""
+        self._down(self.problem)
         seen: Sighting = cause
         while not isinstance(seen, Alive):
             if isinstance(seen, Crashed):
-                self.problem = seen.why
+                self.problem = seen.why + (hint if seen == cause else "")
                 self._revive()
             time.sleep(GLANCE)
             seen = self._look()

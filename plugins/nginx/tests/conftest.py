@@ -33,6 +33,20 @@ def until_as_fixture():
 
 
 @pytest.fixture
+def follows():
+    """Tell whether this very process holds a pidfd of that one."""
+
+    def follows(pid):
+        infos = []
+        for entry in os.scandir("/proc/self/fdinfo"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                infos.append(Path(entry.path).read_text())
+        return any(f"Pid:\t{pid}\n" in info for info in infos)
+
+    return follows
+
+
+@pytest.fixture
 def watched():
     """Configure the plugin and follow the pid file in a thread; hands back the plugin and a queue of its reports."""
 

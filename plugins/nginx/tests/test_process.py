@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import stat
+import subprocess
 import time
 from functools import partial
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_a_successor_that_died_is_a_crash_before_the_grace_time_ends(alive, proc
     assert reports.get(timeout=5).detail == f"sleep (pid {successor.pid}) died and left {pid_file}"
 
 
-def test_an_upgrade_follows_the_new_process_and_reports_nothing(alive, process, pid_file, until):
+def test_an_upgrade_follows_the_new_process_and_reports_nothing(alive, process, pid_file, until, follows):
     _, reports, old = alive()
     new = process()
     pid_file.write_text(str(new.pid))
@@ -130,18 +131,7 @@ def test_an_upgrade_follows_the_new_process_and_reports_nothing(alive, process, 
     assert reports.get(timeout=5).detail == f"sleep (pid {new.pid}) died and left {pid_file}"
 
 
-def follows(pid: int) -> bool:
-    """Whether this very process holds a pidfd of that one."""
-    infos = []
-    for entry in os.scandir("/proc/self/fdinfo"):
-        try:
-            infos.append(Path(entry.path).read_text())
-        except OSError:  # closed meanwhile
-            continue
-    return any(f"Pid:\t{pid}\n" in info for info in infos)
-
-
-def test_a_new_process_is_followed_although_the_old_one_lives_on(alive, process, pid_file, until):
+def test_a_new_process_is_followed_although_the_old_one_lives_on(alive, process, pid_file, until, follows):
     _, reports, _old = alive()
     new = process()
     pid_file.write_text(str(new.pid))
@@ -160,6 +150,24 @@ def test_a_pid_file_that_makes_no_sense_is_a_failure_from_the_start(watch, pid_f
     pid_file.write_text(content)
     _, reports = watch()
     assert reports.get(timeout=5) == Verdict(False, said.format(pid_file), immediate=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a pid namespace needs root")
+def test_a_pid_of_another_pid_namespace_is_told_with_the_way_out(watch, pid_file, until):
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "1000"]) as unshare:
+        children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+        until(lambda: (pid := children.read_text()) and Path(f"/proc/{int(pid)}/comm").read_text() == "sleep\n")
+        outer = int(children.read_text())
+        pid_file.write_text("1\n")
+        nginx, reports = watch()
+        verdict = reports.get(timeout=5)
+        unshare.kill()
+    first = Path("/proc/1/comm").read_text().strip()
+    assert verdict.detail == (
+        f"{pid_file} names pid 1, which is {first} and not sleep; pid 1 of another pid namespace is sleep "
+        f"(pid {outer} here): run hafw in that namespace, or leave pid_file out"
+    )
+    assert nginx.check().detail == verdict.detail
 
 
 def test_a_pid_that_was_given_to_another_program_is_a_crash(watched, process, pid_file):

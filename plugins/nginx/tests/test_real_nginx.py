@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,97 @@ def test_kill_9_of_the_master_process_is_reported_at_once_although_the_workers_a
     assert time.monotonic() - began < 0.09
     assert verdict == Verdict(False, f"nginx (pid {pid}) died and left {real_nginx.pid_file}", immediate=True)
     assert not nginx.check().healthy
+
+
+def test_kill_9_of_all_of_its_processes_is_reported_at_once(real_nginx, followed):
+    _, reports = followed
+    pid, workers = real_nginx.pid, real_nginx.workers()
+    for each in (pid, *workers):
+        os.kill(each, signal.SIGKILL)
+    assert reports.get(timeout=5).detail == f"nginx (pid {pid}) died and left {real_nginx.pid_file}"
+
+
+@pytest.fixture
+def judged(followed):
+    """Every verdict of checks that never pause, while the test does what it likes."""
+    nginx, reports = followed
+    verdicts, over = [], threading.Event()
+
+    def go_on_checking():
+        while not over.is_set():
+            verdicts.append(nginx.check())
+
+    checking = threading.Thread(target=go_on_checking)
+    checking.start()
+    yield nginx, reports, verdicts
+    over.set()
+    checking.join()
+
+
+def stop(real_nginx, until):
+    pid = real_nginx.pid
+    real_nginx.signal(signal.SIGTERM)
+    until(lambda: not real_nginx.pid_file.exists())
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def quit_gracefully(real_nginx, until):
+    real_nginx.signal(signal.SIGQUIT)
+    until(lambda: not real_nginx.pid_file.exists())
+
+
+def has_new_pid(real_nginx, old):
+    return real_nginx.pid_file.exists() and real_nginx.pid_file.read_text().strip() not in ("", str(old))
+
+
+def upgrade(real_nginx, until):
+    """USR2 starts the new binary, WINCH ends the old workers, QUIT the old master."""
+    old = real_nginx.pid
+    real_nginx.signal(signal.SIGUSR2)
+    until(lambda: has_new_pid(real_nginx, old) and real_nginx.has_workers())
+    os.kill(old, signal.SIGWINCH)
+    until(lambda: Path(f"/proc/{old}/task/{old}/children").read_text().split() == [str(real_nginx.pid)])
+    os.kill(old, signal.SIGQUIT)
+    until(lambda: not real_nginx.pid_file.with_suffix(".pid.oldbin").exists())
+
+
+@pytest.mark.parametrize("end", [stop, quit_gracefully])
+def test_nobody_calls_a_planned_restart_a_failure(real_nginx, judged, end, until):
+    nginx, reports, verdicts = judged
+    end(real_nginx, until)
+    real_nginx.start()
+    until(lambda: not nginx._watch.restarting)
+    until(lambda: verdicts[-1] == Verdict(True, "HTTP 200"))
+    assert {verdict.detail for verdict in verdicts if not verdict.healthy} == set()
+    assert reports.empty()
+
+
+def test_nobody_calls_a_reload_and_an_upgrade_a_failure(real_nginx, judged, until):
+    nginx, reports, verdicts = judged
+    old = real_nginx.workers()
+    real_nginx.signal(signal.SIGHUP)
+    until(lambda: not old & real_nginx.workers() and real_nginx.has_workers())
+    upgrade(real_nginx, until)
+    until(lambda: verdicts[-1] == Verdict(True, "HTTP 200") and not nginx._watch.restarting)
+    assert {verdict.detail for verdict in verdicts if not verdict.healthy} == set()
+    assert reports.empty()
+
+
+def test_an_upgrade_that_dies_is_none_while_the_old_nginx_lives(real_nginx, followed, until, follows):
+    nginx, reports = followed
+    old = real_nginx.pid
+    real_nginx.signal(signal.SIGUSR2)
+    until(lambda: has_new_pid(real_nginx, old) and real_nginx.has_workers())
+    until(lambda: follows(real_nginx.pid))
+    workers = real_nginx.workers()
+    real_nginx.signal(signal.SIGKILL)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    until(lambda: follows(old) and not nginx._watch.restarting)
+    assert nginx.check() == Verdict(True, "HTTP 200")
+    assert reports.empty()
+    os.kill(old, signal.SIGKILL)
+    assert reports.get(timeout=5).detail == f"nginx (pid {old}) died and left {real_nginx.pid_file}"
 
 
 def test_a_clean_quit_and_start_is_no_failure(real_nginx, followed, until):

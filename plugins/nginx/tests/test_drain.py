@@ -1,0 +1,101 @@
+"""Connections to an address, with real ones on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from hafw_nginx import Nginx, Options
+from hafw_nginx.drain import as_listed, connections, drain
+
+from hafw.api import Address, Duration, Router
+
+VIP = "127.7.7.7"
+OTHER = "127.7.7.8"
+
+
+def router(*addresses: str) -> Router:
+    bound = tuple(Address(address=each, prefixlen=32, interface="lo") for each in addresses)
+    return Router(name="VI_1", vrid=51, version=3, priority=150, interface="lo", addresses=bound)
+
+
+@pytest.fixture
+def connect():
+    """A connection to this address; gives the client's end and the server's."""
+    with contextlib.ExitStack() as stack:
+
+        def make(address=VIP, listen=None):
+            family = socket.AF_INET6 if ":" in (listen or address) else socket.AF_INET
+            listener = stack.enter_context(
+                socket.create_server((listen or address, 0), family=family, dualstack_ipv6=listen == "::")
+            )
+            client = stack.enter_context(socket.create_connection((address, listener.getsockname()[1])))
+            return client, stack.enter_context(listener.accept()[0])
+
+        yield make
+
+
+@pytest.mark.parametrize(("address", "listen"), [(VIP, VIP), (VIP, "::"), ("::1", "::1")])
+def test_connections_are_counted_by_the_address_that_was_asked_for(connect, address, listen):
+    before = connections([address])
+    connect(address, listen)
+    assert connections([address]) == before + (2 if address == "::1" else 1), "on loopback ::1 is at both ends"
+    assert connections([OTHER]) == 0
+
+
+def test_an_address_is_sought_as_the_kernel_prints_it():
+    with socket.create_server((VIP, 0)) as listener:
+        port = f"{listener.getsockname()[1]:04X}".encode()
+        lines = [line.split() for line in Path("/proc/net/tcp").read_bytes().splitlines()]
+    (local,) = [words[1] for words in lines if words[1].endswith(b":" + port) and words[3] == b"0A"]
+    assert local.partition(b":")[0] in as_listed(VIP)
+
+
+def test_a_client_that_only_waits_for_its_answer_counts(connect):
+    client, _server = connect()
+    client.shutdown(socket.SHUT_WR)
+    assert connections([VIP]) == 1
+
+
+def test_the_end_of_the_last_connection_ends_the_wait(connect):
+    client, server = connect()
+    waiting = threading.Thread(target=drain, args=[[VIP], 60])
+    waiting.start()
+    server.close()
+    client.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def test_the_time_ends_the_wait(connect):
+    connect()
+    assert drain([VIP], 0.1) == 1
+
+
+def test_before_release_says_how_it_went(connect):
+    nginx = Nginx()
+    nginx.configure(Options(drain=Duration(0.1)))
+    assert nginx.before_release(router(OTHER), 5) == {"output": "VI_1: drained in 0.0s", "exit": 0}
+    connect()
+    assert nginx.before_release(router(OTHER, VIP), 5) == {
+        "output": "VI_1: not drained, connections after 0.1s: 1",
+        "exit": 0,
+    }
+
+
+def test_a_small_budget_is_not_exceeded(connect):
+    connect()
+    nginx = Nginx()
+    nginx.configure(Options(drain=Duration(4)))
+    assert nginx.before_release(router(VIP), 0.1) == {
+        "output": "VI_1: not drained, connections after 0.0s: 1",
+        "exit": 0,
+    }
+
+
+def test_by_default_nothing_is_waited_for(connect):
+    connect()
+    assert Nginx().before_release(router(VIP), 5) is None
