@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 2
-BEAT = 0.5
-"""Seconds between two touches of the record by a daemon that lives."""
+BEAT = 5.0
+"""Seconds between two touches of the record by a daemon that lives: each costs as much as an advert."""
 
 
 @dataclass(frozen=True, slots=True)
