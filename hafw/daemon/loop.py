@@ -32,7 +32,7 @@ HEAR_EVERY = 1.0
 """Seconds for which adverts may wait in a socket at most."""
 HEAR_FLOODED_EVERY = 0.01
 """Seconds, while so many come that they could overflow it."""
-GATHER = 0.001
+GATHER = 0.002
 """Seconds after something was due in which no other deadline wakes us: those of 255 routers come one by one."""
 
 
