@@ -11,9 +11,12 @@ import os
 import struct
 import time
 from math import inf
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SUSPENDED_FROM = 0.1
 """Seconds by which a machine must have slept to count as suspended."""
@@ -114,15 +117,16 @@ class Stamps:
     too long does less harm than one that is given up while it lives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
         self.now = self._steady_since = trio.current_time()
         """The time of the last look."""
-        self._ahead = self.now - time.time()
+        self._ahead = self.now - wall()
 
     def look(self) -> None:
         """Read the clocks; before a batch of stamps."""
         self.now = trio.current_time()
-        ahead = self.now - time.time()
+        ahead = self.now - self._wall()
         if abs(ahead - self._ahead) > STEP:
             self._steady_since = self.now
         self._ahead = ahead

@@ -263,7 +263,7 @@ class Wire:
             for arrival in arrivals:
                 at = self._stamps.moment(arrival.stamp)
                 known = heard.get(arrival.identity)
-                if known is None or not known.holds or known.settings.name in self.refused:
+                if known is None or not known.holds or self._is_remarked(known.settings.name):
                     self._pass_on(routine)
                     self._take_arrival_untrusted(key, socket, arrival, at)
                     continue
@@ -281,6 +281,10 @@ class Wire:
             self._observer.count("", "receive-errors", socket.errors)
             socket.errors = 0
         return len(arrivals) == BATCH
+
+    def _is_remarked(self, name: str) -> bool:
+        """Whether the status shows something of its peers that a good advert puts right."""
+        return name in self.refused or bool(self.mismatches.get(name))
 
     def _pass_on(self, routine: dict[str, tuple[AdvertReceived, float]]) -> None:
         for event, at in routine.values():

@@ -10,7 +10,7 @@ import trio
 
 from hafw.daemon import loop
 from hafw.daemon.clock import VirtualTimer
-from hafw.daemon.loop import Election
+from hafw.daemon.loop import HEAR_EVERY, Election
 from hafw.daemon.observe import Observer, start_logging
 from hafw.node import InstanceSettings, Node
 from hafw.vrrp.events import (
@@ -50,6 +50,7 @@ class Desk:
     def __init__(self):
         self.wire = FakeWire()
         self.wire.began = trio.current_time()
+        self.slept = 0.0
         self.wanted, self.announced, self.changes = [], [], []
         self.log = io.StringIO()
         self.writer = start_logging(self.log, "json")
@@ -63,7 +64,13 @@ class Desk:
             announce=self.announced.append,
             changed=lambda _name, change: self.changes.append(change.new),
             timer=VirtualTimer(),
+            sleep_watch=self,
         )
+
+    def suspended(self):
+        """As ``SleepWatch`` has it."""
+        slept, self.slept = self.slept, 0.0
+        return slept
 
     def set_addresses(self, action):
         self.wanted.append((action.bound, action.held))
@@ -145,6 +152,43 @@ async def test_c_tmr_09_a_late_master_says_so_in_the_log(autojump_clock, desk):
     assert stall["seconds"] == 6.5
     desk.writer.close()
     assert '"event": "stall"' in desk.log.getvalue()
+
+
+async def test_a_suspend_is_told_before_what_arrived_meanwhile(autojump_clock, desk):
+    desk.join()
+    await desk.election.until(lambda: "MASTER" in desk.changes)
+    sent = len(desk.wire.sent)
+    desk.slept = 10.0  # somebody else, of a lower priority, has taken over since
+    desk.wire.waiting.append(advert(100))
+    await desk.election.until(lambda: desk.changes[-1] == "BACKUP")
+    assert len(desk.wire.sent) == sent, "it yields without a word"
+    assert "split_brain" not in desk.types()
+
+
+async def test_what_arrived_before_any_event_is_heard_before_it(autojump_clock, desk):
+    desk.join()
+    await desk.election.until(lambda: "MASTER" in desk.changes)
+    desk.wire.waiting += [advert(200), advert(210)]
+    desk.election.dispatch(Shutdown("VI_1"))
+    assert [event.get("reason") for event in desk.observer.events][-2:] == ["higher-priority", "shutdown"]
+    assert desk.node.instances["VI_1"].router.peer.priority == 210
+
+
+async def test_an_advert_counts_from_when_it_came(autojump_clock, desk):
+    desk.join()
+    came = trio.current_time()
+    await trio.sleep(0.5)
+    desk.election.dispatch(advert(200), came)
+    await desk.election.until(lambda: desk.wire.sent)
+    assert desk.wire.sent == [(3.41406, 150)]
+
+
+async def test_adverts_wait_in_the_socket_for_a_second_at_most(autojump_clock, desk):
+    desk.join()
+    await trio.sleep(0.1)
+    desk.wire.waiting.append(advert(200, 100.0))
+    await desk.election.until(lambda: desk.node.instances["VI_1"].router.peer)
+    assert trio.current_time() - desk.wire.began <= HEAR_EVERY + 0.1
 
 
 async def test_a_shutdown_is_over_when_the_addresses_are_released(autojump_clock, desk):

@@ -3,21 +3,31 @@
 import io
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import pytest
 import trio
 
 from hafw.daemon.observe import Observer, start_logging
-from hafw.daemon.sockets import Wire, socket_key
+from hafw.daemon.sockets import BATCH, PASSES, Wire, socket_key
+from hafw.vrrp.events import Startup
 from hafw.vrrp.packet import Datagram, encode
 from hafw.vrrp.router import VirtualRouter
-from hafw.vrrp.settings import Checksum, RouterSettings
+from hafw.vrrp.settings import Checksum, RouterSettings, State
 
 GROUP = ip_address("224.0.0.18")
 OWN, PEER = ip_address("192.0.2.1"), ip_address("192.0.2.2")
 SETTINGS = RouterSettings(
     name="VI_1", interface="eth0", vrid=51, priority=100, virtual_addresses=(ip_address("192.0.2.250"),)
 )
+
+
+class Waiting(NamedTuple):
+    """An ``Arrival`` of no socket."""
+
+    identity: object
+    stamp: float
+    datagram: Datagram
 
 
 class Receiver:
@@ -29,13 +39,44 @@ class Receiver:
         self.observer = Observer(self.writer)
         router = VirtualRouter(settings, 0.0)
         router.primary = OWN
-        self.passed = []
-        self.wire = Wire({settings.name: router}, lambda event, _at: self.passed.append(event), self.observer)
+        self.router = router
+        self.passed, self.times, self.waiting = [], [], []
+        self.wire = Wire({settings.name: router}, self.receive, self.observer)
+        self.wire._stamps.moment = lambda stamp: stamp
+
+    def receive(self, event, at):
+        self.passed.append(event)
+        self.times.append(at)
 
     def hear(self, priority=150, *, settings=SETTINGS, source=PEER, form=Checksum.PSEUDO_HEADER):
         payload = encode(settings, priority, source, GROUP, form)
         datagram = Datagram(payload=payload, source=source, destination=GROUP, ttl=255)
         self.wire._take_untrusted(socket_key(self.settings), datagram, trio.current_time())
+
+    def wait(self, priority=150, *, source=PEER, ttl=255, at=0.0, settings=SETTINGS):
+        """One more in the socket."""
+        payload = encode(settings, priority, source, GROUP, Checksum.PSEUDO_HEADER)
+        datagram = Datagram(payload=payload, source=source, destination=GROUP, ttl=ttl)
+        self.waiting.append(Waiting((payload, source, ttl), at, datagram))
+
+    def drain(self):
+        """What came of it: the priority of each advert that was passed on, and when it came."""
+        key = socket_key(self.settings)
+        self.wire._heard.setdefault(key, {})
+        self.passed.clear()
+        self.times.clear()
+        flooded = self.wire._drain_one(key, self)
+        return [event.advert.priority for event in self.passed], list(self.times), flooded
+
+    errors = 0
+
+    def arrivals(self, limit):
+        """As ``VrrpSocket`` has it; so the next."""
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+    def datagram_untrusted(self, arrival):
+        return arrival.datagram
 
     def counted(self, name):
         return self.observer.counters["VI_1", name]
@@ -126,3 +167,78 @@ async def test_what_was_refused_is_forgotten_when_the_router_starts_anew_and_onl
     assert "VI_1" in receiver.wire.refused
     receiver.wire.serve({"VI_1": VirtualRouter(SETTINGS, 0.0)})
     assert receiver.wire.refused == {}
+
+
+# -- again and again ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def backup(receiver):
+    """One that has heard its MASTER before."""
+    receiver.router.handle(Startup("VI_1"), 0.0)
+    receiver.wait()
+    assert receiver.drain() == ([150], [0.0], False)
+    return receiver
+
+
+async def test_of_many_adverts_that_say_the_same_a_backup_hears_the_last_and_all_are_counted(autojump_clock, backup):
+    for at in (1.0, 2.0, 3.0):
+        backup.wait(at=at)
+    assert backup.drain() == ([150], [3.0], False)
+    assert backup.counted("advertisement-rcvd") == 4
+
+
+async def test_whatever_is_not_the_same_keeps_its_place_among_them(autojump_clock, backup):
+    for at, priority in ((1.0, 150), (2.0, 150), (3.0, 0), (4.0, 150)):
+        backup.wait(priority, at=at)
+    assert backup.drain() == ([150, 0, 150], [2.0, 3.0, 4.0], False)
+
+
+async def test_a_master_hears_every_one_of_its_rival(autojump_clock, backup):
+    backup.router.state = State.MASTER
+    for at in (1.0, 2.0):
+        backup.wait(at=at)
+    assert backup.drain() == ([150, 150], [1.0, 2.0], False)
+
+
+async def test_c_fsm_15_a_backup_that_outranks_the_sender_hears_every_one(autojump_clock, backup):
+    for at in (1.0, 2.0, 3.0):
+        backup.wait(90, at=at)
+    assert backup.drain() == ([90, 90, 90], [1.0, 2.0, 3.0], False)
+
+
+async def test_an_advert_that_was_good_is_judged_again_when_anything_differs(autojump_clock, backup):
+    backup.wait(ttl=254)
+    assert backup.drain()[0] == []
+    assert backup.counted("ip-ttl-errors") == 1
+    backup.wait()
+    backup.drain()
+    backup.router.primary = PEER  # the address is ours now
+    backup.wait()
+    assert backup.drain()[0] == []
+    assert backup.counted("own-source") == 1
+
+
+async def test_an_advert_that_was_good_is_judged_again_by_a_new_configuration(autojump_clock, backup):
+    backup.router.reconfigure(replace(SETTINGS, advertisement_interval=2.0), 0.0)
+    backup.wait()
+    assert backup.drain()[0] == [150]
+    assert backup.remarks() == ["interval 1s, ours is 2s"]
+
+
+async def test_an_advert_as_before_puts_right_what_the_status_says_of_its_sender(autojump_clock, backup):
+    backup.wait(settings=replace(SETTINGS, advertisement_interval=2.0))
+    backup.wait(settings=SPOILT)
+    backup.drain()
+    assert backup.wire.mismatches["VI_1"]
+    assert backup.wire.refused
+    backup.wait()
+    assert backup.drain()[0] == [150]
+    assert (backup.wire.mismatches, backup.wire.refused) == ({"VI_1": {}}, {})
+
+
+async def test_a_flood_is_bounded_and_told(autojump_clock, backup):
+    for _ in range(BATCH * PASSES + 1):
+        backup.wait()
+    assert backup.drain() == ([150], [0.0], True)
+    assert len(backup.waiting) == 1

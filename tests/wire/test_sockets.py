@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -170,6 +171,51 @@ def test_c_rx_24_ip_options_do_not_hide_the_vrid_from_the_filter(segment, opened
         segment.inject(frame(4, message(vrid), options=[IPOption_Router_Alert()]))
     segment.wait_readable(ours)
     assert [each.payload for each in ours.receive()] == [message(7)]
+
+
+@FAMILIES
+def test_a_message_that_is_sent_again_is_the_same(segment, opened, family: int):
+    ours = opened(family)
+    letter = ours.letter(message(7), OURS[family], MULTICAST_GROUP[family])
+    ours.post(letter)
+    first = Ether(segment.hear(is_vrrp))
+    ours.post(letter)
+    again = Ether(segment.hear(is_vrrp))
+    assert bytes(first.payload.payload) == bytes(again.payload.payload)
+    assert (first.payload.src, first.payload.dst) == (again.payload.src, again.payload.dst)
+
+
+@FAMILIES
+def test_a_datagram_is_known_again_by_all_that_anybody_looks_at(segment, opened, family: int):
+    ours = opened(family)
+    ttl, number = ("ttl", "id") if family == 4 else ("hlim", "fl")
+    other = str(PEER[family] + 1)
+    sent = [{number: 1}, {number: 2}, {ttl: 254}, {"src": other}]
+    before = time.time()
+    segment.inject(*(frame(family, message(7), **header) for header in sent), frame(family, message(8)))
+    segment.wait_readable(ours)
+    first, again, *others = ours.arrivals()
+    assert first.identity == again.identity
+    assert len({first.identity, *(each.identity for each in others)}) == 4
+    assert before <= first.stamp <= again.stamp <= time.time()
+    assert ours.datagram_untrusted(first) == ours.datagram_untrusted(again)
+
+
+@FAMILIES
+def test_the_bell_rings_for_goodbyes_and_for_whom_we_serve_and_is_silent_afterwards(segment, opened, family: int):
+    bell, beside = opened(family), opened(family)
+    goodbye = message(9)[:2] + bytes(1) + message(9)[3:]
+    bell.ring_for([7, 255])
+    for payload in (message(6), message(7), message(255), goodbye, message(8)):
+        segment.inject(frame(family, payload))
+    segment.wait_readable(bell)
+    assert [each.packet[-len(goodbye) :][1] for each in bell.arrivals()] == [7, 255, 9]
+    bell.ring_for([])
+    segment.inject(frame(family, message(7)), frame(family, goodbye), frame(family, goodbye))
+    segment.wait_readable(bell)
+    bell.discard()
+    assert bell.arrivals() == []
+    assert len(beside.arrivals()) == 8, "the bell is a copy: whoever reads the other socket misses nothing"
 
 
 @FAMILIES
