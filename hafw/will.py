@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 BEAT = 5.0
 """Seconds between two touches of the record by a daemon that lives: each costs as much as an advert."""
 
@@ -43,8 +43,11 @@ class Bequest:
     goodbyes: dict[str, str]
     """By destination: the priority-0 message, in hex; empty when the router was not MASTER."""
     hold: float
-    """Seconds from the last advert for which the addresses answer unless they are claimed: three intervals."""
+    """Seconds from the last advert for which the addresses answer unless they are claimed: three intervals.
+
+    0 of a router that has bound them and was not MASTER yet: they are another's."""
     addresses: tuple[BoundAddress, ...]
+    """Ours only: what the host, or anybody else, has bound is not to be removed."""
     group: str = ""
     """The multicast group of its socket; empty: unicast."""
     slot: int = -1
@@ -56,6 +59,8 @@ class Bequest:
     """When it became MASTER, on the monotonic clock."""
     verdicts: dict[str, bool] = field(default_factory=dict)
     """By check, what was last known of it."""
+    links: dict[str, int] = field(default_factory=dict)
+    """The index of each interface whose addresses are bound, as far as it is known: a name may change."""
 
     def is_rival(self, message: bytes, source: str) -> bool:
         """Tell whether this VRRP message is of another MASTER of this router.
@@ -130,6 +135,7 @@ def _bequest(record: dict[str, Any]) -> Bequest:
         adverts=adverts,
         since=float(record["since"]),
         verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
+        links={str(name): int(index) for name, index in record["links"].items()},
     )
 
 
@@ -181,13 +187,17 @@ def clear() -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """In one step, readable by its owner only."""
+    """In one step, readable by its owner only; by one thread at a time. After ``OSError`` all is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    fresh.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # where there is no room, half a record takes some of it
+        raise
 
 
 def read() -> Will | None:

@@ -22,6 +22,7 @@ WILL = Will(
             goodbyes={"224.0.0.18": "31330001"},
             hold=3.0,
             addresses=(BoundAddress("192.0.2.250", 32, "eth0"),),
+            links={"eth0": 2},
         ),
     ),
 )
@@ -47,7 +48,7 @@ def test_an_empty_will_leaves_no_record():
 
 def test_a_record_of_another_version_is_refused_by_name():
     record = json.loads(WILL.dumps()) | {"version": 1}
-    with pytest.raises(BadWill, match="version 1 of another hafw: must be 2"):
+    with pytest.raises(BadWill, match="version 1 of another hafw: must be 3"):
         loads_untrusted(json.dumps(record))
 
 
@@ -65,3 +66,11 @@ def test_any_damaged_field_is_a_will_or_a_bad_will(data):
     target[key] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.integers()) | st.just({"a": 1}))
     with contextlib.suppress(BadWill):
         assert isinstance(loads_untrusted(json.dumps(record)), Will)
+
+
+def test_a_record_that_cannot_be_written_leaves_the_one_before_and_nothing_else():
+    last_will.write(WILL)
+    (last_will.run_directory() / "history.json").mkdir()
+    with pytest.raises(OSError, match="history"):
+        last_will.replace_file(last_will.history_path(), b"{}")
+    assert sorted(path.name for path in last_will.run_directory().iterdir()) == ["history.json", "will.json"]

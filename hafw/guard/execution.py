@@ -21,12 +21,15 @@ from hafw.wire.netlink import Netlink
 from hafw.wire.sockets import VrrpSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hafw.guard.sockets import SharedSockets
     from hafw.vrrp.settings import IPAddress
     from hafw.will import Bequest, Will
-    from hafw.wire.rtmessages import AddressEntry, Link
+    from hafw.wire.rtmessages import AddressEntry
+
+    Place = tuple[int, IPAddress]
+    """Interface index and address."""
 
 
 def execute_leftover() -> bool:
@@ -38,8 +41,10 @@ def execute_leftover() -> bool:
     bequests = read_will().bequests
     if bequests:
         say("will_begins", routers=",".join(each.name for each in bequests))
-        died_at = time.monotonic() - last_will.dead_for()
-        say_goodbyes(bequests)
+        now = time.monotonic()
+        died_at = now - last_will.dead_for()
+        # Later somebody else is MASTER, and a third router would take our goodbye for that one's.
+        say_goodbyes([each for each in bequests if died_at + each.hold > now])
         with Estate() as estate:
             estate.take([(each, died_at + each.hold) for each in bequests])
             estate.settle()
@@ -87,9 +92,9 @@ class Estate:
     """Addresses that are held until somebody claims them or their time is over, and then removed."""
 
     def __init__(self) -> None:
-        self.claims: list[ClaimSocket] = []
-        """Readable when ``step`` has something to do."""
-        self._entries: dict[IPAddress, tuple[AddressEntry, float]] = {}
+        self._held: dict[Place, tuple[list[AddressEntry], float]] = {}
+        self._claims: dict[tuple[int, int], ClaimSocket] = {}
+        """By interface and family: a claim counts where it was heard, and the same address may be elsewhere too."""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -99,51 +104,65 @@ class Estate:
         self.close()
 
     @property
+    def claims(self) -> Collection[ClaimSocket]:
+        """Readable when ``step`` has something to do."""
+        return self._claims.values()
+
+    @property
     def settled(self) -> bool:
         """Nothing is left."""
-        return not self._entries
+        return not self._held
 
     @property
     def deadline(self) -> float:
         """When ``step`` has something to do at the latest."""
-        return min((until for _, until in self._entries.values()), default=float("inf"))
+        return min((until for _, until in self._held.values()), default=float("inf"))
 
     def take(self, bequests: Sequence[tuple[Bequest, float]]) -> None:
         """Look which addresses of these are there, each to be held until its time."""
         if not bequests:
             return
         self._netlink = self._stack.enter_context(Netlink())
-        links = {link.name: link for link in self._netlink.links()}
-        there = {(entry.ifindex, entry.address): entry for entry in self._netlink.addresses()}
+        links = self._netlink.links()
+        macs, indices = {link.index: link.mac for link in links}, {link.name: link.index for link in links}
+        there: dict[Place, list[AddressEntry]] = {}
+        for entry in self._netlink.addresses():  # one address may be there with several lengths
+            there.setdefault((entry.ifindex, entry.address), []).append(entry)
         for bequest, until in bequests:
             for each in bequest.addresses:
-                link = links.get(each.interface)
-                entry = there.get((link.index, ip_address(each.address))) if link else None
-                if entry is not None:
-                    self._entries[entry.address] = (entry, until)
-        self._listen(links)
+                index = bequest.links.get(each.interface, 0)  # its name may be another's by now
+                place = (index if index in macs else indices.get(each.interface, 0)), ip_address(each.address)
+                if place in there:
+                    self._held[place] = there[place], until
+        self._listen(macs)
         self.step()
 
-    def _listen(self, links: Mapping[str, Link]) -> None:
-        macs = {link.index: link.mac for link in links.values()}
-        for index, family in {(entry.ifindex, entry.address.version) for entry, _ in self._entries.values()}:
-            claims = self._stack.enter_context(ClaimSocket(index, family, macs[index]))
-            claims.watch(self._entries.keys())
-            self.claims.append(claims)
+    def _listen(self, macs: Mapping[int, str]) -> None:
+        watched: dict[tuple[int, int], set[IPAddress]] = {}
+        for index, address in self._held:
+            watched.setdefault((index, address.version), set()).add(address)
+        for (index, family), addresses in watched.items():
+            if (index, family) not in self._claims:
+                opened = self._stack.enter_context(ClaimSocket(index, family, macs[index]))
+                self._claims[index, family] = opened
+            self._claims[index, family].watch(addresses)
 
     def step(self) -> None:
         """Hear who claimed what, and remove what was claimed or has had its time."""
-        claimed = {address for claims in self.claims for address in claims.drain()}
+        claimed = {(index, address) for (index, _), heard in self._claims.items() for address in heard.drain()}
         now = time.monotonic()
-        going = [address for address, (_, until) in self._entries.items() if address in claimed or now >= until]
-        entries = [self._entries.pop(address)[0] for address in going]
+        going = [place for place, (_, until) in self._held.items() if place in claimed or now >= until]
+        entries = [entry for place in going for entry in self._held.pop(place)[0]]
         for refusal in self._netlink.change([], entries) if entries else ():
             say("address_stuck", address=refusal.address, reason=refusal.message)
 
     def settle(self) -> None:
         """Wait until nothing is left."""
+        poll = select.poll()  # a guard of many interfaces has descriptors that are beyond select
+        for heard in self.claims:
+            poll.register(heard.fileno(), select.POLLIN)
         while not self.settled:
-            select.select(self.claims, [], [], max(self.deadline - time.monotonic(), 0))
+            poll.poll(max(self.deadline - time.monotonic(), 0) * 1000)
             self.step()
 
     def close(self) -> None:
