@@ -40,6 +40,7 @@ WARNINGS = {
     "degraded",
     "bad_packet",
     "fenced",
+    "will_not_written",
     "restarted",
     "resumed",
 }

@@ -85,7 +85,7 @@ class Succession:
         if {each.address for each in kept.addresses} != {str(each) for each in instance.settings.router.all_addresses}:
             return False
         daemon.plans[name] = kept.plan(kept.ifindex, kept.mac)
-        daemon.adopted[name] = frozenset(daemon.plans[name].addresses)
+        daemon.adopted[name] = frozenset(ip_address(each.address) for each in bequest.addresses)
         daemon.dispatch(
             Resumed(
                 router=name,

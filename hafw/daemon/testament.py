@@ -25,6 +25,7 @@ from hafw.will import Bequest, BoundAddress, Will
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hafw.daemon.addresses.kernelview import Place
     from hafw.daemon.run import Daemon
     from hafw.node import Instance
     from hafw.records import Record
@@ -59,12 +60,13 @@ class KeptHistory(msgspec.Struct):
     transitions: list[dict[str, Any]]
 
 
-def bequest(instance: Instance, addresses: tuple[BoundAddress, ...], form: Checksum, slot: int) -> Bequest | None:
-    """What this router leaves behind now; ``None``: nothing."""
+def bequest(
+    instance: Instance, addresses: tuple[BoundAddress, ...], links: dict[str, int], form: Checksum, slot: int
+) -> Bequest:
+    """What this router, which holds addresses, leaves behind now."""
     router = instance.router
     settings = router.settings
-    if not (router.tenure.bound or router.tenure.held):
-        return None
+    prepares = router.tenure.bound and router.state is not State.MASTER
     group = settings.multicast_group or MULTICAST_GROUP[settings.family]
     speaks = router.state is State.MASTER and router.speaker.adver_at < inf
     healthy = {name: check.healthy for name, check in instance.checks.items() if check.healthy is not None}
@@ -74,7 +76,8 @@ def bequest(instance: Instance, addresses: tuple[BoundAddress, ...], form: Check
         family=settings.family,
         source=str(router.primary or ""),
         goodbyes=_messages(router, 0, form) if speaks else {},
-        hold=settings.down_timer_adverts * settings.advertisement_interval,
+        # What is bound before a live MASTER is preempted, it still has: nobody will claim it.
+        hold=0.0 if prepares else settings.down_timer_adverts * settings.advertisement_interval,
         addresses=addresses,
         group="" if settings.unicast_peers else str(group),
         slot=slot,
@@ -83,6 +86,7 @@ def bequest(instance: Instance, addresses: tuple[BoundAddress, ...], form: Check
         adverts=_messages(router, router.priority, form) if speaks and not router.degraded else {},
         since=time.monotonic() - (trio.current_time() - router.since),
         verdicts=healthy,
+        links=links,
     )
 
 
@@ -103,7 +107,10 @@ class Testament:
         self._daemon = daemon
         self._stale = trio.Event()
         self._written: dict[str, Plan] = {}
-        self._bound: dict[str, tuple[Plan, tuple[BoundAddress, ...]]] = {}
+        self._bound: dict[str, tuple[Plan, frozenset[Place], tuple[BoundAddress, ...]]] = {}
+        self._one_writer = trio.Lock()
+        self._failure = ""
+        """Why the records could not be written last; empty when they were."""
         self._plans = ""
         self._told = 0
 
@@ -119,12 +126,28 @@ class Testament:
                 await self._stale.wait()
             if beat.cancelled_caught:
                 last_will.touch()
-                continue
+                if not self._failure:
+                    continue
             self._stale = trio.Event()
             await self.write()
 
     async def write(self) -> None:
-        """Everything, as it is now."""
+        """Everything, as it is now; what fails is told once, and tried again at every beat.
+
+        A run directory that is full or read-only is no reason to end a MASTER.
+        """
+        async with self._one_writer:
+            try:
+                await self._write()
+                failure = ""
+            except OSError as error:
+                failure = str(error)
+        if failure and not self._failure:
+            path = str(last_will.will_path())
+            self._daemon.observer.event({"type": "will_not_written", "path": path, "error": failure})
+        self._failure = failure
+
+    async def _write(self) -> None:
         plans = dict(self._daemon.plans)
         if plans.keys() != self._written.keys() or any(self._written[name] is not plan for name, plan in plans.items()):
             # Of links as they are when it is written: a plan that is older than its link is replaced soon.
@@ -133,8 +156,9 @@ class Testament:
             self._plans = await trio.to_thread.run_sync(_write_plans, kept)
             self._written = plans
         if self._told < self._daemon.observer.seq:
-            self._told = self._daemon.observer.seq
-            await trio.to_thread.run_sync(_write_history, self._history())
+            history = self._history()
+            await trio.to_thread.run_sync(_write_history, history)
+            self._told = history.seq
         await trio.to_thread.run_sync(last_will.write, self._compose())
 
     def _heard(self, event: Record) -> None:
@@ -152,16 +176,17 @@ class Testament:
 
     def _compose(self) -> Will:
         daemon = self._daemon
-        left = [
-            bequest(
-                instance, self._addresses(name), daemon.wire.form(instance.router.settings), daemon.life.slot_of(name)
-            )
-            for name, instance in daemon.node.instances.items()
-            if name in daemon.plans
-        ]
+        links = {name: link.ifindex for name, link in daemon.keeper.links().items()}
+        left = []
+        for name, instance in daemon.node.instances.items():
+            router = instance.router
+            if name in daemon.plans and (router.tenure.bound or router.tenure.held):
+                every, form = self._addresses(name), daemon.wire.form(router.settings)
+                there = {each: links[each] for each in {each.interface for each in every} if each in links}
+                left.append(bequest(instance, every, there, form, daemon.life.slot_of(name)))
         return Will(
             pid=os.getpid(),
-            bequests=tuple(each for each in left if each is not None),
+            bequests=tuple(left),
             config=daemon.config.path,
             node=daemon.config.node_name,
             identity=self.identity,
@@ -169,15 +194,17 @@ class Testament:
         )
 
     def _addresses(self, name: str) -> tuple[BoundAddress, ...]:
-        """The same for as long as the plan is: of thousands it takes milliseconds."""
-        plan = self._daemon.plans[name]
+        """Ours; made when plan or owners change only, since thousands take milliseconds."""
+        plan, foreign = self._daemon.plans[name], self._daemon.keeper.foreign(name)
         known = self._bound.get(name)
-        if known is None or known[0] is not plan:
-            every = tuple(
-                BoundAddress(each.address, each.prefixlen, each.interface) for each in plan.addresses.values()
+        if known is None or known[0] is not plan or known[1] != foreign:
+            ours = tuple(
+                BoundAddress(each.address, each.prefixlen, each.interface)
+                for address, each in plan.addresses.items()
+                if not foreign or (each.interface, address.packed) not in foreign
             )
-            known = self._bound[name] = plan, every
-        return known[1]
+            known = self._bound[name] = plan, foreign, ours
+        return known[2]
 
 
 def _write_plans(kept: Mapping[str, tuple[int, str, Plan]]) -> str:

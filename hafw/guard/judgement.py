@@ -63,5 +63,6 @@ def hold_until(bequest: Bequest, sign: Sign | None, now: float, *, rival: bool) 
     Whoever was to claim them has done so three intervals after the last advert, or, if the goodbye leaves only now, a
     skew time (less than an interval) and an installation later. A rival has claimed them already.
     """
-    until = (sign.spoke_at if sign else now) + bequest.hold
+    # A router that has become MASTER since the record was written is silent for as long as its peers wait.
+    until = sign.spoke_at + max(bequest.hold, sign.patience) if sign else now + bequest.hold
     return until if rival or not sign else max(until, now + bequest.interval)

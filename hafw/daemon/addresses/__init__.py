@@ -111,6 +111,10 @@ class AddressKeeper:
         """The watched interfaces that exist."""
         return {name: info for name, info in self._links.items() if info.ifindex}
 
+    def foreign(self, router: str) -> frozenset[Place]:
+        """Of this router's plan, where the address is not ours to remove, neither now nor when we are dead."""
+        return self._wishes[router].foreign(self._view) if router in self._wishes else frozenset()
+
     def want(
         self,
         router: str,
@@ -270,9 +274,8 @@ class AddressKeeper:
             wish.rounds += 1
             self._begin(wish)
         elif wrong:
-            self._fail(
-                wish, f"{ip_of(wrong[0])}: {'not there after it was added' if missing else 'there after removal'}"
-            )
+            problem = "not there after it was added" if missing else "there after removal"
+            self._fail(wish, f"{ip_of(wrong[0])}: {problem}")
         elif wish.confirm():
             self._report(AddressesInstalled(wish.router))
 

@@ -53,6 +53,11 @@ class KernelView:
         self._indices: dict[str, int] = {}
         self._entries: Listing = {}
 
+    @property
+    def listed(self) -> bool:
+        """Whether the kernel was asked: it always has a link, if only the loopback."""
+        return bool(self._links)
+
     def replace_links(self, links: Iterable[Link]) -> None:
         """Take a whole listing."""
         self._links = {link.index: link for link in links}

@@ -162,9 +162,28 @@ class Wish:
         """Decide, of places that are new to us, whose address is there."""
         for place, adopted in self._unjudged.items():
             entries = view.at(place)
-            if entries and not adopted and all(entry.proto != PROTO_HAFW for entry in entries):
+            if entries and adopted:
+                self._added.add(place)
+            elif entries and all(entry.proto != PROTO_HAFW for entry in entries):
                 self._spared.add(place)
         self._unjudged = {}
+
+    def foreign(self, view: KernelView) -> frozenset[Place]:
+        """Of the plan, where the address is somebody's own: it is to be there when we are dead.
+
+        What we are about to add is ours. Before the kernel was asked, only what is adopted is known to be.
+        """
+        ours = self._added.union(place for place, adopted in self._unjudged.items() if adopted)
+        if not view.listed:
+            return frozenset(self.plan.keys() - ours)
+        suspects = self.plan.keys() if self.owner else self._spared.union(filter(view.at, self._unjudged))
+        to_come = self.bound if self.open else frozenset()
+        return frozenset(
+            place
+            for place in suspects - ours
+            if (entries := view.at(place)) or place not in to_come
+            if all(entry.proto != PROTO_HAFW for entry in entries)
+        )
 
     def missing(self, view: KernelView) -> list[Place]:
         """What is bound and not there."""
