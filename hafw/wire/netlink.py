@@ -130,9 +130,10 @@ class Netlink:
 class Monitor:
     """Hears every change of links and addresses, in order.
 
-    Not those of host addresses (/32, /128) that the owner of ``port`` ordered: it has the kernel's answer already, and
+    Not those of IPv4 host addresses (/32) that the owner of ``port`` ordered: it has the kernel's answer already, and
     of thousands the announcements would take 20 microseconds each to read. An order about a shorter prefix is heard,
-    because the kernel may make another address of the subnet the primary one.
+    because the kernel may make another address of the subnet the primary one. So is one about IPv6, which the kernel
+    announces in its own name.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -173,12 +174,11 @@ def _but_from(port: int) -> list[options.Instruction]:
     return [
         (options.LOAD_HALF, 0, 0, _AT_TYPE),
         (options.JUMP_IF_EQUAL, 1, 0, socket.htons(rtmessages.NEWADDR)),
-        (options.JUMP_IF_EQUAL, 0, 5, socket.htons(rtmessages.DELADDR)),
+        (options.JUMP_IF_EQUAL, 0, 4, socket.htons(rtmessages.DELADDR)),
         (options.LOAD_WORD, 0, 0, _AT_PORT),
-        (options.JUMP_IF_EQUAL, 0, 3, socket.htonl(port)),
+        (options.JUMP_IF_EQUAL, 0, 2, socket.htonl(port)),
         (options.LOAD_BYTE, 0, 0, _AT_PREFIX_LENGTH),
-        (options.JUMP_IF_EQUAL, 2, 0, 32),
-        (options.JUMP_IF_EQUAL, 1, 0, 128),
+        (options.JUMP_IF_EQUAL, 1, 0, 32),
         options.ACCEPT,
         options.DISCARD,
     ]

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hafw.wire.options import set_receive_buffer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -54,6 +56,7 @@ class Segment:
 
     def _open_tap(self) -> socket.socket:
         tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_ALL)
+        set_receive_buffer(tap, 16 << 20)
         tap.bind(("far", ETH_P_ALL))
         tap.settimeout(PATIENCE)
         return tap

@@ -12,17 +12,19 @@ import trio.testing
 from scapy.layers.l2 import ARP, Ether
 
 from hafw.config.model import InstanceConfig
+from hafw.daemon import addresses
 from hafw.daemon.addresses import AddressKeeper, LinkInfo
 from hafw.pipe import Address
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.vrrp.settings import RouterSettings
-from hafw.wire.netlink import Netlink
+from hafw.wire.netlink import BATCH, Netlink
 from hafw.wire.rtmessages import PROTO_HAFW, AddressEntry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from hafw.vrrp.events import Event
+    from hafw.vrrp.settings import IPAddress
 
 pytestmark = pytest.mark.wire
 
@@ -83,9 +85,13 @@ class Reports:
 
 
 @asynccontextmanager
-async def keeping(*instances: InstanceConfig) -> AsyncIterator[tuple[AddressKeeper, Reports]]:
-    reports = Reports()
-    keeper = AddressKeeper(reports)
+async def keeping(
+    *instances: InstanceConfig,
+    reports: Reports | None = None,
+    bound: Callable[[str, list[IPAddress]], None] = lambda *_: None,
+) -> AsyncIterator[tuple[AddressKeeper, Reports]]:
+    reports = reports or Reports()
+    keeper = AddressKeeper(reports, bound)
     keeper.watch({"near"}, instances or [instance(str(V4), str(V6))])
     async with trio.open_nursery() as nursery:
         with trio.fail_after(PATIENCE):
@@ -217,6 +223,78 @@ async def test_four_thousand_addresses_come_and_go(segment):
             await keeper.settled()
         assert segment.addresses() == OWN
         assert reports.waiting(AddressesLost) == []
+
+
+async def test_addresses_are_told_of_while_others_are_still_being_installed(segment):
+    many = [IPv4Address("198.18.0.0") + n for n in range(3 * BATCH)]
+    told: list[IPAddress] = []
+    reports = Reports()
+
+    def bound(router: str, addresses: list[IPAddress]) -> None:
+        assert router == "VI_1"
+        assert reports.waiting(AddressesInstalled) == []
+        told.extend(addresses)
+
+    async with keeping(reports=reports, bound=bound) as (keeper, _):
+        keeper.want("VI_1", plan(*map(str, many)), many, ())
+        await reports.next(AddressesInstalled)
+        assert told == many
+        keeper.want("VI_1", plan(*map(str, many[:BATCH])), many[:BATCH], ())
+        await reports.next(AddressesInstalled)
+        keeper.want("VI_1", PLAN, (V4, V6), ())
+        await reports.next(AddressesInstalled)
+        assert told == many, "few are announced together"
+
+
+async def test_a_few_known_addresses_are_there_when_the_call_returns(segment):
+    async with keeping() as (keeper, reports):
+        keeper.want("VI_1", PLAN, (), ())
+        await until_quiet(keeper)
+        at_once = 0
+        for _ in range(3):
+            keeper.want("VI_1", PLAN, (V4, V6), ())
+            at_once += len(reports.waiting(AddressesInstalled))
+            await until_quiet(keeper)
+            assert sorted(segment.addresses()) == BOTH
+            keeper.want("VI_1", PLAN, (), ())
+            await until_quiet(keeper)
+            assert segment.addresses() == OWN
+        assert at_once, "of three: another test may have the processor"
+
+
+async def test_an_answer_that_is_late_comes_all_the_same(segment, monkeypatch):
+    monkeypatch.setattr(addresses, "AT_ONCE", 0.0)
+    async with keeping() as (keeper, reports):
+        keeper.want("VI_1", PLAN, (), ())
+        await until_quiet(keeper)
+        for _ in range(5):
+            await bind(keeper, reports)
+            assert sorted(segment.addresses()) == BOTH
+            keeper.want("VI_1", PLAN, (), (V4,))
+            await settled(keeper)
+            assert sorted(segment.addresses()) == sorted([*OWN, "192.0.2.100/32"])
+            keeper.want("VI_1", PLAN, (), ())
+            keeper.want("VI_1", PLAN, (V4, V6), ())
+            keeper.want("VI_1", PLAN, (), ())
+            await settled(keeper)
+            assert segment.addresses() == OWN
+        assert reports.waiting(AddressesInstalled | AddressesLost | AddressesRefused) == []
+
+
+async def test_an_address_that_somebody_else_added_meanwhile_is_read_back(segment):
+    """The order is refused as needless, and what is there has another length."""
+    longer = plan("192.0.2.100/24")
+    async with keeping() as (keeper, reports):
+        keeper.want("VI_1", longer, (), ())
+        await until_quiet(keeper)
+        segment.ip("address add 192.0.2.100/24 dev near")
+        keeper.want("VI_1", longer, (V4,), ())
+        await reports.next(AddressesInstalled)
+        await until_quiet(keeper)
+        assert reports.waiting(AddressesLost) == []
+        keeper.want("VI_1", longer, (), ())
+        await settled(keeper)
+        assert segment.addresses() == OWN
 
 
 # -- what others do to them -------------------------------------------------------------------------------------------

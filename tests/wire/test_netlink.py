@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING
 import pytest
 from pyroute2 import IPRoute
 
-from hafw.wire.netlink import Monitor, Netlink
-from hafw.wire.rtmessages import NODAD, NOPREFIXROUTE, PROTO_HAFW, AddressEntry, AddressSeen, LinkSeen, Resync
+from hafw.wire.netlink import BATCH, Monitor, Netlink
+from hafw.wire.rtmessages import (
+    NODAD,
+    NOPREFIXROUTE,
+    PROTO_HAFW,
+    SECONDARY,
+    AddressEntry,
+    AddressSeen,
+    LinkSeen,
+    Resync,
+    addition,
+    removal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +125,24 @@ def test_four_thousand_addresses_are_installed_and_removed(segment):
     assert took < 5, "0.3 s on an idle machine"
 
 
+def test_what_the_kernel_confirms_is_told_batch_by_batch_and_what_it_refuses_is_not(segment):
+    entries = [AddressEntry(segment.near, IPv4Address("198.18.0.0") + n, 32) for n in range(2 * BATCH + 1)]
+    there, nowhere = entries[0], AddressEntry(9999, V4, 32)
+    told: list[list[IPv4Address]] = []
+    with Netlink() as netlink:
+        netlink.change([there], [])
+        orders = [addition(each) for each in [*entries[:10], nowhere, *entries[10:]]]
+        refusals = netlink.carry_out(orders, lambda done: told.append([each.entry.address for each in done]))
+        assert [(each.order.entry, each.errno, each.needless) for each in refusals] == [
+            (there, errno.EEXIST, True),
+            (nowhere, errno.ENODEV, False),
+        ]
+        assert [len(each) for each in told] == [BATCH - 2, BATCH, 2]
+        assert [address for batch in told for address in batch] == [each.address for each in entries[1:]]
+        absent = removal(nowhere)
+        assert [each.order for each in netlink.carry_out([absent], lambda _: None)] == [absent]
+
+
 def test_promoting_secondaries_saves_the_hosts_own_address(segment):
     segment.ip("address flush dev near")
     vip = AddressEntry(segment.near, V4, 24)
@@ -141,6 +170,32 @@ def test_the_monitor_hears_an_address_come_and_go(segment, text: str):
         seen = [each for each in everything(monitor) if isinstance(each, AddressSeen)]
     assert {(each.entry.address, each.entry.ifindex) for each in seen} == {(ip_address(text), segment.near)}
     assert (seen[0].gone, seen[-1].gone) == (False, True)
+
+
+def test_the_monitor_hears_what_others_do_to_a_host_address_and_not_what_we_ordered(segment):
+    entry = AddressEntry(segment.near, V4, 32)
+    with Netlink() as netlink, Monitor(netlink.port) as monitor:
+        netlink.change([entry], [])
+        segment.ip(f"address del {V4}/32 dev near")
+        segment.ip(f"address add {V4}/32 dev near")
+        seen = [each for each in everything(monitor) if isinstance(each, AddressSeen)]
+        assert [(each.entry.address, each.gone) for each in seen] == [(V4, True), (V4, False)]
+        netlink.change([], [entry])
+        assert everything(monitor) == []
+
+
+def test_the_monitor_hears_whom_the_kernel_promotes_because_of_us(segment):
+    segment.ip("address flush dev near")
+    vip = AddressEntry(segment.near, V4, 24)
+    with Netlink() as netlink:
+        netlink.promote_secondaries(segment.near)
+        netlink.change([vip], [])
+        segment.ip("address add 192.0.2.1/24 dev near")
+        with Monitor(netlink.port) as monitor:
+            netlink.change([], [vip])
+            seen = [each for each in everything(monitor) if isinstance(each, AddressSeen)]
+    assert [(str(each.entry.address), each.gone) for each in seen] == [(str(V4), True), ("192.0.2.1", False)]
+    assert not seen[-1].entry.flags & SECONDARY
 
 
 def test_the_monitor_hears_links_change_and_go(segment):

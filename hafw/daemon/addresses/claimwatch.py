@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress
     from hafw.wire.rtmessages import Link
 
+DRAINS = 6
+"""Times that a socket is drained before its claims are reported: a successor sends at most some 1,000 in a pause."""
 CLAIM_PAUSE = 0.02
 """Seconds between two reads of a socket: a successor announces one by one, and each report costs an election."""
 
@@ -71,7 +73,10 @@ class ClaimWatch:
             with listener.scope:
                 while True:
                     await trio.lowlevel.wait_readable(listener.socket.fileno())
-                    claimed = listener.socket.drain()
+                    claimed: dict[IPAddress, str] = {}
+                    for _ in range(DRAINS):
+                        claimed |= listener.socket.drain()
+                        await trio.lowlevel.checkpoint()  # an advert may be due
                     if claimed:
                         self._heard(interface, claimed)
                     await trio.sleep(CLAIM_PAUSE)
