@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 
 CPUS_VARIABLE = "HAFW_CPUS"
 """The processors that children may run on, since ours are fewer."""
+COLLECT_EVERY = 60.0
+"""Seconds."""
+COLLECT_AT_ONCE = 50_000
+"""Objects by which we have grown since: something runs away, and memory matters more than a pause."""
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
@@ -54,6 +61,20 @@ def apply(process: ProcessConfig, log: Log) -> None:
     for name, (wanted, step) in steps.items():
         if wanted and (reason := step()):
             log.warning("process_setting_refused", setting=f"process.{name}", value=wanted, reason=reason)
+
+
+async def collect_now_and_then() -> None:
+    """Look for garbage once a minute, and not in the middle of a takeover.
+
+    What start-up made stays, and is never looked at again: with it a full collection took 28 ms, without it 0.2 ms with
+    one instance and 5 ms with 255. While adverts come and go nothing grows, and Python would collect nothing; but 255
+    takeovers cost 78 collections, 63 ms together and up to 21 ms each.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AT_ONCE)
+    while True:
+        await trio.sleep(COLLECT_EVERY)
+        gc.collect()
 
 
 def _run_on(cpus: Iterable[int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from ipaddress import ip_address
@@ -21,7 +20,7 @@ from hafw.daemon.loop import Election
 from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
-from hafw.daemon.process import apply
+from hafw.daemon.process import apply, collect_now_and_then
 from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
@@ -147,7 +146,7 @@ class Daemon:
                 self.succession.tell_plugins()
             for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
                 self._start(name)
-            gc.freeze()  # what start-up made stays; the collector need not look at it again
+            self._nursery.start_soon(collect_now_and_then)
             notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
             self._nursery.start_soon(self._watchdog)

@@ -1,11 +1,16 @@
 """``[process]``, each time in a process of its own: what the kernel then says of it, of its threads and children."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
+import trio
+
+from hafw.daemon.process import COLLECT_EVERY, collect_now_and_then
 
 ASK = """
 import json, os, subprocess, sys, threading
@@ -104,3 +109,26 @@ def test_what_the_kernel_refuses_is_a_warning_that_names_what_is_missing():
     assert "CAP_IPC_LOCK" in reasons["process.lock_memory"]
     assert "RLIMIT_MEMLOCK" in reasons["process.lock_memory"]
     assert seen["own"] == [os.SCHED_OTHER, 0]
+
+
+class Knot:
+    """Refers to itself: only a collection frees it."""
+
+    def __init__(self):
+        self.self = self
+
+
+async def test_garbage_is_looked_for_now_and_then_and_only_then(autojump_clock, nursery):
+    before = gc.get_threshold()
+    nursery.start_soon(collect_now_and_then)
+    try:
+        await trio.sleep(COLLECT_EVERY / 2)
+        knot = weakref.ref(Knot())
+        many = [Knot() for _ in range(10_000)]
+        assert knot() is not None
+        await trio.sleep(COLLECT_EVERY)
+        assert knot() is None
+        assert len(many) == 10_000
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
