@@ -100,3 +100,21 @@ def test_a_plugin_that_hangs_is_named_and_the_router_stays_master(pair, tools):
     assert "0.2" in failed["detail"]
     assert lb1.instance()["state"] == "MASTER"
     assert lb1.has(VIP)
+
+
+def test_a_script_that_fails_shows_in_events_log_and_plugins(pair, tools):
+    lb1, _ = pair
+    script = lb1.config.with_name("notify.sh")
+    script.write_text("#!/bin/sh\necho asking for $3\necho no route to the pager >&2\nexit 3\n")
+    script.chmod(0o755)
+    lb1.start(tools.instance(), f'[plugin.notify_script]\nnotify = "{script}"\n')
+    with lb1.stream() as stream:
+        failed = stream.wait("plugin_failed", hook="became_master")
+    why = f"{script}: exit 3: no route to the pager"
+    assert (failed["plugin"], failed["instance"], failed["exit"], failed["detail"]) == ("notify_script", "VI_1", 3, why)
+    listed = next(each for each in lb1.ask("plugins")["plugins"] if each["name"] == "notify_script")
+    assert listed["last_error"] == f"became_master VI_1: {why}"
+    assert listed["failures"] >= 1
+    shown = lb1.hafw("plugins").stdout
+    assert why in shown
+    tools.until(lambda: "asking for MASTER" in lb1.log() and "exit=3" in lb1.log(), "the log")
