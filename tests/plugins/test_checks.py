@@ -109,7 +109,9 @@ async def test_a_detail_is_one_line_and_not_a_page(write, play, instance):
 
 async def test_a_plugin_that_does_not_come_up_fails_closed_after_the_grace_time(write, play, instance, limits):
     limits = dataclasses.replace(limits, grace=GRACE)
-    async with play(write("raise RuntimeError('broken')"), instances=(instance(interval=60.0),), limits=limits) as stage:
+    async with play(
+        write("raise RuntimeError('broken')"), instances=(instance(interval=60.0),), limits=limits
+    ) as stage:
         await stage.until(lambda: stage.verdicts)
         (verdict,) = stage.verdicts
         assert (verdict.healthy, verdict.immediate) == (False, True)
