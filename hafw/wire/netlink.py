@@ -72,7 +72,7 @@ class Netlink:
         orders = [*map(rtmessages.addition, adds), *map(rtmessages.removal, removes)]
         return [refusal for refusal in self.carry_out(orders, lambda _: None) if not refusal.needless]
 
-    def carry_out(self, orders: Sequence[Order], done: Callable[[Sequence[Order]], None]) -> list[Refusal]:
+    def carry_out(self, orders: Sequence[Order], done: Callable[[Sequence[Order]], object]) -> list[Refusal]:
         """In this order; thousands are fine. ``done`` is told, a batch at a time, what the kernel has confirmed.
 
         Confirmed is as good as read back: what was refused, be it as needless, is not told to ``done``.

@@ -11,7 +11,7 @@ was just done. What we removed ourselves is no loss, because only a router whose
 
 from __future__ import annotations
 
-from contextlib import suppress
+from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from hafw.daemon.addresses.claimwatch import ClaimWatch
 from hafw.daemon.addresses.kernelthread import KernelThread
 from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, ip_of, listing_of
 from hafw.daemon.addresses.suspects import suspect
-from hafw.daemon.addresses.wishes import Turn, Wish
+from hafw.daemon.addresses.wishes import FEW, Turn, Wish
 from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.wire.netlink import BATCH, Monitor, Netlink
 from hafw.wire.rtmessages import AddressSeen, MalformedMessage, Resync
@@ -130,7 +130,7 @@ class AddressKeeper:
         """
         wish = self._wishes.setdefault(router, Wish(router, owner=router in self._owners))
         self._deaf = wish.replace(plan, bound, held, adopt) or self._deaf
-        if self._claims is None or self._work.is_set() or not wish.is_small or not self._apply_at_once(wish):
+        if self._claims is None or self._work.is_set() or not wish.is_known or not self._apply_at_once(wish):
             self._begin(wish)
 
     async def settled(self) -> None:
@@ -160,25 +160,20 @@ class AddressKeeper:
         self._work.set()
 
     def _apply_at_once(self, wish: Wish) -> bool:
-        """A few addresses are there before a task would have been woken: stand still for them, ``AT_ONCE`` at most."""
+        """Begin before a task could be woken, if nothing is under way; few are waited for, ``AT_ONCE`` at most."""
         try:
             self._lock.acquire_nowait()
         except trio.WouldBlock:
             return False
-        turn = self._plan([wish])
-        job = self._thread.submit(partial(self._tell_kernel, turn, turn.confirmed.append))
-        self._work.set()  # there may be more to do, when somebody has the time
-        try:
-            job.result(AT_ONCE)
-        except TimeoutError:
-            self._late = turn, job
-            if self._settled.is_set():
-                self._settled = trio.Event()
+        turn, job = self._start([wish])
+        self._work.set()  # there is more to do, when somebody has the time
+        if len(wish.plan) <= FEW and wait([job], AT_ONCE).done:
+            self._finish(turn, job)
+            self._lock.release()
             return True
-        except (OSError, MalformedMessage):
-            pass
-        self._finish(turn, job)
-        self._lock.release()
+        self._late = turn, job
+        if self._settled.is_set():
+            self._settled = trio.Event()
         return True
 
     async def _apply_wishes(self) -> None:
@@ -187,8 +182,7 @@ class AddressKeeper:
             self._work = trio.Event()
             if self._late:
                 (turn, job), self._late = self._late, None
-                with suppress(OSError, MalformedMessage):
-                    await self._thread.finished(job)
+                await self._thread.done(job)
                 self._finish(turn, job)
                 self._lock.release()
             async with self._lock:
@@ -207,25 +201,27 @@ class AddressKeeper:
 
     async def _apply(self, due: list[Wish]) -> None:
         """Tell the kernel once, and answer each wish that is still the newest."""
-        turn = self._plan(due)
-        token = trio.lowlevel.current_trio_token()
-        many = len(turn.work.adds) > BATCH
-        job = self._thread.submit(
-            partial(self._tell_kernel, turn, lambda done: token.run_sync_soon(self._confirm, done, many))
-        )
-        with suppress(OSError, MalformedMessage):
-            await self._thread.finished(job)
+        turn, job = self._start(due)
+        await self._thread.done(job)
         self._finish(turn, job)
 
-    def _plan(self, due: list[Wish]) -> Turn:
+    def _start(self, due: list[Wish]) -> tuple[Turn, Future[None]]:
         turn = Turn(due, frozenset[Place]().union(*(wish.kept for wish in self._wishes.values())))
         for wish in due:
             wish.due = False
             wish.judge(self._view)
             wish.plan_work(self._view, turn.kept, turn.work)
-        return turn
+        return turn, self._thread.submit(partial(self._tell_kernel, turn, self._confirming(turn)))
 
-    def _tell_kernel(self, turn: Turn, confirmed: Callable[[Sequence[Order]], None]) -> None:
+    def _confirming(self, turn: Turn) -> Callable[[Sequence[Order]], object]:
+        """What the kernel has carried out is noted: few orders when all are done, of many each batch on its own."""
+        if len(turn.work.adds) + len(turn.work.removes) <= BATCH:
+            return turn.confirmed.append
+        token = trio.lowlevel.current_trio_token()
+        noted = self._confirm_some if len(turn.work.adds) > BATCH else self._confirm
+        return lambda done: token.run_sync_soon(noted, done)
+
+    def _tell_kernel(self, turn: Turn, confirmed: Callable[[Sequence[Order]], object]) -> None:
         """In the thread."""
         for ifindex in turn.work.promote:
             self._netlink.promote_secondaries(ifindex)
@@ -236,12 +232,13 @@ class AddressKeeper:
     def _finish(self, turn: Turn, job: Future[None]) -> None:
         """Answer each wish of this turn that is still the newest."""
         for orders in turn.confirmed:
-            self._confirm(orders, many=False)
+            self._confirm(orders)
         error = job.exception()
-        if error is not None:
+        if isinstance(error, OSError | MalformedMessage):
             for wish in turn.due:
                 self._fail(wish, f"netlink: {error}")
             return
+        job.result()  # anything else is a mistake of ours
         if turn.listing is not None:
             self._view.replace_addresses(turn.listing)
         work = turn.work
@@ -250,14 +247,15 @@ class AddressKeeper:
         for wish in turn.due:
             self._answer(wish, turn.kept, work.errors)
 
-    def _confirm(self, done: Sequence[Order], many: bool) -> None:  # noqa: FBT001 - run_sync_soon takes no names
-        """The kernel has carried these out. The first of many addresses need not wait for the last to be announced."""
-        added: list[Place] = []
-        for order in done:
-            place = self._view.apply(AddressSeen(order.entry, order.removes))
-            if not order.removes and not isinstance(place, str):
-                added.append(place)
-        for wish in tuple(self._wishes.values()) if many and added else ():
+    def _confirm(self, done: Sequence[Order]) -> list[Place]:
+        """The kernel has carried these out. Answers where addresses are new."""
+        places = [(self._view.apply(AddressSeen(each.entry, each.removes)), each) for each in done]
+        return [place for place, each in places if not each.removes and not isinstance(place, str)]
+
+    def _confirm_some(self, done: Sequence[Order]) -> None:
+        """There are more to come: these need not wait for the last to be announced."""
+        added = self._confirm(done)
+        for wish in tuple(self._wishes.values()) if added else ():
             if bound := [ip_of(place) for place in added if place in wish.bound]:
                 self._bound(wish.router, bound)
 

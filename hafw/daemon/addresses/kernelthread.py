@@ -42,12 +42,13 @@ class KernelThread:
 
     async def run(self, call: Callable[[], T]) -> T:
         """Have it called, and wait for the result."""
-        return await self.finished(self.submit(call))
+        job = self.submit(call)
+        await self.done(job)
+        return job.result()
 
-    async def finished(self, job: Future[T]) -> T:
-        """Wait for the result; as the thread cannot be interrupted, neither can this."""
+    async def done(self, job: Future[T]) -> None:
+        """Wait until it has been called; as the thread cannot be interrupted, neither can this."""
         told, token = trio.Event(), trio.lowlevel.current_trio_token()
         job.add_done_callback(lambda _: token.run_sync_soon(told.set))
         with trio.CancelScope(shield=True):
             await told.wait()
-        return job.result()

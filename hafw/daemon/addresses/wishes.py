@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 IPV4_LENGTH = 4
 FEW = 16
+"""Addresses that are compared and installed in less than a millisecond."""
 
 
 @dataclass(slots=True)
@@ -98,9 +99,9 @@ class Wish:
         return self.bound | self.held
 
     @property
-    def is_small(self) -> bool:
-        """Few addresses, all of them known: to compare and install them takes less than a millisecond."""
-        return len(self.plan) <= FEW and not self._unjudged and not self._retired
+    def is_known(self) -> bool:
+        """The plan has been looked at, and was not replaced since."""
+        return not self._unjudged and not self._retired
 
     def replace(
         self,
