@@ -8,6 +8,9 @@ in Python holds the interpreter lock; if busy programs keep it from the processo
 So the threads are real-time too, one priority below the election: what they do in the kernel for thousands of addresses
 gives way to an advert, even on a single processor. It takes fractions of a second at a takeover and milliseconds every
 half minute, and the kernel keeps 5 % of a processor from all real-time work, so nobody starves.
+
+A new thread has to be born first, as an ordinary one, and Python waits for that: on a machine with 4 busy programs it
+took 192 ms. So the few that are ever needed at a time are kept alive.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 
 CPUS_VARIABLE = "HAFW_CPUS"
 """The processors that children may run on, since ours are fewer."""
+THREADS_KEPT = 3
+"""Of trio's: one for addresses, one for the records of the will, one for a command."""
+THREADS_REST = 5.0
+"""Seconds; trio ends a thread that had nothing to do for 10."""
 COLLECT_EVERY = 60.0
 """Seconds."""
 COLLECT_AT_ONCE = 50_000
@@ -63,6 +70,28 @@ def apply(process: ProcessConfig, log: Log) -> None:
             log.warning("process_setting_refused", setting=f"process.{name}", value=wanted, reason=reason)
 
 
+async def look_after(process: ProcessConfig) -> None:
+    """What goes on for as long as the daemon runs."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect_now_and_then)
+        if process.realtime:
+            nursery.start_soon(keep_threads)
+
+
+async def keep_threads() -> None:
+    """Give trio's threads something to do, all at the same time."""
+
+    async def meet() -> None:
+        await trio.to_thread.run_sync(met.wait)
+
+    while True:
+        met = threading.Barrier(THREADS_KEPT)
+        async with trio.open_nursery() as nursery:
+            for _ in range(THREADS_KEPT):
+                nursery.start_soon(meet)
+        await trio.sleep(THREADS_REST)
+
+
 async def collect_now_and_then() -> None:
     """Look for garbage once a minute, and not in the middle of a takeover.
 
@@ -82,7 +111,7 @@ def _run_on(cpus: Iterable[int]) -> str:
     before, wanted = os.sched_getaffinity(0), set(cpus)
     allowed = ", ".join(map(str, sorted(before)))
     try:
-        for thread in _threads():
+        for thread in threads():
             os.sched_setaffinity(thread, wanted)
     except (OSError, OverflowError):
         return f"none of these processors is there for us: choose among {allowed}"
@@ -105,7 +134,7 @@ def _be_realtime(priority: int) -> str:
     beside = max(1, priority - 1)
     try:
         os.sched_setscheduler(0, _POLICY, os.sched_param(priority))
-        for thread in _threads() - {threading.get_native_id()}:
+        for thread in threads() - {threading.get_native_id()}:
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setscheduler(thread, _POLICY, os.sched_param(beside))
     except PermissionError:
@@ -123,7 +152,8 @@ def _be_realtime(priority: int) -> str:
     return ""
 
 
-def _threads() -> set[int]:
+def threads() -> set[int]:
+    """Of this process, by the kernel's number."""
     return {int(each.name) for each in Path("/proc/self/task").iterdir()}
 
 

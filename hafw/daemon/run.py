@@ -20,7 +20,7 @@ from hafw.daemon.loop import Election
 from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
-from hafw.daemon.process import apply, collect_now_and_then
+from hafw.daemon.process import apply, look_after
 from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
@@ -146,7 +146,7 @@ class Daemon:
                 self.succession.tell_plugins()
             for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
                 self._start(name)
-            self._nursery.start_soon(collect_now_and_then)
+            self._nursery.start_soon(look_after, self.config.process)
             notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
             self._nursery.start_soon(self._watchdog)

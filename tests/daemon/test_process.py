@@ -132,3 +132,29 @@ async def test_garbage_is_looked_for_now_and_then_and_only_then(autojump_clock, 
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+KEPT = """
+import json, os, trio
+from hafw.config.model import ProcessConfig
+from hafw.daemon.process import apply, look_after, threads
+
+async def main():
+    process, before = ProcessConfig(realtime=10), threads()
+    apply(process, None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look_after, process)
+        with trio.fail_after(10):
+            while len(threads() - before) < 3:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    print(json.dumps([os.sched_getparam(each).sched_priority for each in threads() - before]))
+
+trio.run(main)
+"""
+
+
+@pytest.mark.skipif(not may_be_realtime(), reason="this machine gives us no real-time priority")
+def test_the_threads_that_may_be_needed_are_born_ahead_and_are_real_time_too():
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [9, 9, 9]
