@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hafw.config.system import Interfaces
 
 CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 3, 4, 5, 7
+STDERR = 2
 
 
 def load_or_exit(path: str, node: str | None) -> Config:
@@ -30,7 +32,8 @@ def load_or_exit(path: str, node: str | None) -> Config:
         _report(path, errors.problems)
         click.echo(_count(errors.problems), err=True)
         sys.exit(exit_code(errors.problems))
-    _report(path, warnings)
+    if select.select([], [STDERR], [], 0)[1]:  # a daemon never waits for somebody to read its warnings
+        _report(path, warnings)
     return config
 
 

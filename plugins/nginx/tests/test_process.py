@@ -157,16 +157,14 @@ def test_a_pid_of_another_pid_namespace_is_told_with_the_way_out(watch, pid_file
     with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "1000"]) as unshare:
         children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
         until(lambda: (pid := children.read_text()) and Path(f"/proc/{int(pid)}/comm").read_text() == "sleep\n")
-        outer = int(children.read_text())
         pid_file.write_text("1\n")
         nginx, reports = watch()
         verdict = reports.get(timeout=5)
         unshare.kill()
     first = Path("/proc/1/comm").read_text().strip()
-    assert verdict.detail == (
-        f"{pid_file} names pid 1, which is {first} and not sleep; pid 1 of another pid namespace is sleep "
-        f"(pid {outer} here): run hafw in that namespace, or leave pid_file out"
-    )
+    begins = f"{pid_file} names pid 1, which is {first} and not sleep; pid 1 of another pid namespace is sleep (pid "
+    assert verdict.detail.startswith(begins)  # which one, if others run too, nobody can say
+    assert verdict.detail.endswith(" here): run hafw in that namespace, or leave pid_file out")
     assert nginx.check().detail == verdict.detail
 
 
