@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hafw.guard import cleanup, guard
 from hafw.guard.judgement import amended, fence_at, hold_until, is_resumable
 from hafw.guard.lock import STOPPING, Lock, LockError
+from hafw.guard.words import describe_status
 from hafw.lifeline import SLOTS, VARIABLE, Beat, Inheritance, Line, SharedSocket, Sign
 from hafw.will import Bequest, BoundAddress
 
@@ -232,3 +233,11 @@ def test_cleanup_says_when_there_is_nothing_to_do(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
     assert cleanup() == 0
     assert capfd.readouterr().out == f"hafw: nothing to clean up: no will in {tmp_path}\n"
+
+
+def test_how_a_process_ended_is_told_of_signals_without_a_name_too():
+    assert [describe_status(code) for code in (3, -9, -35)] == [
+        "exit status 3",
+        "killed by SIGKILL",
+        "killed by signal 35",
+    ]

@@ -103,7 +103,8 @@ class Life:
         if self._stand_in is None:
             return {}
         rivals = self._stand_in.end()
-        self.give_up(rivals, rivals)
+        lost = self.resumed.keys() - {voice.bequest.name for voice in self._stand_in.voices}
+        self.give_up(lost | rivals, rivals)  # one that could not speak any more is neither MASTER nor BACKUP
         return {voice.bequest.name: voice.spoke_at for voice in self._stand_in.voices}
 
     def give_up(self, names: Collection[str], rivals: Collection[str] = ()) -> None:

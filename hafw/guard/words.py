@@ -18,4 +18,7 @@ def say(event: str, **fields: object) -> None:
 
 def describe_status(code: int) -> str:
     """How a process ended."""
-    return f"exit status {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit status {code}"
+    named = -code in {each.value for each in signal.Signals}  # real-time signals have no names
+    return f"killed by {signal.Signals(-code).name if named else f'signal {-code}'}"
