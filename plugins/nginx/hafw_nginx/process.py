@@ -73,6 +73,7 @@ def look(pid_file: str, name: str) -> Sighting:
         if isinstance(old, Alive):
             os.close(old.pidfd)
             return Gone(f"{seen.why}, but {name} (pid {old.pid}), which it was to replace, lives")
+        return _read(pid_file, name)  # the old one may have renamed its pid file between the two looks
     return seen
 
 

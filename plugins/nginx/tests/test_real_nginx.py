@@ -58,7 +58,7 @@ def test_kill_9_of_all_of_its_processes_is_reported_at_once(real_nginx, followed
 
 
 @pytest.fixture
-def judged(followed):
+def judged(followed, until):
     """Every verdict of checks that never pause, while the test does what it likes."""
     nginx, reports = followed
     verdicts, over = [], threading.Event()
@@ -69,6 +69,7 @@ def judged(followed):
 
     checking = threading.Thread(target=go_on_checking)
     checking.start()
+    until(lambda: verdicts)
     yield nginx, reports, verdicts
     over.set()
     checking.join()
