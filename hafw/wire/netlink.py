@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _GROUPS = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
-BATCH = 128
-"""Messages per system call: 2 to 6 ms in the kernel, for which the interpreter lock is let go."""
+FIRST_BATCH, BATCH = 64, 256
+"""Messages per system call. The interpreter is let go for it, and has to be waited for after it: some milliseconds in
+the kernel outweigh that. The first ones are fewer, because somebody waits for the first address."""
 _AT_TYPE, _AT_PORT, _AT_PREFIX_LENGTH = 4, 12, 17
 """In an announcement of an address: two of the header's fields, and one of what follows it."""
 _RECEIVE_SIZE = 65536
@@ -78,8 +79,10 @@ class Netlink:
         Confirmed is as good as read back: what was refused, be it as needless, is not told to ``done``.
         """
         refusals: list[Refusal] = []
-        for at in range(0, len(orders), BATCH):
-            batch = orders[at : at + BATCH]
+        for at in (0, *range(FIRST_BATCH, len(orders), BATCH)):
+            batch = orders[at : at + (BATCH if at else FIRST_BATCH)]
+            if not batch:
+                break
             outcomes = self._exchange([order.request for order in batch])
             refusals += [Refusal(batch[number], code, text) for number, (code, text) in outcomes.items()]
             done([order for number, order in enumerate(batch) if number not in outcomes] if outcomes else batch)

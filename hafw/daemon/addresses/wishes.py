@@ -206,7 +206,7 @@ class Wish:
                 _promote_before(view, place, entry.prefixlen, work)
 
     def _plan_adds(self, view: KernelView, missing: Sequence[Place], work: Work) -> None:
-        links = {name: view.link(name) for name, _ in missing}
+        links = {name: view.link(name) for name in {name for name, _ in missing}}
         for place in missing:
             link = links[place[0]]
             if link is None:
