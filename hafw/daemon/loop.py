@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 HEAR_EVERY = 1.0
 """Seconds for which adverts may wait in a socket at most."""
-HEAR_FLOODED_EVERY = 0.01
-"""Seconds, while so many come that they could overflow it."""
 GATHER = 0.002
 """Seconds after something was due in which no other deadline wakes us: those of 255 routers come one by one."""
 
@@ -89,8 +87,8 @@ class Election:
         """Take what has arrived; first of all that the machine slept, for then all of it is old."""
         if self._sleep_watch is not None and (seconds := self._sleep_watch.suspended()):
             self._take(Suspended(seconds), None)
-        flooded = self._wire.drain()
-        self._hear_by = trio.current_time() + (HEAR_FLOODED_EVERY if flooded else HEAR_EVERY)
+        rest = self._wire.drain()
+        self._hear_by = trio.current_time() + min(rest, HEAR_EVERY)
 
     def dispatch(self, event: Event | ConfigurationReplaced, at: float | None = None) -> None:
         """Hand one event to the Node and perform its actions; called from anywhere in the trio thread.

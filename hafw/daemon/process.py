@@ -9,6 +9,9 @@ So the threads are real-time too, one priority below the election: what they do 
 gives way to an advert, even on a single processor. It takes fractions of a second at a takeover and milliseconds every
 half minute, and the kernel keeps 5 % of a processor from all real-time work, so nobody starves.
 
+Without any setting the daemon is as nice as can be to itself: little work that must not wait. With 32 busy programs on
+2 processors and an advert every 10 ms that makes 98 % of the adverts of it, where 15 % left before.
+
 A new thread has to be born first, as an ordinary one, and Python waits for that: on a machine with 4 busy programs it
 took 192 ms. So the few that are ever needed at a time are kept alive.
 """
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 CPUS_VARIABLE = "HAFW_CPUS"
 """The processors that children may run on, since ours are fewer."""
+NICE = -20
 THREADS_KEPT = 3
 """Of trio's: one for addresses, one for the records of the will, one for a command."""
 THREADS_REST = 5.0
@@ -60,6 +64,10 @@ class Log(Protocol):
 
 def apply(process: ProcessConfig, log: Log) -> None:
     """Put it into force, before any child is started and any address is touched."""
+    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # or somebody has chosen
+        with contextlib.suppress(PermissionError):
+            for thread in threads():
+                os.setpriority(os.PRIO_PROCESS, thread, NICE)
     steps: dict[str, tuple[object, Callable[[], str]]] = {
         "cpus": (process.cpus, lambda: _run_on(process.cpus)),
         "lock_memory": (process.lock_memory, _lock_memory),

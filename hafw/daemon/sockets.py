@@ -40,6 +40,8 @@ Key = tuple[str, int, "IPAddress | None"]
 SOCKETS_MAX = 4096
 BATCH, PASSES = 64, 32
 """Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
+HURRY = 0.01
+"""Seconds between two looks into a socket that could overflow."""
 OWNER = 255
 PEERS_KEPT = 64
 """Peers of one instance that the status can show to differ: sources can be forged."""
@@ -70,6 +72,13 @@ class _Heard:
     def is_routine(self) -> bool:
         """Whether it tells a BACKUP only that its MASTER lives: of many such the last one says it all."""
         return self.router.state is State.BACKUP and self.event.advert.priority >= self.router.priority
+
+
+def rest_for(taken: int, room: int, seconds: float) -> float:
+    """How long a socket with this room may be left alone, when so many came in the last seconds: until half is full."""
+    if taken >= min(room // 2, BATCH * PASSES):  # perhaps it was full, and who knows how many came
+        return HURRY
+    return seconds * room / 2 / taken if taken else inf
 
 
 class Wire:
@@ -240,26 +249,28 @@ class Wire:
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
-    def drain(self) -> bool:
+    def drain(self) -> float:
         """Take everything that has arrived, so that a late process does not blame a live MASTER.
 
-        True: it was more than anybody needs to say.
+        Returns for how many seconds nobody needs to do so again, or something would be lost.
         """
-        flooded = False
-        ready = self._inbox.poll(0, max(1, len(self._keys)))
-        if ready:
-            self._stamps.look()
-        for descriptor, _ in ready:
+        before, rest = self._stamps.now, inf
+        self._stamps.look()
+        for descriptor, _ in self._inbox.poll(0, max(1, len(self._keys))):
             key = self._keys.get(descriptor)
             if key is not None:
-                flooded |= self._drain_one(key, self._sockets[key])
-        return flooded
+                socket = self._sockets[key]
+                taken = self._drain_one(key, socket)
+                rest = min(rest, rest_for(taken, socket.room, self._stamps.now - before))
+        return rest
 
-    def _drain_one(self, key: Key, socket: VrrpSocket) -> bool:
+    def _drain_one(self, key: Key, socket: VrrpSocket) -> int:
         heard, routine = self._heard[key], dict[str, tuple[AdvertReceived, float]]()
+        taken = 0
         counters = self._observer.counters
         for _ in range(PASSES):
             arrivals = socket.arrivals(BATCH)
+            taken += len(arrivals)
             for arrival in arrivals:
                 at = self._stamps.moment(arrival.stamp)
                 known = heard.get(arrival.identity)
@@ -280,7 +291,7 @@ class Wire:
         if socket.errors:  # the kernel tells of a link that went; the address keeper hears it too, and acts
             self._observer.count("", "receive-errors", socket.errors)
             socket.errors = 0
-        return len(arrivals) == BATCH
+        return taken
 
     def _is_remarked(self, name: str) -> bool:
         """Whether the status shows something of its peers that a good advert puts right."""

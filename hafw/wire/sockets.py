@@ -31,6 +31,8 @@ _SO_TIMESTAMPNS = 35
 _TIMESTAMP = struct.Struct("@ll")
 _RECEIVE_SIZE = 65536
 _ANCILLARY_SIZE = sum(socket.CMSG_SPACE(each.size) for each in (_IN6_PKTINFO, _HOP_LIMIT, _TIMESTAMP))
+_OCTETS_IN_QUEUE = 4096
+"""What the kernel may count for one small datagram: 768 octets as a rule, a page with some drivers."""
 _BUFFER_SIZE = 4 << 20
 """Some thousand adverts: what arrives while nobody reads must be there when somebody does."""
 
@@ -58,7 +60,7 @@ class Letter(NamedTuple):
 class VrrpSocket:
     """Sends and receives VRRP messages on one interface, of one family.
 
-    ``errors`` counts what the kernel told instead of a datagram: the link went.
+    ``errors`` counts what the kernel told instead of a datagram: the link went. ``room`` is how many adverts can wait.
     """
 
     def __init__(self, opened: socket.socket, ifindex: int, family: int, group: IPAddress | None) -> None:
@@ -66,6 +68,7 @@ class VrrpSocket:
         self.family = family
         self.group = group
         self.errors = 0
+        self.room = opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _OCTETS_IN_QUEUE
         self._socket = opened
 
     @classmethod

@@ -4,6 +4,7 @@ import ast
 import inspect
 import io
 from ipaddress import ip_address
+from math import inf
 
 import pytest
 import trio
@@ -39,6 +40,7 @@ class FakeWire:
     def drain(self):
         while self.waiting:
             self.election.dispatch(self.waiting.pop(0), trio.current_time())
+        return inf
 
     def send(self, _router, priority):
         self.sent.append((round(trio.current_time() - self.began, 5), priority))

@@ -10,7 +10,7 @@ import weakref
 import pytest
 import trio
 
-from hafw.daemon.process import COLLECT_EVERY, collect_now_and_then
+from hafw.daemon.process import COLLECT_EVERY, NICE, collect_now_and_then
 
 ASK = """
 import json, os, subprocess, sys, threading
@@ -31,6 +31,7 @@ def child():
 
 def beside():
     seen["thread"], seen["child_of_thread"] = look(), child()
+    seen["nice_of_thread"] = os.getpriority(os.PRIO_PROCESS, 0)
 
 def earlier():
     ready.wait()
@@ -46,7 +47,8 @@ second = threading.Thread(target=beside)
 second.start()
 first.join(); second.join()
 locked = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmLck:")]
-seen |= {"own": look(), "child": child(), "cpus": sorted(os.sched_getaffinity(0)), "locked": int(locked[0])}
+seen |= {"own": look(), "child": child(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
+seen |= {"cpus": sorted(os.sched_getaffinity(0)), "locked": int(locked[0])}
 print(json.dumps({**seen, "left": os.environ.get("HAFW_CPUS"), "said": Log.said}))
 """
 POWERLESS = "from hafw.plugin.confine import _set_capabilities; _set_capabilities(0)"
@@ -71,6 +73,15 @@ def test_real_time_is_for_the_election_and_its_threads_below_it_and_never_for_ch
     assert seen["own"] == [os.SCHED_RR, 10]
     assert seen["thread"] == seen["earlier_thread"] == [os.SCHED_RR, 9]
     assert seen["child"] == seen["child_of_thread"] == os.SCHED_OTHER
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes CAP_SYS_NICE")
+def test_it_comes_before_others_unless_somebody_has_chosen():
+    seen = ask({})
+    assert (seen["nice"], seen["nice_of_thread"], seen["said"]) == (NICE, NICE, [])
+    assert ask({}, "os.nice(5)")["nice"] == 5
+    seen = ask({}, POWERLESS + "; import resource as r; r.setrlimit(r.RLIMIT_NICE, (0, 0))")
+    assert (seen["nice"], seen["said"]) == (0, []), "nobody has asked for it"
 
 
 def test_the_processors_are_taken_and_the_original_ones_left_for_children():

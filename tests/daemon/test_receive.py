@@ -3,13 +3,14 @@
 import io
 from dataclasses import replace
 from ipaddress import ip_address
+from math import inf
 from typing import NamedTuple
 
 import pytest
 import trio
 
 from hafw.daemon.observe import Observer, start_logging
-from hafw.daemon.sockets import BATCH, PASSES, Wire, socket_key
+from hafw.daemon.sockets import BATCH, HURRY, PASSES, Wire, rest_for, socket_key
 from hafw.vrrp.events import Startup
 from hafw.vrrp.packet import Datagram, encode
 from hafw.vrrp.router import VirtualRouter
@@ -65,8 +66,8 @@ class Receiver:
         self.wire._heard.setdefault(key, {})
         self.passed.clear()
         self.times.clear()
-        flooded = self.wire._drain_one(key, self)
-        return [event.advert.priority for event in self.passed], list(self.times), flooded
+        self.taken = self.wire._drain_one(key, self)
+        return [event.advert.priority for event in self.passed], list(self.times)
 
     errors = 0
 
@@ -177,34 +178,34 @@ async def backup(receiver):
     """One that has heard its MASTER before."""
     receiver.router.handle(Startup("VI_1"), 0.0)
     receiver.wait()
-    assert receiver.drain() == ([150], [0.0], False)
+    assert receiver.drain() == ([150], [0.0])
     return receiver
 
 
 async def test_of_many_adverts_that_say_the_same_a_backup_hears_the_last_and_all_are_counted(autojump_clock, backup):
     for at in (1.0, 2.0, 3.0):
         backup.wait(at=at)
-    assert backup.drain() == ([150], [3.0], False)
+    assert backup.drain() == ([150], [3.0])
     assert backup.counted("advertisement-rcvd") == 4
 
 
 async def test_whatever_is_not_the_same_keeps_its_place_among_them(autojump_clock, backup):
     for at, priority in ((1.0, 150), (2.0, 150), (3.0, 0), (4.0, 150)):
         backup.wait(priority, at=at)
-    assert backup.drain() == ([150, 0, 150], [2.0, 3.0, 4.0], False)
+    assert backup.drain() == ([150, 0, 150], [2.0, 3.0, 4.0])
 
 
 async def test_a_master_hears_every_one_of_its_rival(autojump_clock, backup):
     backup.router.state = State.MASTER
     for at in (1.0, 2.0):
         backup.wait(at=at)
-    assert backup.drain() == ([150, 150], [1.0, 2.0], False)
+    assert backup.drain() == ([150, 150], [1.0, 2.0])
 
 
 async def test_c_fsm_15_a_backup_that_outranks_the_sender_hears_every_one(autojump_clock, backup):
     for at in (1.0, 2.0, 3.0):
         backup.wait(90, at=at)
-    assert backup.drain() == ([90, 90, 90], [1.0, 2.0, 3.0], False)
+    assert backup.drain() == ([90, 90, 90], [1.0, 2.0, 3.0])
 
 
 async def test_an_advert_that_was_good_is_judged_again_when_anything_differs(autojump_clock, backup):
@@ -237,8 +238,15 @@ async def test_an_advert_as_before_puts_right_what_the_status_says_of_its_sender
     assert (backup.wire.mismatches, backup.wire.refused) == ({"VI_1": {}}, {})
 
 
-async def test_a_flood_is_bounded_and_told(autojump_clock, backup):
+async def test_a_flood_is_bounded(autojump_clock, backup):
     for _ in range(BATCH * PASSES + 1):
         backup.wait()
-    assert backup.drain() == ([150], [0.0], True)
-    assert len(backup.waiting) == 1
+    assert backup.drain() == ([150], [0.0])
+    assert (backup.taken, len(backup.waiting)) == (BATCH * PASSES, 1)
+
+
+def test_a_socket_is_left_alone_until_it_is_half_full():
+    assert rest_for(taken=0, room=2048, seconds=0.3) == inf
+    assert rest_for(taken=765, room=2048, seconds=0.3) == pytest.approx(0.4016, abs=1e-4)
+    assert rest_for(taken=20, room=104, seconds=0.01) == pytest.approx(0.026)
+    assert rest_for(taken=52, room=104, seconds=1.0) == rest_for(BATCH * PASSES, 1 << 20, 1.0) == HURRY

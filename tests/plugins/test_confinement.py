@@ -26,6 +26,7 @@ def look():
         "descriptors": sorted(descriptors()),
         "data": resource.getrlimit(resource.RLIMIT_DATA)[0], "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
         "session": os.getsid(0) == os.getpid(), "policy": os.sched_getscheduler(0),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "cpus": len(os.sched_getaffinity(0)),
         "environment": dict(os.environ), "cwd": os.getcwd(), "mask": os.umask(0o022)}), "exit": 0}
 """
@@ -56,6 +57,17 @@ async def test_limits_session_priority_and_descriptors(write, play, limits, tmp_
     assert seen["cpus"] == len(everywhere)
     assert seen["descriptors"] == ["/dev/null", "pipe", "pipe", "socket"]
     assert (seen["cwd"], seen["mask"]) == ("/", 0o022)
+
+
+@root
+async def test_a_plugin_does_not_come_before_others_as_the_daemon_does(write, play):
+    os.setpriority(os.PRIO_PROCESS, 0, -20)
+    try:
+        async with play(write(LOOK_WHEN_MASTER)) as stage:
+            seen = await look(stage)
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    assert seen["nice"] == 0
 
 
 async def test_the_processors_that_the_daemon_does_not_want_for_itself_are_given_back(write, play, monkeypatch):
