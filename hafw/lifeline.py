@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hafw.will import Bequest
 
-VERSION = 1
+VERSION = 2
 VARIABLE = "HAFW_LIFELINE"
 """The environment variable in which a daemon finds its ``Inheritance``."""
 SLOTS = 1024

@@ -14,7 +14,7 @@ import json
 import os
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,10 @@ class Bequest:
     """By check, what was last known of it."""
     links: dict[str, int] = field(default_factory=dict)
     """The index of each interface whose addresses are bound, as far as it is known: a name may change."""
+
+    def mute(self) -> Bequest:
+        """As it is when its goodbye is said: addresses are left, to be removed."""
+        return replace(self, goodbyes={}, adverts={})
 
     def is_rival(self, message: bytes, source: str) -> bool:
         """Tell whether this VRRP message is of another MASTER of this router.
@@ -181,9 +185,10 @@ def write(will: Will) -> None:
 
 
 def clear() -> None:
-    """Leave nothing behind."""
+    """Leave nothing behind; what a read-only run directory keeps is executed by the next start, and finds nothing."""
     for path in (will_path(), plans_path(), history_path()):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:

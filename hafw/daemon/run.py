@@ -39,7 +39,7 @@ from hafw.vrrp.events import (
     VerdictReported,
 )
 from hafw.vrrp.settings import State
-from hafw.wire.systemd import notify, watchdog_interval
+from hafw.wire.systemd import watchdog_interval
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -147,7 +147,7 @@ class Daemon:
             for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
                 self._start(name)
             self._nursery.start_soon(look_after, self.config.process)
-            notify("READY=1")
+            self.life.notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
             self._nursery.start_soon(self._watchdog)
             await self._stopping.wait()
@@ -223,12 +223,12 @@ class Daemon:
     async def _watchdog(self) -> None:
         interval = watchdog_interval()
         while interval:
-            notify("WATCHDOG=1")
+            self.life.notify("WATCHDOG=1")
             await trio.sleep(interval / 3)
 
     async def _stop(self) -> None:
         """The planned stop: hooks before, one goodbye, hold until claimed, hooks after."""
-        notify("STOPPING=1")
+        self.life.notify("STOPPING=1")
         masters = [name for name, each in self.node.instances.items() if each.router.state is State.MASTER]
         await self._before_release(masters)
         for name in self.node.instances:

@@ -184,6 +184,8 @@ class Testament:
                 every, form = self._addresses(name), daemon.wire.form(router.settings)
                 there = {each: links[each] for each in {each.interface for each in every} if each in links}
                 left.append(bequest(instance, every, there, form, daemon.life.slot_of(name)))
+        # If the guard is gone before it has handed these over, nobody else knows of their addresses.
+        left += [each.mute() for each in daemon.life.will.bequests if each.name in daemon.life.withheld]
         return Will(
             pid=os.getpid(),
             bequests=tuple(left),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def amended(bequest: Bequest, sign: Sign | None) -> Bequest:
     """The record is a little older than the beat: a router that fell silent meanwhile is MASTER no more."""
     if sign is not None or bequest.slot < 0:
         return bequest
-    return replace(bequest, goodbyes={}, adverts={})
+    return bequest.mute()
 
 
 def is_resumable(bequest: Bequest, sign: Sign | None, now: float, start: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
@@ -55,9 +56,10 @@ class Lock:
         return lock
 
     def note(self, text: str) -> None:
-        """Let it say this from now on."""
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"{text}\n".encode(), 0)
+        """Let it say this from now on; where there is no room, it says less."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, f"{text}\n".encode(), 0)
 
 
 def _refusal(path: Path, text: str) -> tuple[str, str]:

@@ -32,13 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from hafw.guard.lock import Lock
-    from hafw.will import Bequest
+    from hafw.will import Bequest, Will
 
 STEADY = 60.0
 """Seconds of life after which a daemon's death is news, not a relapse."""
 BACKOFF_MAX = 30.0
 FAILED = 1
-NOTIFY_MAX = 4096
 START = 0.15
 """Seconds from a daemon's death until the next one can speak, as long as no start was measured."""
 OVERSLEPT = 0.05
@@ -75,6 +74,10 @@ class Guard:
         self._lock = lock
         self._stopping = False
         self._ready = False
+        """Whether any daemon was."""
+        self._listening = False
+        """Whether this one is: before that, SIGHUP would kill it."""
+        self._reload_asked = False
         self._beat = Beat.create()
         self._line: Line
         self._sockets = SharedSockets()
@@ -96,36 +99,56 @@ class Guard:
         self._wakeup.setblocking(False)
         waker.setblocking(False)
         self._waker = waker
-        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._notified.bind(f"\0hafw-guard-{os.getpid()}")
 
     def run(self) -> int:
         """Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        while True:
+        code = None
+        while code is None:
             began = time.monotonic()
-            death = self._death = self._live_and_die(self._spawn())
-            over = not death.replaced and (self._stopping or death.status == 0 or not self._ready)
-            if not over and not death.replaced:
-                lived = f"{death.at - began:.3f}s"
-                say("daemon_died", status=death.cause, lived=lived, restart_in=f"{self._backoff:g}s")
-            if over or not self._resuming:
-                self._settle()
-            if over:  # a daemon that never became ready has said why, and would say it again
-                if self._lock:
-                    last_will.clear()
-                return max(death.status, 0) if self._ready or death.status >= 0 else FAILED
-            self._pause(self._backoff)
-            if self._stopping and not self._resuming:
-                return 0
+            try:
+                daemon = self._spawn()
+            except OSError as error:
+                code = self._go_without(error)
+            else:
+                code = self._outlive(daemon, began)
+        return code
+
+    def _outlive(self, daemon: subprocess.Popen[bytes], began: float) -> int | None:
+        """From its first breath to its last; returns the exit code if it was the last daemon."""
+        death = self._death = self._live_and_die(daemon)
+        over = not death.replaced and (self._stopping or death.status == 0 or not self._ready)
+        if not over and not death.replaced:
+            lived = f"{death.at - began:.3f}s"
+            say("daemon_died", status=death.cause, lived=lived, restart_in=f"{self._backoff:g}s")
+        if over or not self._resuming:
+            self._settle()
+        if over:  # a daemon that never became ready has said why, and would say it again
+            if self._lock:
+                last_will.clear()
+            return max(death.status, 0) if self._ready or death.status >= 0 else FAILED
+        self._pause(self._backoff)
+        return 0 if self._stopping and not self._resuming else None
+
+    def _go_without(self, error: OSError) -> int | None:
+        """No process can be had: what was to be resumed is handed over; returns the exit code if that was all."""
+        self._back_off()
+        say("daemon_not_started", reason=error, restart_in=f"{self._backoff:g}s" if self._ready else "never")
+        self._hand_over(self._resuming, self._sockets.rivals(self._resuming))
+        self._resuming = ()
+        self._settle()
+        if not self._ready:
+            return FAILED
+        self._pause(self._backoff)
+        return 0 if self._stopping else None
 
     # -- a daemon's life ----------------------------------------------------------------------------------------
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._line, theirs = Line.pair()
-        self._replacing = False
+        self._replacing = self._listening = self._reload_asked = False  # it reads the file anyway
         self._beat.keep_only(each.slot for each in self._resuming)  # the others' daemon is dead
         death = self._death
         inheritance = Inheritance(
@@ -141,15 +164,19 @@ class Guard:
         environment = {
             **os.environ,
             "HAFW_GUARDED": str(os.getpid()),
-            "NOTIFY_SOCKET": f"@hafw-guard-{os.getpid()}",
             VARIABLE: inheritance.dumps(),
         }
+        environment.pop("NOTIFY_SOCKET", None)  # systemd is to hear of us only
         keep = [inheritance.line, inheritance.beat, *(shared.descriptor for shared in inheritance.sockets)]
         keep += [self._lock.descriptor] if self._lock else []
         self._began = death.at if death and self._resuming else time.monotonic()
         with theirs:
-            # -P: whatever lies in the current directory is not ours.
-            return subprocess.Popen([sys.executable, "-P", "-m", "hafw", *self._words], env=environment, pass_fds=keep)
+            try:  # -P: whatever lies in the current directory is not ours.
+                argv = [sys.executable, "-P", "-m", "hafw", *self._words]
+                return subprocess.Popen(argv, env=environment, pass_fds=keep)
+            except OSError:
+                self._line.close()
+                raise
 
     def _live_and_die(self, daemon: subprocess.Popen[bytes]) -> Death:
         """Pass signals down and notifications up until the daemon is dead, if need be by our hand.
@@ -161,9 +188,7 @@ class Guard:
         while daemon.poll() is None and not fenced and not dying:
             slept_until = self._sleep()
             self._attend()
-            for number in self._signals():
-                with contextlib.suppress(ProcessLookupError):
-                    daemon.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
+            self._pass_on(daemon)
             dying = self._line.ended and bool(self._beat.signs())
             fenced = not dying and daemon.poll() is None and self._is_stuck(slept_until)
         if fenced:
@@ -180,7 +205,7 @@ class Guard:
         """Until something happens, or is overdue; tell until when at most."""
         until = min(self._fence_at(), self._estate.deadline)
         poll = select.poll()
-        sources = [self._wakeup.fileno(), self._notified.fileno(), *(each.fileno() for each in self._estate.claims)]
+        sources = [self._wakeup.fileno(), *(each.fileno() for each in self._estate.claims)]
         for source in sources if self._line.ended else [*sources, self._line.fileno()]:
             poll.register(source, select.POLLIN)
         left = max(until - time.monotonic(), 0)
@@ -189,7 +214,6 @@ class Guard:
 
     def _attend(self) -> None:
         """To everything but signals."""
-        self._relay()
         while message := self._line.hear():
             self._heed(*message)
         if self._withheld:
@@ -214,6 +238,8 @@ class Guard:
                     self._beat.silence(each.slot)
             case {"replace": True}:
                 self._replacing = True
+            case {"notify": state}:
+                self._tell_systemd(state)
 
     # -- stuck --------------------------------------------------------------------------------------------------
 
@@ -239,15 +265,16 @@ class Guard:
         """Decide of each router whether it is to be resumed; begin to hand over the others, at once."""
         relapse = now < self._crashed_at + STEADY
         if not replaced:
-            self._backoff = min(max(2 * self._backoff, 0.1), BACKOFF_MAX) if relapse else 0.0
+            self._back_off(reset=not relapse)
             self._crashed_at = now
         trusted = self._ready and not self._stopping and (replaced or not relapse)
         self._resuming = ()
         if not self._lock:
             return
         will = read_will()
-        signs = {each.name: self._beat.sign(each.slot) for each in will.bequests}
-        bequests = [amended(each, signs[each.name]) for each in will.bequests]
+        fresh = [each for each in will.bequests if each.name not in self._withheld]
+        signs = {each.name: self._beat.sign(each.slot) for each in fresh}
+        bequests = [amended(each, signs[each.name]) for each in fresh]
         rivals = self._sockets.rivals(bequests)
         self._resuming = tuple(
             each
@@ -256,8 +283,22 @@ class Guard:
         )
         self._hand_over([each for each in bequests if each not in self._resuming], rivals)
         if self._resuming:
-            last_will.write(replace(will, bequests=self._resuming))
+            self._record(will)
             self._respite_until = max(sign.spoke_at + sign.patience for sign in signs.values() if sign) + RESPITE
+
+    def _record(self, will: Will) -> None:
+        """For the next daemon, and for whoever finds nobody of us alive: the goodbyes of what is handed over are said.
+
+        Without room for it the record stays as it was, which serves the next daemon as well.
+        """
+        going = [each.mute() for each in will.bequests if each.name in self._withheld]
+        try:
+            last_will.write(replace(will, bequests=(*self._resuming, *going)))
+        except OSError as error:
+            say("will_not_written", path=last_will.will_path(), reason=error)
+
+    def _back_off(self, *, reset: bool = False) -> None:
+        self._backoff = 0.0 if reset else min(max(2 * self._backoff, 0.1), BACKOFF_MAX)
 
     def _settle(self) -> None:
         """See the handover of everything to its end, before another daemon is started."""
@@ -265,7 +306,8 @@ class Guard:
         self._close_estate()
         self._sockets.clear()
         if self._lock:
-            last_will.will_path().unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                last_will.will_path().unlink(missing_ok=True)
 
     def _hand_over(self, bequests: Collection[Bequest], rivals: Collection[str]) -> None:
         """Begin to carry out the will of these: the goodbye first, unless another MASTER is there already."""
@@ -289,7 +331,7 @@ class Guard:
     # -- signals and notifications ------------------------------------------------------------------------------
 
     def _signals(self) -> list[int]:
-        """What has arrived, without SIGCHLD; a wish to stop is remembered, and told to whoever tries the lock."""
+        """What has arrived; a wish to stop is remembered, and told to whoever tries the lock."""
         try:
             numbers = list(self._wakeup.recv(1024))
         except BlockingIOError:
@@ -298,15 +340,24 @@ class Guard:
             self._stopping = True
             if self._lock:
                 self._lock.note(f"{os.getpid()} {STOPPING}")
-        return [number for number in numbers if number != signal.SIGCHLD]
+        return numbers
 
-    def _relay(self) -> None:
-        """To systemd; that the daemon is well only while it keeps its promises."""
-        with contextlib.suppress(BlockingIOError):
-            while message := self._notified.recv(NOTIFY_MAX):
-                self._ready |= b"READY=1" in message
-                if b"WATCHDOG=1" not in message or time.monotonic() < self._fence_at():
-                    notify(f"MAINPID={os.getpid()}\n{message.decode(errors='replace')}")
+    def _pass_on(self, daemon: subprocess.Popen[bytes]) -> None:
+        """To the daemon what has arrived; SIGHUP not before it is ready."""
+        numbers = set(self._signals())
+        self._reload_asked |= signal.SIGHUP in numbers
+        if self._reload_asked and self._listening:
+            self._reload_asked = False
+            daemon.send_signal(signal.SIGHUP)
+        if numbers & {signal.SIGTERM, signal.SIGINT}:
+            daemon.send_signal(signal.SIGTERM)
+
+    def _tell_systemd(self, state: str) -> None:
+        """What the daemon says of itself; that it is well only while it keeps its promises."""
+        if state == "READY=1":
+            self._ready = self._listening = True
+        if state != "WATCHDOG=1" or time.monotonic() < self._fence_at():
+            notify(f"MAINPID={os.getpid()}\n{state}")
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -20,7 +20,7 @@ from hafw.guard.judgement import hold_until
 from hafw.lifeline import Sign
 from hafw.pipe import Address
 from hafw.vrrp.settings import Checksum, RouterSettings, State
-from hafw.will import Bequest
+from hafw.will import Bequest, BoundAddress, Will
 from hafw.wire.rtmessages import PROTO_HAFW, AddressEntry, Link
 
 VIP, OTHER = ip_address("192.0.2.100"), ip_address("192.0.2.101")
@@ -128,6 +128,18 @@ async def test_what_was_served_is_held_until_it_is_claimed(daemon):
     instance.router.state = State.BACKUP
     instance.router.tenure.hold(0.0, 3.0, lambda _: [])
     assert bequest(instance, (), {}, Checksum.AUTO, 0).hold == 3.0
+
+
+async def test_what_the_guard_is_handing_over_stays_in_the_record_until_that_is_done(daemon):
+    goodbyes = {"224.0.0.18": "3133000100010000"}
+    left = Bequest("VI_2", "eth0", 4, "192.0.2.1", goodbyes, 3.0, (BoundAddress(str(OTHER), 32, "eth0"),))
+    daemon.life.will, daemon.life.withheld = Will(1, (left,)), {"VI_2"}
+    await daemon.testament.write()
+    (kept,) = [each for each in last_will.read().bequests if each.name == "VI_2"]
+    assert (kept.addresses, kept.goodbyes) == (left.addresses, {})  # the guard has said them
+    daemon.life.withheld.clear()
+    await daemon.testament.write()
+    assert [each.name for each in last_will.read().bequests] == ["VI_1"]
 
 
 async def test_a_record_that_cannot_be_written_is_told_once_until_it_can(daemon):
