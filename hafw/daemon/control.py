@@ -57,12 +57,16 @@ class ControlSocket:
         self._observer = observer
         self._clients = 0
 
-    def bind(self) -> trio.SocketListener:
-        """Take the path; raises ``OSError`` when another daemon answers there."""
+    def bind(self, *, inherited: bool = False) -> trio.SocketListener:
+        """Take the path; raises ``OSError`` when another daemon answers there.
+
+        ``inherited``: the path was that of a daemon before us, and our guard has seen its end. While the kernel clears
+        it away, and for as long as it is stuck there, it would seem to answer.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
+        if not inherited:
             self._refuse_living()
-            self.path.unlink()
+        self.path.unlink(missing_ok=True)
         listening = stdlib_socket.socket(stdlib_socket.AF_UNIX)
         before = os.umask(0o117)  # born with mode 0660: there is no moment at which anybody may connect
         try:
@@ -75,9 +79,13 @@ class ControlSocket:
         return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
 
     def _refuse_living(self) -> None:
-        with stdlib_socket.socket(stdlib_socket.AF_UNIX) as probe, contextlib.suppress(ConnectionRefusedError):
-            probe.connect(str(self.path))
+        with stdlib_socket.socket(stdlib_socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            refusal = probe.connect_ex(str(self.path))
+        if refusal in {0, errno.EAGAIN}:  # one whose queue of callers is full lives, and is not waited for
             raise OSError(errno.EADDRINUSE, f"another hafw daemon answers on {self.path}: stop it, or set --socket")
+        if refusal not in {errno.ECONNREFUSED, errno.ENOENT}:
+            raise OSError(refusal, os.strerror(refusal), str(self.path))
 
     async def run(self, listener: trio.SocketListener) -> None:
         """Serve until cancelled, then remove the path."""

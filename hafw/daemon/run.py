@@ -124,7 +124,7 @@ class Daemon:
             "maintenance": self.maintenance.command,
         }
         control = ControlSocket(self.config.control_socket, self.config.control_group, commands, self.observer)
-        listener = control.bind()
+        listener = control.bind(inherited=bool(self.life.inheritance.cause))
         self.maintenance.restore()
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._signals)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import stat
 
 import pytest
@@ -133,7 +134,22 @@ async def test_a_second_daemon_on_the_same_path_is_refused_and_a_dead_ones_path_
     second = ControlSocket(str(served.path), "", {"status": status}, observer)
     with pytest.raises(OSError, match="another hafw daemon answers"):
         second.bind()
+    await second.bind(inherited=True).aclose()  # that other one was ours, and is about to vanish
     stale = tmp_path / "stale.sock"
     first = ControlSocket(str(stale), "", {"status": status}, observer).bind()
     await first.aclose()
     await ControlSocket(str(stale), "", {"status": status}, observer).bind().aclose()
+
+
+async def test_a_living_daemon_that_takes_no_calls_is_not_waited_for(control, tmp_path):
+    path = tmp_path / "busy.sock"
+    with socket.socket(socket.AF_UNIX) as busy, contextlib.ExitStack() as callers:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting = 0
+        while waiting == 0:
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            waiting = caller.connect_ex(str(path))
+        with pytest.raises(OSError, match="another hafw daemon answers"):
+            ControlSocket(str(path), "", {"status": status}, control[1]).bind()
