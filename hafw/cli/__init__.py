@@ -18,6 +18,9 @@ def main(args: list[str] | None = None) -> None:
             from hafw.guard import guard  # noqa: PLC0415
 
             sys.exit(guard(words))
+        from hafw.cli.orphan import obey_guard  # noqa: PLC0415
+
+        obey_guard(words)
         # What a dead daemon was MASTER of is spoken for before anything that takes time is imported.
         from hafw.daemon.resume import life  # noqa: PLC0415
 

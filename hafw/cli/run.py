@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
 from dataclasses import replace
 
@@ -15,7 +12,6 @@ from hafw.cli.check import load_or_exit
 from hafw.config.system import missing_capabilities
 
 CAPABILITY_MISSING = 7
-PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -38,7 +34,6 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
     from hafw.daemon.resume import life  # noqa: PLC0415
     from hafw.daemon.run import Daemon  # noqa: PLC0415
 
-    obey_guard()
     writer = start_logging()
 
     async def daemon() -> None:
@@ -52,12 +47,3 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
         sys.exit(1)
     finally:
         writer.close()
-
-
-def obey_guard() -> None:
-    """Hand over, as on SIGTERM, when the guard dies: nobody would be left to execute the will."""
-    guard = os.environ.pop("HAFW_GUARDED", "")
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if guard and os.getppid() != int(guard):
-        click.echo("hafw: the guard died while the daemon was starting", err=True)
-        sys.exit(1)

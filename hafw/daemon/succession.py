@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from hafw import lifeline
+from hafw import will as last_will
 from hafw.daemon.control import CommandError
 from hafw.daemon.observe import timestamp
 from hafw.daemon.testament import read_history, read_plans
@@ -25,13 +27,19 @@ if TYPE_CHECKING:
     from hafw.records import Record
     from hafw.will import Bequest
 
-REHEARSAL = """
+OTHER_GUARD = 90
+REHEARSAL = f"""
 import sys
-import hafw.guard, hafw.cli.run, hafw.daemon.run, hafw.daemon.resume
+import hafw.guard, hafw.cli.run, hafw.daemon.run, hafw.daemon.resume, hafw.lifeline, hafw.will
 from hafw.cli import main
-main(["check", "--no-system", "--node", *sys.argv[1:]])
+if sys.argv[1] != f"{{hafw.lifeline.VERSION}} {{hafw.will.VERSION}}":
+    sys.exit({OTHER_GUARD})
+main(["check", "--no-system", "--node", *sys.argv[2:]])
 """
-"""What the installed code has to be able to do before the running code makes way for it."""
+"""What the installed code has to be able to do before the running code makes way for it.
+
+The guard stays as it is, so the installed code has to speak its language: otherwise it would resume nothing.
+"""
 REHEARSAL_TIMEOUT = 60.0
 DRAIN = 5.0
 """Seconds that plugins have for the events that they were not told yet."""
@@ -152,11 +160,15 @@ class Succession:
 
     async def _rehearse(self) -> None:
         config = self._daemon.config
-        words = [sys.executable, "-P", "-c", REHEARSAL, config.node_name, config.path]
+        ours = f"{lifeline.VERSION} {last_will.VERSION}"
+        words = [sys.executable, "-P", "-c", REHEARSAL, ours, config.node_name, config.path]
         with trio.move_on_after(REHEARSAL_TIMEOUT):
             done = await trio.run_process(words, capture_stdout=True, stderr=STDOUT, check=False)
             if done.returncode == 0:
                 return
+            if done.returncode == OTHER_GUARD:
+                way_out = "restart the service, which hands over without a gap"
+                raise CommandError("other-guard", f"nothing was changed: the guard is of another version: {way_out}")
             said = done.stdout.decode(errors="replace").strip()
             raise CommandError("not-startable", f"nothing was changed: the installed code does not start:\n{said}")
         raise CommandError("not-startable", f"nothing was changed: hafw check took longer than {REHEARSAL_TIMEOUT:g}s")
