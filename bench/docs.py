@@ -78,7 +78,8 @@ def _counts(results: Results, scenario: Scenario) -> str:
     runs = [run for run in results.runs if run["scenario"] == scenario.name]
     failed = sum(bool(run["failed"]) for run in runs)
     each = len(runs) // max(1, len({run["variant"] for run in runs}))
-    return f"{each} runs each" + (f", {failed} failed" if failed else "")
+    words = "1 run each" if each == 1 else f"{each} runs each"
+    return words + (f", {failed} failed" if failed else "")
 
 
 def _verdict(results: Results) -> str:

@@ -131,7 +131,7 @@ def _busy(loops: int, realtime: int) -> Scenario:
         + (
             f"`[process] realtime = {realtime}`, keepalived's `vrrp_rt_priority {realtime}`."
             if realtime
-            else "Neither asks for more than its share."
+            else "hafw raises its own niceness to -20 unless told otherwise; keepalived stays at 0, its default."
         ),
         section=_BUSY,
         run=lambda bed: busy(bed, loops),
