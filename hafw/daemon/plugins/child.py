@@ -13,23 +13,22 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 import trio
 
+from hafw.daemon.plugins.hearing import Hearing, Pending
 from hafw.daemon.plugins.printed import Printed
-from hafw.pipe import LINE_MAX, Call, Reply, Router, Start
+from hafw.pipe import Call, Reply, Router, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 READ = 16384
 """Octets taken from the pipe per wake-up."""
-ANSWER_MAX = 16 << 20
-"""Octets of all parts of one answer: 4,000 addresses with four frames each need 4 MiB."""
 OUTPUT_PAUSE = 0.1
 """Seconds between two reads of a full output pipe: a child that floods it waits for us, not we for it."""
 EXIT = 0.3
@@ -48,18 +47,6 @@ class ChildGone(Exception):  # noqa: N818 - a fact, not a mistake
 
 class DeadlineMissed(ChildGone):
     """It ended because this very call took too long."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """A call that waits for its answer."""
-
-    hook: str
-    on_part: Callable[[Reply], None] | None = None
-    done: trio.Event = field(default_factory=trio.Event)
-    reply: Reply | None = None
-    parts: list[Reply] = field(default_factory=list)
-    octets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +71,10 @@ class Child:
         self._printed = Printed(start.name)
         self._name = start.name
         self._told: dict[str, Router] = {}
-        self._waiting = {0: Pending("start")}
-        self._last_id = 0
+        self._hearing = Hearing()
+        self._hello = self._hearing.expect("start")
         self._send_lock = trio.StrictFIFOLock()
         self._torn = False
-        self._decoder = msgspec.json.Decoder(Reply)
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         try:
@@ -128,15 +114,14 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.ending.set()
-        for pending in self._waiting.values():
-            pending.done.set()
+        self._hearing.close()
 
     async def hello(self, timeout: float) -> Reply:  # noqa: ASYNC109 - missing it has a consequence
         """What it says when it has loaded its plugin, or why it could not."""
         with trio.move_on_after(timeout):
             await self._send(self._first_line)
-            await self._waiting[0].done.wait()
-        return self._answer(0, "loading it", timeout).reply
+            await self._hello.done.wait()
+        return self._answer(self._hello, "loading it", timeout).reply
 
     async def call(
         self,
@@ -155,23 +140,21 @@ class Child:
         """
         if self.ending.is_set():
             raise ChildGone(self.why)
-        self._last_id += 1
-        number = self._last_id
-        self._waiting[number] = pending = Pending(hook, on_part)
+        pending = self._hearing.expect(hook, on_part)
         news = tuple(each for each in routers if hook == "configure" or self._told.get(each.name) != each)
         self._told.update({each.name: each for each in news})
         line = (
-            msgspec.json.encode(Call(id=number, hook=hook, lane=lane, routers=news, **arguments), enc_hook=str) + b"\n"
+            msgspec.json.encode(Call(id=pending.id, hook=hook, lane=lane, routers=news, **arguments), enc_hook=str)
+            + b"\n"
         )
         with trio.move_on_after(timeout):
             await self._send(line)
             await pending.done.wait()
-        return self._answer(number, hook, timeout)
+        return self._answer(pending, hook, timeout)
 
-    def _answer(self, number: int, what: str, timeout: float) -> Answer:
-        pending = self._waiting[number]
+    def _answer(self, pending: Pending, what: str, timeout: float) -> Answer:
         if pending.reply is not None:
-            del self._waiting[number]
+            self._hearing.forget(pending)
             return Answer(pending.reply, tuple(pending.parts))
         if self.ending.is_set():
             raise ChildGone(self.why)
@@ -192,16 +175,10 @@ class Child:
                 await self.ending.wait()
 
     async def _read(self) -> None:
-        buffer = bytearray()
         while data := await self._receive():
-            buffer += data
-            *lines, rest = buffer.split(b"\n")
-            buffer = rest
-            for line in lines:
-                if not self.ending.is_set():
-                    self._take(line)
-            if len(buffer) > LINE_MAX:
-                self.kill(f"sent a line of more than {LINE_MAX} octets")
+            offence = self._hearing.feed_untrusted(data)
+            if offence:
+                self.kill(offence)
             if self.ending.is_set():
                 return
         with trio.move_on_after(EXIT):  # its exit status says more
@@ -213,30 +190,6 @@ class Child:
             return bytes(await self._stream.receive_some(READ))
         except trio.BrokenResourceError:
             return b""
-
-    def _take(self, line: bytearray) -> None:
-        """One line of its own making."""
-        if len(line) > LINE_MAX:
-            self.kill(f"sent a line of more than {LINE_MAX} octets")
-            return
-        try:
-            reply = self._decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            self.kill(f"sent what is no answer: {bytes(line[:60])!r}")
-            return
-        pending = self._waiting.get(reply.id)
-        if pending is None or pending.reply is not None:
-            self.kill(f"answered call {reply.id}, which nobody made")
-        elif not reply.more:
-            pending.reply = reply
-            pending.done.set()
-        elif pending.on_part:
-            pending.on_part(reply)
-        else:
-            pending.parts.append(reply)
-            pending.octets += len(line)
-            if pending.octets > ANSWER_MAX:
-                self.kill(f"answered {pending.hook} with more than {ANSWER_MAX} octets")
 
     async def _watch(self) -> None:
         await trio.lowlevel.wait_readable(self._pidfd)
