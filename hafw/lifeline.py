@@ -149,7 +149,7 @@ class Line:
         except OSError:
             return None
         self.ended = not octets
-        return (json.loads(octets), descriptors[0] if descriptors else None) if octets else None
+        return (_message_untrusted(octets), descriptors[0] if descriptors else None) if octets else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,24 @@ class Inheritance:
     @classmethod
     def take(cls) -> Inheritance | None:
         """From the environment, where it does not stay; ``None``: there is none that this code understands."""
-        text = os.environ.pop(VARIABLE, "")
-        record = json.loads(text) if text else {}
+        record = _message_untrusted(os.environ.pop(VARIABLE, "").encode(errors="surrogateescape"))
         if record.pop("version", None) != VERSION:
             return None
-        sockets = tuple(SharedSocket(**each) for each in record.pop("sockets"))
-        resume, withheld = tuple(record.pop("resume")), tuple(record.pop("withheld"))
-        return cls(sockets=sockets, resume=resume, withheld=withheld, **record)
+        try:
+            sockets = tuple(SharedSocket(**each) for each in record.pop("sockets"))
+            resume, withheld = tuple(record.pop("resume")), tuple(record.pop("withheld"))
+            return cls(sockets=sockets, resume=resume, withheld=withheld, **record)
+        except (KeyError, TypeError):
+            return None
+
+
+def _message_untrusted(octets: bytes) -> dict[str, Any]:
+    """Empty when it is none: whoever reads it has to go on without what the other may have meant."""
+    try:
+        message = json.loads(octets)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
 
 
 def rivals_heard(opened: VrrpSocket, bequests: Iterable[Bequest]) -> set[str]:

@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import time
 import zlib
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -113,34 +115,55 @@ def loads_untrusted(text: str) -> Will:
         bequests = tuple(_bequest(each) for each in record["bequests"])
         words = (str(record[key]) for key in ("config", "node", "identity", "plans"))
         return Will(int(record["pid"]), bequests, *words)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise BadWill(f"damaged: {type(error).__name__}: {error}") from None
 
 
 def _bequest(record: dict[str, Any]) -> Bequest:
     goodbyes, adverts = (
-        {str(target): bytes.fromhex(message).hex() for target, message in record[key].items()}
+        {_address(target): bytes.fromhex(message).hex() for target, message in record[key].items()}
         for key in ("goodbyes", "adverts")
     )
     return Bequest(
         name=str(record["name"]),
-        interface=str(record["interface"]),
-        family=int(record["family"]),
-        source=str(record["source"]),
+        interface=_interface(record["interface"]),
+        family={4: 4, 6: 6}[record["family"]],
+        source=_address(record["source"]) if record["source"] else "",
         goodbyes=goodbyes,
-        hold=float(record["hold"]),
+        hold=_seconds(record["hold"]),
         addresses=tuple(
-            BoundAddress(str(each["address"]), int(each["prefixlen"]), str(each["interface"]))
+            BoundAddress(_address(each["address"]), int(each["prefixlen"]), _interface(each["interface"]))
             for each in record["addresses"]
         ),
-        group=str(record["group"]),
+        group=_address(record["group"]) if record["group"] else "",
         slot=int(record["slot"]),
-        interval=float(record["interval"]),
+        interval=_seconds(record["interval"]),
         adverts=adverts,
-        since=float(record["since"]),
+        since=_seconds(record["since"]),
         verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
         links={str(name): int(index) for name, index in record["links"].items()},
     )
+
+
+def _address(value: Any) -> str:  # noqa: ANN401 - of a record
+    """Not through ``ipaddress``: of thousands that takes some milliseconds, while the peers wait."""
+    text = str(value)
+    socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    return text
+
+
+def _interface(value: Any) -> str:  # noqa: ANN401
+    name = str(value)
+    if not name.isprintable():
+        raise ValueError(f"{name!r} is no interface")
+    return name
+
+
+def _seconds(value: Any) -> float:  # noqa: ANN401
+    seconds = float(value)
+    if not isfinite(seconds):
+        raise ValueError(f"{seconds} seconds")
+    return seconds
 
 
 def run_directory() -> Path:

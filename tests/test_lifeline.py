@@ -13,7 +13,7 @@ from hafw.guard import cleanup, guard
 from hafw.guard.judgement import amended, fence_at, hold_until, is_resumable
 from hafw.guard.lock import STOPPING, Lock, LockError
 from hafw.guard.words import describe_status
-from hafw.lifeline import SLOTS, VARIABLE, Beat, Inheritance, Line, SharedSocket, Sign
+from hafw.lifeline import SLOTS, VARIABLE, VERSION, Beat, Inheritance, Line, SharedSocket, Sign
 from hafw.will import Bequest, BoundAddress
 
 SIGN = Sign(spoke_at=100.0, promised_at=101.0, patience=3.0)
@@ -94,6 +94,17 @@ def test_a_message_takes_a_descriptor_along():
     ours.close()
 
 
+@pytest.mark.parametrize("octets", [b"awake", b'{"awake": tr', b"[" * 9999, b"\xff", b"[1]", b"7"])
+def test_what_is_no_message_is_one_that_says_nothing(octets):
+    ours, theirs = Line.pair()
+    theirs.send(octets)
+    assert ours.hear() == ({}, None)
+    assert ours.hear() is None
+    assert not ours.ended
+    theirs.close()
+    ours.close()
+
+
 def test_the_end_of_a_line_under_a_high_number_is_the_same_line():
     ours, theirs = Line.pair()
     raised = Line.raised(theirs.detach())
@@ -122,8 +133,9 @@ def test_an_inheritance_is_taken_once(monkeypatch):
     assert Inheritance.take() is None
 
 
-def test_an_inheritance_of_another_version_is_left_alone(monkeypatch):
-    monkeypatch.setenv(VARIABLE, '{"version": 99, "line": 5}')
+@pytest.mark.parametrize("text", ['{"version": 99, "line": 5}', f'{{"version": {VERSION}, "line": 5}}', "{", "[]"])
+def test_an_inheritance_that_is_not_understood_is_left_alone(monkeypatch, text):
+    monkeypatch.setenv(VARIABLE, text)
     assert Inheritance.take() is None
 
 

@@ -68,6 +68,28 @@ def test_any_damaged_field_is_a_will_or_a_bad_will(data):
         assert isinstance(loads_untrusted(json.dumps(record)), Will)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("source", "192.0.2"),
+        ("group", "all"),
+        ("goodbyes", {"everybody": "3133"}),
+        ("interface", "eth0\0"),
+        ("family", 5),
+        ("hold", float("inf")),
+        ("hold", 10**400),
+        ("interval", float("nan")),
+        ("slot", float("inf")),
+        ("addresses", [{"address": "192.0.2.250/32", "prefixlen": 32, "interface": "eth0"}]),
+    ],
+)
+def test_what_the_guard_could_not_carry_out_is_a_bad_will(field, value):
+    record = json.loads(WILL.dumps())
+    record["bequests"][0][field] = value
+    with pytest.raises(BadWill, match="damaged"):
+        loads_untrusted(json.dumps(record))
+
+
 def test_a_record_that_cannot_be_written_leaves_the_one_before_and_nothing_else():
     last_will.write(WILL)
     (last_will.run_directory() / "history.json").mkdir()

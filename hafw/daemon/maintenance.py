@@ -11,7 +11,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ class Maintenance:
         length, reason = request.get("for"), request.get("reason", "")
         if length is not None and (isinstance(length, bool) or not isinstance(length, int | float)):
             raise CommandError("bad-request", f"for = {length!r}: must be a number of seconds", "for")
-        if length is not None and not (isfinite(length) and 0 < length <= LONGEST):
+        if length is not None and not 0 < length <= LONGEST:  # nor NaN; an integer may be too large for a float
             raise CommandError("bad-request", f"for = {length!r}: must be above 0 and at most a year", "for")
         if not isinstance(reason, str) or len(reason) > REASON_MAX or not reason.isprintable():
             raise CommandError("bad-request", f"reason: must be one line of at most {REASON_MAX} characters", "reason")
@@ -256,7 +256,7 @@ def parse_untrusted(text: str) -> Leave:
             raise ValueError(f"version {record['version']} of another hafw: must be {VERSION}")
         until = record["until"]
         leave = Leave(float(record["since"]), None if until is None else float(until), str(record["reason"]))
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"damaged: {type(error).__name__}: {error}") from None
     for moment in (leave.since, leave.until or 0.0):
         iso(moment)

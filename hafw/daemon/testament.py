@@ -227,7 +227,7 @@ def read_plans() -> dict[str, KeptPlan]:
     """What the daemon before us was to do on becoming MASTER; nothing when that cannot be read."""
     try:
         return msgspec.json.decode(last_will.plans_path().read_bytes(), type=dict[str, KeptPlan])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
 
 
@@ -239,5 +239,5 @@ def read_history() -> KeptHistory | None:
     """What the daemon before us told; ``None`` when that cannot be read."""
     try:
         return msgspec.json.decode(last_will.history_path().read_bytes(), type=KeptHistory)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

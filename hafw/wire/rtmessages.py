@@ -57,6 +57,7 @@ _EXT_SKIP_STATS = 8
 _INET_CONF, _PROMOTE_SECONDARIES = 1, 20
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _ERROR_TEXT = 1
+_ERRNO_MAX = 4095
 
 _NEVER_SOURCE = struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)
 """Preferred for 0 s, valid forever: the kernel answers on it and does not choose it as a source address."""
@@ -324,6 +325,8 @@ def outcome_untrusted(flags: int, body: bytes) -> tuple[int, str]:
     if len(body) < _ERRNO.size:
         raise MalformedMessage(f"acknowledgement of {len(body)} octets")
     code = -_ERRNO.unpack_from(body)[0]
+    if not 0 <= code <= _ERRNO_MAX:
+        raise MalformedMessage(f"errno {code}")
     words = ""
     if flags & _ACK_TLVS:
         words = _text(_attributes_untrusted(body, _ERRNO.size + _HEADER.size).get(_ERROR_TEXT, b""))

@@ -15,7 +15,7 @@ from hafw.daemon.addresses.wishes import Turn, Wish
 from hafw.daemon.observe import LogWriter
 from hafw.daemon.plugins import Plan
 from hafw.daemon.run import Daemon
-from hafw.daemon.testament import bequest
+from hafw.daemon.testament import bequest, read_history, read_plans
 from hafw.guard.judgement import hold_until
 from hafw.lifeline import Sign
 from hafw.pipe import Address
@@ -169,6 +169,15 @@ async def test_a_record_that_could_not_be_written_is_tried_again_at_the_next_bea
             while not last_will.will_path().exists():  # noqa: ASYNC110 - a thread writes it, and tells nobody
                 await trio.sleep(0.005)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"VI\xa2": 1}', b"[" * 9999])
+def test_damaged_plans_and_history_are_none(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
+    for path in (last_will.plans_path(), last_will.history_path()):
+        path.write_bytes(content)
+    assert read_plans() == {}
+    assert read_history() is None
 
 
 async def test_two_who_write_at_once_do_not_meet(daemon):

@@ -23,6 +23,7 @@ from hafw.wire.rtmessages import (
     MalformedMessage,
     add_request,
     encode_request,
+    outcome_untrusted,
     parse_changes_untrusted,
     promote_secondaries_request,
     remove_request,
@@ -132,6 +133,12 @@ def test_an_attribute_without_a_value_raises_nothing_but_malformed_message(attri
     for kind, body in ((RTM_NEWLINK, bytes(16) + name + empty), (RTM_NEWADDR, b"\2" + bytes(7) + address + empty)):
         with suppress(MalformedMessage):
             list(parse_changes_untrusted(encode_request((kind, 0, body), 1)))
+
+
+@pytest.mark.parametrize("code", [1, -4096, -(2**31)])
+def test_an_errno_that_there_is_not_is_refused(code: int):
+    with pytest.raises(MalformedMessage, match="errno"):
+        outcome_untrusted(0, struct.pack("=i", code))
 
 
 @pytest.mark.parametrize("cut", [1, 15, 20, len(GOOD) - 1])
