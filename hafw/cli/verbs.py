@@ -24,6 +24,7 @@ VERBS = {
     "history": ("hafw.cli.status", "transitions with their reasons"),
     "plugins": ("hafw.cli.status", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
+    "sim": ("hafw.cli.sim", "the same election on a simulated LAN, as a timeline"),
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
     "completion": ("hafw.cli.completion", "print the shell completion script"),
 }
@@ -31,7 +32,6 @@ NOT_BUILT = (
     "listen",
     "doctor",
     "explain",
-    "sim",
     "replay",
     "import",
 )

@@ -1,0 +1,161 @@
+"""A scenario as a picture: one SVG without scripts, fonts or links, legible on light and dark ground."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from hafw.sim.story import DEGRADED, SEVERAL, STOPPED
+from hafw.sim.timeline import Scale, clock, facts, gather
+from hafw.vrrp.settings import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hafw.sim.story import Mark, Story, Stretch
+    from hafw.vrrp.settings import IPAddress
+
+WIDTH, EDGE = 960, 20
+ROW, BAR = 34, 22
+LETTER = 7.4
+"""Pixels that a character of a label is wide, at most."""
+THIN = 1.5
+"""Pixels that even the shortest stretch has."""
+CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup", State.FAULT: "fault"}
+STYLE = """
+    text { font: 13px system-ui, "DejaVu Sans", Verdana, sans-serif; fill: var(--ink) }
+    svg { --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --no: #cf222e }
+    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2 }
+    @media (prefers-color-scheme: dark) {
+      svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --no: #ff7b72 }
+      svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b }
+    }
+    .ground { fill: var(--ground) } .soft { fill: var(--soft) } .no { fill: var(--no) }
+    .title { font-size: 16px; font-weight: 600 } .name { font-weight: 600 }
+    .grid { stroke: var(--line) } .mark { stroke: var(--soft); stroke-dasharray: 3 3 }
+    .letter { fill: var(--ink) } .inverse { fill: var(--ground); font-weight: 600 }
+    .master { fill: var(--master) } .degraded { fill: var(--degraded) } .fault { fill: var(--fault) }
+    .backup { fill: var(--backup) } .held { fill: var(--held) } .none { fill: var(--no) }
+    .on-master, .on-degraded, .on-fault { fill: #ffffff }
+    .code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px }
+"""
+
+
+def draw(title: str, story: Story) -> str:
+    """The whole document. The same story is always the same text."""
+    return _Picture(title, story).document()
+
+
+class _Picture:
+    """Draws from the top down; ``y`` is where the next thing goes."""
+
+    def __init__(self, title: str, story: Story) -> None:
+        self.title, self.story = title, story
+        names = [*(name for name, _ in story.routers), *map(str, story.vips)]
+        self.left = EDGE + 12 + max(len(name) for name in names) * LETTER
+        self.scale = Scale(story.lan.now, int(WIDTH - EDGE - self.left), label=60)
+        self.groups = gather(story.marks, lambda time: int(self.x(time) // 20))
+        self.parts: list[str] = []
+        self.y = 34.0
+
+    def document(self) -> str:
+        """From top to bottom; the lines that go through all of it are laid under the rest."""
+        self._text(EDGE, self.y, self.title, "title")
+        self.y += 56
+        top = self.y
+        for name, stretches in self.story.routers:
+            self._row(name, [(each, CLASSES.get(each.what, ""), each.what) for each in stretches])
+        for vip in self.story.vips:
+            self._row(str(vip), [(each, *_held(each)) for each in self._holders(vip)])
+        lines = [*self._axis(top, self.y - 6), *self._letters(top, self.y - 6)]
+        self._legend()
+        size = f'width="{WIDTH}" height="{self.y:.0f}" viewBox="0 0 {WIDTH} {self.y:.0f}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(self.title)}" {size}>'
+        ground = f'<rect class="ground" width="{WIDTH}" height="{self.y:.0f}" rx="6"/>'
+        return "\n".join([head, f"  <style>{STYLE}  </style>", ground, *lines, *self.parts, "</svg>", ""])
+
+    def x(self, time: float) -> float:
+        """Where a moment is."""
+        return self.left + time / self.scale.end * self.scale.columns
+
+    def _holders(self, vip: IPAddress) -> Iterator[Stretch]:
+        """Without the time before the first one."""
+        stretches = self.story.holders(vip)
+        yield from stretches if stretches and stretches[0].what else stretches[1:]
+
+    # -- parts --------------------------------------------------------------------------------------------------
+
+    def _text(self, x: float, y: float, text: str, style: str = "", anchor: str = "") -> None:
+        self.parts.append(_text(x, y, text, style, anchor))
+
+    def _row(self, name: str, bars: Sequence[tuple[Stretch, str, str]]) -> None:
+        self._text(EDGE, self.y + 16, name, "name")
+        for stretch, style, label in bars:
+            if style:
+                self._bar(stretch, style, label)
+        self.y += ROW
+
+    def _bar(self, stretch: Stretch, style: str, label: str) -> None:
+        x, end = self.x(stretch.start), self.x(stretch.end)
+        width = max(end - x, THIN)
+        tip = f"{label}, {clock(stretch.start)} to {clock(stretch.end)}"
+        box = f'x="{x:.1f}" y="{self.y:.0f}" width="{width:.1f}" height="{BAR}" rx="{min(3.0, width / 2):.1f}"'
+        self.parts.append(f'<rect class="{style}" {box}><title>{escape(tip)}</title></rect>')
+        if len(label) * LETTER + 12 <= width:
+            self._text(x + 7, self.y + 16, label, f"on-{style}")
+
+    def _axis(self, top: float, bottom: float) -> Iterator[str]:
+        for time in self.scale.moments():
+            x = self.x(time)
+            yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 8:.0f}" y2="{bottom:.0f}"/>'
+            if x < WIDTH - 2 * EDGE:
+                yield _text(x, top - 32, clock(time, self.scale.step), "soft", "middle")
+
+    def _letters(self, top: float, bottom: float) -> Iterator[str]:
+        for letter, marks in self.groups:
+            x = self.x(marks[0].time)
+            yield f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 8:.0f}" y2="{bottom:.0f}"/>'
+            yield f'<circle class="letter" cx="{x:.1f}" cy="{top - 16:.0f}" r="9"/>'
+            yield _text(x, top - 12, letter, "inverse", "middle")
+
+    def _legend(self) -> None:
+        self.y += 14
+        x = float(EDGE)
+        seen = {stretch.what for _, stretches in self.story.routers for stretch in stretches}
+        swatches = [(style, state) for state, style in CLASSES.items() if state in seen]
+        swatches += [("held", "has the address"), *([("none", "nobody has it")] if self._is_ever_dark() else [])]
+        for style, text in swatches:
+            self.parts.append(f'<rect class="{style}" x="{x:.0f}" y="{self.y:.0f}" width="22" height="14" rx="3"/>')
+            self._text(x + 28, self.y + 12, text)
+            x += 28 + len(text) * LETTER + 16
+        if STOPPED in seen:
+            self._text(x, self.y + 12, "empty: stopped", "soft")
+        self.y += 40
+        for fact in facts(self.story):
+            self._text(EDGE, self.y, fact, "no" if " on nobody for" in fact else "")
+            self.y += 20
+        self.y += 8
+        for letter, mark in ((letter, mark) for letter, marks in self.groups for mark in marks):
+            self._told(letter, mark)
+        self.y += 4
+
+    def _told(self, letter: str, mark: Mark) -> None:
+        self._text(EDGE, self.y, letter, "name")
+        self._text(EDGE + 90, self.y, clock(mark.time), "soft", "end")
+        self._text(EDGE + 104, self.y, mark.text, "code")
+        self.y += 20
+
+    def _is_ever_dark(self) -> bool:
+        return any(self.story.outages(vip) for vip in self.story.vips)
+
+
+def _held(stretch: Stretch) -> tuple[str, str]:
+    """How a stretch of an address is drawn, and what stands on it."""
+    if not stretch.what:
+        return "none", "nobody"
+    return ("degraded" if SEVERAL in stretch.what else "held"), stretch.what
+
+
+def _text(x: float, y: float, text: str, style: str = "", anchor: str = "") -> str:
+    given = (f' class="{style}"' if style else "") + (f' text-anchor="{anchor}"' if anchor else "")
+    return f'<text x="{x:.1f}" y="{y:.0f}"{given}>{escape(text)}</text>'
