@@ -16,13 +16,14 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench clean
+.PHONY: fuzz help demo test check bench clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
+	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed
@@ -48,9 +49,14 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)
 
+# Without SECONDS every run is the same.
+fuzz: $(VENV)/.installed-fuzz
+	@echo "==> fuzz"
+	@$(VENV)/bin/python -m fuzz $(SECONDS:%=--seconds %) $(ARGS)
+
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
 	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call install,WHAT): pip comes with Python, uv is quicker.
@@ -80,6 +86,12 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 $(VENV)/.installed-bench: $(VENV)/.installed
 	@echo "==> installing what draws the plots of the bench"
 	@$(call group,bench)
+	@touch $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed
+	@echo "==> installing the fuzzer"
+	@export PIP_ONLY_BINARY=atheris UV_NO_BUILD_PACKAGE=atheris; $(call group,fuzz) || { \
+		echo "atheris is there for Python 3.11 to 3.13 on x86-64: make fuzz VENV=.venv-fuzz PYTHON=python3.11" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/bin/python:

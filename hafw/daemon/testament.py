@@ -238,6 +238,8 @@ def _write_history(history: KeptHistory) -> None:
 def read_history() -> KeptHistory | None:
     """What the daemon before us told; ``None`` when that cannot be read."""
     try:
-        return msgspec.json.decode(last_will.history_path().read_bytes(), type=KeptHistory)
+        history = msgspec.json.decode(last_will.history_path().read_bytes(), type=KeptHistory)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    told = [each.get("type") == "state_changed" and isinstance(each.get("seq"), int) for each in history.transitions]
+    return history if all(told) else None

@@ -171,7 +171,10 @@ async def test_a_record_that_could_not_be_written_is_tried_again_at_the_next_bea
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"VI\xa2": 1}', b"[" * 9999])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b'{"VI\xa2": 1}', b"[" * 9999, b'{"seq": 1, "node_seq": 1, "transitions": [{"seq": 1}]}'],
+)
 def test_damaged_plans_and_history_are_none(tmp_path, monkeypatch, content):
     monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
     for path in (last_will.plans_path(), last_will.history_path()):
