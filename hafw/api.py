@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hafw.config.permissions import check_script
-from hafw.config.values import Duration, Secret
+from hafw.config.values import Duration
 from hafw.hookspecs import hookimpl
 from hafw.pipe import Address, Frame, Router, StateChange, Verdict, VipChange
+from hafw.secret import Secret
 
 __all__ = [
     "API",

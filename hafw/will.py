@@ -20,7 +20,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 BEAT = 5.0
 """Seconds between two touches of the record by a daemon that lives: each costs as much as an advert."""
 
@@ -32,6 +32,19 @@ class BoundAddress:
     address: str
     prefixlen: int
     interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """How what a router says is signed, at the moment it is said: a trailer made ahead would be a replay.
+
+    Of the key only its source: the record outlives the processes that may know it.
+    """
+
+    key_id: int
+    source: str
+    anti_replay: str
+    window: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,9 @@ class Bequest:
     """By check, what was last known of it."""
     links: dict[str, int] = field(default_factory=dict)
     """The index of each interface whose addresses are bound, as far as it is known: a name may change."""
+
+    seal: Seal | None = None
+    """What the messages are signed with; ``None``: they are not."""
 
     def mute(self) -> Bequest:
         """As it is when its goodbye is said: addresses are left, to be removed."""
@@ -142,7 +158,13 @@ def _bequest(record: dict[str, Any]) -> Bequest:
         since=_seconds(record["since"]),
         verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
         links={str(name): int(index) for name, index in record["links"].items()},
+        seal=None if record["seal"] is None else _seal(record["seal"]),
     )
+
+
+def _seal(record: dict[str, Any]) -> Seal:
+    replay, window = str(record["anti_replay"]), _seconds(record["window"])
+    return Seal(int(record["key_id"]), str(record["source"]), replay, window)
 
 
 def _address(value: Any) -> str:  # noqa: ANN401 - of a record

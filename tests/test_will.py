@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hafw import will as last_will
-from hafw.will import BadWill, Bequest, BoundAddress, Will, loads_untrusted
+from hafw.will import BadWill, Bequest, BoundAddress, Seal, Will, loads_untrusted
 
 WILL = Will(
     4711,
@@ -23,6 +23,7 @@ WILL = Will(
             hold=3.0,
             addresses=(BoundAddress("192.0.2.250", 32, "eth0"),),
             links={"eth0": 2},
+            seal=Seal(1, "file:/etc/hafw/vrrp.key", "time", 5.0),
         ),
     ),
 )
@@ -48,7 +49,7 @@ def test_an_empty_will_leaves_no_record():
 
 def test_a_record_of_another_version_is_refused_by_name():
     record = json.loads(WILL.dumps()) | {"version": 1}
-    with pytest.raises(BadWill, match="version 1 of another hafw: must be 3"):
+    with pytest.raises(BadWill, match="version 1 of another hafw: must be 4"):
         loads_untrusted(json.dumps(record))
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Union
 
 from hafw.config.problem import Problem, did_you_mean, enumerate_words, nearest, show
 from hafw.config.types import Shape, is_table, keys_of, shape_of, text_of_rule
-from hafw.config.values import Duration, Secret, parse_duration, resolve_secret
+from hafw.config.values import Duration, parse_duration
+from hafw.secret import Secret, resolve_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

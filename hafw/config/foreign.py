@@ -27,6 +27,7 @@ _WORDS = {
     "unicast_src_ip": ("source_address", f"{_SAME}source_address"),
     "mcast_src_ip": ("source_address", f"{_SAME}source_address"),
     "authentication": ("auth", f'{_SAME}auth = {{ type = "pass", password = "file:/etc/hafw/vrrp.pass" }}'),
+    "auth_hmac": ("auth", 'auth = { type = "hmac", keys = { 1 = "file:/etc/hafw/vrrp.key" } }'),
     "auth_type": ("type", f'{_SAME}auth = {{ type = "pass", ... }}'),
     "auth_pass": ("password", f'{_SAME}auth = {{ type = "pass", password = "file:/etc/hafw/vrrp.pass" }}'),
     "use_vmac": ("virtual_mac", f"{_SAME}virtual_mac, which is not built yet: leave it out"),

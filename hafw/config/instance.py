@@ -15,16 +15,20 @@ from hafw.config.tables import INTERVAL, CheckTable, InstanceTable
 from hafw.config.types import keys_of
 from hafw.config.values import format_duration
 from hafw.node import CheckSettings
-from hafw.vrrp.settings import Checksum, RouterSettings
+from hafw.secret import key_octets
+from hafw.vrrp.settings import AntiReplay, Checksum, HmacMode, HmacSettings, RouterSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hafw.config.nodes import NodeReader
+    from hafw.config.tables import AuthTable
     from hafw.vrrp.settings import IPAddress
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _CHECK_TIMEOUT = 0.8
+_WINDOW_INTERVALS, _WINDOW_LEAST = 3, 5.0
+"""Of signed adverts: how many intervals, and at least how many seconds, clocks may differ."""
 
 
 class InstanceReading:
@@ -83,10 +87,6 @@ class InstanceReading:
             message = "an instance's name must be letters, digits, _ . : and -, at most 64"
             self._reader.problems.append(Problem(self.path, message))
         own = {key: value for key, value in table.items() if key != "check"}
-        auth = own.get("auth")
-        if isinstance(auth, dict) and auth.get("type") == "hmac":
-            self.blame("auth.type", '= "hmac": not built yet: type = "pass" with version = 2, or leave auth out')
-            del own["auth"]
         found = self._reader.read_keys(own, InstanceTable, self.path)
         defaults = {
             key.name: key.default for key in keys_of(InstanceTable) if key.key not in table and not key.required
@@ -204,7 +204,8 @@ class InstanceReading:
             down_timer_adverts=values["down_timer_adverts"],
             rank=self.rank,
             last_resort=values["last_resort"],
-            password=values["auth"].password.reveal().encode() if values["auth"] else None,
+            password=_password(values["auth"]),
+            hmac=_hmac(values["auth"], values["advertisement_interval"]),
             unicast_peers=tuple(peer for _, peer in values["peers"]),
             source_address=values["source"],
             multicast_group=values["group_address"],
@@ -220,3 +221,21 @@ class InstanceReading:
             keys=tuple(self._reader.place(f"{self.path}.{vip.key}") for vip in self.vips),
             priorities=values.get("priorities", {}),
         )
+
+
+def _password(auth: AuthTable | None) -> bytes | None:
+    return auth.password.reveal().encode() if auth is not None and auth.password is not None else None
+
+
+def _hmac(auth: AuthTable | None, interval: float) -> HmacSettings | None:
+    if auth is None or auth.type != "hmac":
+        return None
+    active = next(iter(auth.keys)) if auth.active is None else str(auth.active)
+    return HmacSettings(
+        keys={int(word): key_octets(secret.reveal()) if secret.known else b"" for word, secret in auth.keys.items()},
+        active=int(active),
+        source=auth.keys[active].source,
+        mode=HmacMode(auth.mode),
+        anti_replay=AntiReplay(auth.anti_replay),
+        window=max(_WINDOW_INTERVALS * interval, _WINDOW_LEAST) if auth.window is None else float(auth.window),
+    )

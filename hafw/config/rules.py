@@ -17,13 +17,15 @@ from hafw.config.addresses import Vip, duplicates
 from hafw.config.cluster import is_ranking, level_nodes
 from hafw.config.problem import enumerate_words
 from hafw.config.values import Duration, format_duration
+from hafw.secret import key_octets
 from hafw.vrrp.auth import DATA_LENGTH
-from hafw.vrrp.packet import max_addresses
+from hafw.vrrp.packet import TRAILER_LENGTH, max_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hafw.config.tables import AuthTable
+    from hafw.secret import Secret
     from hafw.vrrp.settings import IPAddress
 
 Mistake = tuple[str, str]
@@ -138,9 +140,9 @@ def _address_count(advertised: list[Vip]) -> Iterator[Mistake]:
 
 
 @_advice
-def _advert_fits_mtu(advertised: list[Vip], family: int, version: int) -> Iterator[Mistake]:
+def _advert_fits_mtu(advertised: list[Vip], family: int, version: int, auth: AuthTable | None) -> Iterator[Mistake]:
     """C-PKT-19."""
-    fitting = max_addresses(version, family, _MTU)
+    fitting = max_addresses(version, family, _MTU - (TRAILER_LENGTH if auth and auth.type == "hmac" else 0))
     if fitting < len(advertised) <= 255:
         way_out = "move some to excluded_addresses"
         yield "virtual_addresses", f"has {len(advertised)}: more than {fitting} exceed an MTU of {_MTU}: {way_out}"
@@ -166,13 +168,19 @@ def _interfaces_of_addresses(vips: list[Vip], excluded: list[Vip]) -> Iterator[M
 
 @_rule
 def _authentication(auth: AuthTable | None, version: int) -> Iterator[Mistake]:
-    if auth is not None and version == 3:
-        yield "auth", "VRRPv3 has no authentication (RFC 9568 section 8): leave it out, or set version = 2"
+    if auth is not None and auth.type == "pass" and version == 3:
+        rule = "VRRPv3 has no authentication by password (RFC 9568 section 8)"
+        yield "auth", f'{rule}: leave it out, set version = 2, or sign the adverts with type = "hmac"'
 
 
 @_rule
 def _password(auth: AuthTable | None) -> Iterator[Mistake]:
-    if auth is None or not auth.password.known:
+    if auth is None or auth.type != "pass":
+        return
+    if auth.password is None:
+        yield "auth.password", 'is missing: a string is required with type = "pass"'
+        return
+    if not auth.password.known:
         return
     length = len(auth.password.reveal().encode())
     if not length:
@@ -180,6 +188,46 @@ def _password(auth: AuthTable | None) -> Iterator[Mistake]:
     if length > DATA_LENGTH:
         way_out = f"keepalived cuts it without a word, so give its first {DATA_LENGTH} to match one"
         yield "auth.password", f"has {length} octets: must be 1 to {DATA_LENGTH}; {way_out}"
+
+
+@_rule
+def _foreign_to_auth(auth: AuthTable | None) -> Iterator[Mistake]:
+    if auth is None:
+        return
+    if auth.type == "hmac" and auth.password is not None:
+        yield "auth.password", 'belongs to type = "pass": with type = "hmac" give keys = { 1 = "file:/path" }'
+    for key in ("keys", "active", "window"):
+        if auth.type == "pass" and getattr(auth, key):
+            yield f"auth.{key}", 'belongs to type = "hmac": leave it out'
+
+
+@_rule
+def _keys(auth: AuthTable | None) -> Iterator[Mistake]:
+    if auth is None or auth.type != "hmac":
+        return
+    if not auth.keys:
+        yield "auth.keys", 'is missing: keys = { 1 = "file:/etc/hafw/vrrp.key" } is required with type = "hmac"'
+    for word, secret in auth.keys.items():
+        if not (word.isascii() and word.isdecimal() and word[0] != "0" and int(word) <= 255):
+            yield f"auth.keys.{word}", "a key's id must be 1 to 255"
+        elif not secret.source:
+            way_out = f'{word} = "file:/etc/hafw/vrrp.key", env:NAME or credential:NAME'
+            yield f"auth.keys.{word}", f"stands in the configuration itself, which more people read: {way_out}"
+        elif secret.known and (mistake := _key_mistake(secret)):
+            yield f"auth.keys.{word}", mistake
+    ids = ", ".join(auth.keys)
+    if len(auth.keys) > 1 and auth.active is None:
+        yield "auth.active", f"is missing: which of the keys {ids} signs?"
+    if auth.keys and auth.active is not None and str(auth.active) not in auth.keys:
+        yield "auth.active", f"= {auth.active}: must be one of the keys: {ids}"
+
+
+def _key_mistake(secret: Secret) -> str:
+    try:
+        key_octets(secret.reveal())
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 @_rule

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 
 from hafw.config.tables import ControlTable, InstanceTable, NodeTable, PluginTable, ProcessTable
 from hafw.config.types import is_table, keys_of, shape_of
-from hafw.config.values import Duration, Secret
+from hafw.config.values import Duration
+from hafw.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hafw.config.model import Config, InstanceConfig, PluginConfig
     from hafw.pipe import Address
+    from hafw.vrrp.settings import RouterSettings
 
 _HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(r"pass|secret|token|credential|private|auth|(?:^|_)key", re.IGNORECASE)
@@ -76,7 +77,7 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "preempt": router.preempt,
         "preempt_delay": format_duration(router.preempt_delay),
         "down_timer_adverts": router.down_timer_adverts,
-        "auth": None if router.password is None else {"type": "pass", "password": _HIDDEN},
+        "auth": _auth(router),
         "unicast_peers": [str(each) for each in router.unicast_peers] or None,
         "source_address": _text(router.source_address),
         "multicast_group": _text(router.multicast_group),
@@ -104,6 +105,20 @@ def _priority(instance: InstanceConfig) -> dict[str, Any]:
         return {"priority": router.priority, "owner": router.owner}
     owners = {node: priority == OWNER_PRIORITY for node, priority in instance.priorities.items()}
     return {"priority": dict(instance.priorities), "owner": owners if any(owners.values()) else False}
+
+
+def _auth(router: RouterSettings) -> dict[str, Any] | None:
+    hmac = router.hmac
+    if hmac is None:
+        return None if router.password is None else {"type": "pass", "password": _HIDDEN}
+    return {
+        "type": "hmac",
+        "keys": {str(each): _HIDDEN for each in hmac.keys},
+        "active": hmac.active,
+        "mode": str(hmac.mode),
+        "anti_replay": str(hmac.anti_replay),
+        "window": format_duration(hmac.window),
+    }
 
 
 def _text(value: object) -> str | None:

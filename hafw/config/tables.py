@@ -5,12 +5,13 @@ The JSON schema of the file is made from these types, descriptions included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from hafw.config.values import Duration, Secret
+from hafw.config.values import Duration
+from hafw.secret import Secret  # noqa: TC001 - read by the reader
 from hafw.vrrp.settings import DEFAULT_ANNOUNCE_REPEAT
 
 _HOUR = 3600.0
@@ -71,10 +72,29 @@ class AddressTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthTable:
-    """``auth``: version 2 only, and no protection against people."""
+    """``auth``: a password in version 2, which is no protection against people, or signed adverts."""
 
-    type: Literal["pass"]
-    password: Annotated[Secret, Meta(description="At most 8 octets; better file:/path, env:NAME, credential:NAME")]
+    type: Literal["pass", "hmac"]
+    password: Annotated[
+        Secret | None, Meta(description="pass: at most 8 octets; better file:/path, env:NAME, credential:NAME")
+    ] = None
+    keys: Annotated[
+        dict[str, Secret], Meta(description="hmac: by id, 1 to 255, where each key of 32 to 64 octets comes from")
+    ] = field(default_factory=dict)
+    active: Annotated[
+        int | None, Meta(ge=1, le=255, description="hmac: the id of the key to sign with; the only one when left out")
+    ] = None
+    mode: Annotated[
+        Literal["enforce", "permissive", "receive-only"],
+        Meta(description="hmac: whether adverts without a trailer are refused, whether ours have one"),
+    ] = "enforce"
+    anti_replay: Annotated[
+        Literal["time", "monotonic"], Meta(description="hmac: time needs clocks that agree within the window")
+    ] = "time"
+    window: Annotated[
+        Duration | None,
+        Meta(ge=1, le=300, description="hmac: 3 intervals, and at least 5s, when left out"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hafw.daemon.run import Daemon
     from hafw.vrrp.settings import RouterSettings
 
-HIDDEN = {"password"}
+HIDDEN = {"password", "hmac"}
 """Settings whose values are never shown."""
 
 
@@ -76,9 +76,9 @@ def differences(old: Config, new: Config) -> list[str]:
 
 def _what_changed(old: InstanceConfig, new: InstanceConfig) -> str:
     changes = [
-        field.name if field.name in HIDDEN else f"{field.name} {before} -> {after}"
-        for field in fields(new.router)
-        if (before := _shown(old.router, field.name)) != (after := _shown(new.router, field.name))
+        name if name in HIDDEN else f"{name} {_shown(old.router, name)} -> {_shown(new.router, name)}"
+        for name in (field.name for field in fields(new.router))
+        if getattr(old.router, name) != getattr(new.router, name)
     ]
     if old.checks != new.checks:
         changes.append("checks")

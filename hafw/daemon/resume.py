@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from hafw import will as last_will
 from hafw.lifeline import SLOTS, Beat, Inheritance, Line, Sign, rivals_heard
+from hafw.seal import Messenger
 from hafw.wire.systemd import notify
 
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ class Life:
         sign = self._beat.sign(bequest.slot) if self._beat else None
         if opened is None or sign is None or opened.ifindex != _ifindex(bequest.interface):
             return None
-        return Voice(bequest, opened, sign)
+        try:
+            return Voice(bequest, opened, sign)
+        except ValueError:
+            return None
 
     def take_over(self) -> dict[str, float]:
         """The election is ready: silence the stand-in. By router still resumed, when it last spoke."""
@@ -178,7 +182,7 @@ class Life:
 
 
 class Voice:
-    """One router that is spoken for."""
+    """One router that is spoken for; raises ``ValueError`` when its key cannot be had."""
 
     def __init__(self, bequest: Bequest, opened: VrrpSocket, sign: Sign) -> None:
         self.bequest = bequest
@@ -186,8 +190,7 @@ class Voice:
         self.spoke_at = sign.spoke_at
         self.silence = 0.0
         self._sign = sign
-        self._source = ip_address(bequest.source)
-        self._adverts = [(ip_address(to), bytes.fromhex(message)) for to, message in bequest.adverts.items()]
+        self._messenger = Messenger(bequest)
 
     @property
     def due_at(self) -> float:
@@ -199,8 +202,8 @@ class Voice:
         if now >= self.spoke_at + self._sign.patience:
             return False
         try:
-            for to, message in self._adverts:
-                self.opened.send(message, self._source, to)
+            for message, source, to in self._messenger.letters(self.bequest.adverts):
+                self.opened.send(message, source, to)
         except OSError:
             return False
         self.silence, self.spoke_at = now - self.spoke_at, now

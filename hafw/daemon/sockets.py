@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.authentication import Authentication
 from hafw.daemon.clock import Stamps
 from hafw.daemon.resume import Life
 from hafw.daemon.speech import Speeches
@@ -118,6 +119,7 @@ class Wire:
         self._indices: dict[str, int] = {}
         self._by_vrid: dict[tuple[Key, int], VirtualRouter] = {}
         self._forms: dict[str, Checksum] = {}
+        self._authentication = Authentication()
         self._readers: dict[Key, trio.CancelScope] = {}
         self._opened, self._to_read = trio.open_memory_channel[Key](SOCKETS_MAX)
         self.serve(routers)
@@ -325,7 +327,8 @@ class Wire:
         settings, primary = router.settings, router.primary
         name = settings.name
         try:
-            advert, differs = decode_untrusted(datagram, settings, [] if primary is None else [primary])
+            signed = self._authentication.of(settings, datagram.source, at)
+            advert, differs = decode_untrusted(datagram, settings, [] if primary is None else [primary], signed)
         except BadPacket as bad:
             self.refused[name] = {"source": str(datagram.source), "reason": bad.reason, "detail": bad.detail, "at": now}
             self._observer.bad_packet(name, bad.reason, str(datagram.source), bad.detail, now)
@@ -342,7 +345,7 @@ class Wire:
         self._compare(name, str(datagram.source), differs, now)
         event = AdvertReceived(name, advert, datagram.source)
         self._received(event, at)
-        if differs or advert.priority == 0:
+        if differs or advert.priority == 0 or signed:  # a signed one that comes again is a replay
             return None
         return _Heard(router, settings, primary, event, (name, "advertisement-rcvd"))
 

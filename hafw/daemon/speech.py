@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.packet import encode
+from hafw.vrrp.packet import encode, with_trailer
+from hafw.vrrp.trailer import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,19 @@ class Speech:
     priority: int
     form: Checksum
     socket: VrrpSocket
+    messages: tuple[tuple[IPAddress, bytes], ...]
     letters: tuple[tuple[IPAddress, Letter], ...]
+
+    def signed(self, signer: Signer) -> Speech:
+        """As it leaves now."""
+        hmac, primary = self.settings.hmac, self.primary
+        assert hmac is not None
+        trailer = signer.sign(hmac, self.messages[0][1], primary, time.time())
+        letters = tuple(
+            (to, self.socket.letter(with_trailer(message, trailer, primary, to), primary, to))
+            for to, message in self.messages
+        )
+        return replace(self, letters=letters)
 
 
 class Speeches:
@@ -34,13 +48,21 @@ class Speeches:
         """``way``: by which socket, and to whom."""
         self._way = way
         self._said: dict[str, Speech] = {}
+        self._signers: dict[str, Signer] = {}
 
     def clear(self) -> None:
         """A socket was closed, or a router is another."""
         self._said.clear()
 
     def speech(self, router: VirtualRouter, priority: int, form: Checksum) -> Speech | None:
-        """What to send; ``None``: there is no way to send it."""
+        """What to send; ``None``: there is no way to send it. A signed one is for once."""
+        said = self._speech(router, priority, form)
+        hmac = router.settings.hmac
+        if said is None or hmac is None or not hmac.signs:
+            return said
+        return said.signed(self._signers.setdefault(router.settings.name, Signer()))
+
+    def _speech(self, router: VirtualRouter, priority: int, form: Checksum) -> Speech | None:
         settings, primary = router.settings, router.primary
         said = self._said.get(settings.name)
         if (
@@ -54,7 +76,7 @@ class Speeches:
         socket, targets = self._way(settings)
         if socket is None or primary is None:
             return None
-        messages = [(to, encode(settings, priority, primary, to, form)) for to in targets]
+        messages = tuple((to, encode(settings, priority, primary, to, form)) for to in targets)
         letters = tuple((to, socket.letter(message, primary, to)) for to, message in messages)
-        speech = self._said[settings.name] = Speech(settings, primary, priority, form, socket, letters)
-        return speech
+        said = self._said[settings.name] = Speech(settings, primary, priority, form, socket, messages, letters)
+        return said

@@ -18,6 +18,7 @@ import trio
 from hafw import will as last_will
 from hafw.daemon.plugins import Plan
 from hafw.pipe import Address, Frame  # noqa: TC001 - read when a record is decoded
+from hafw.seal import seal_of
 from hafw.vrrp.packet import MULTICAST_GROUP, encode
 from hafw.vrrp.settings import State
 from hafw.will import Bequest, BoundAddress, Will
@@ -87,6 +88,7 @@ def bequest(
         since=time.monotonic() - (trio.current_time() - router.since),
         verdicts=healthy,
         links=links,
+        seal=seal_of(settings),
     )
 
 

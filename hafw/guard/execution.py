@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from hafw import will as last_will
 from hafw.guard.words import say
+from hafw.seal import Messenger
 from hafw.wire.claims import ClaimSocket
 from hafw.wire.netlink import Netlink
 from hafw.wire.sockets import VrrpSocket
@@ -79,13 +80,13 @@ def say_goodbyes(bequests: Iterable[Bequest], sockets: SharedSockets | None = No
             ifindex = socket.if_nametoindex(bequest.interface)
             with contextlib.closing(VrrpSocket.open(bequest.interface, ifindex, bequest.family, None)) as opened:
                 _say_goodbye(bequest, opened)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             say("goodbye_failed", router=bequest.name, reason=error)
 
 
 def _say_goodbye(bequest: Bequest, wire: VrrpSocket) -> None:
-    for target, message in bequest.goodbyes.items():
-        wire.send(bytes.fromhex(message), ip_address(bequest.source), ip_address(target))
+    for message, source, destination in Messenger(bequest).letters(bequest.goodbyes):
+        wire.send(message, source, destination)
 
 
 class Estate:

@@ -24,7 +24,7 @@ from hafw.vrrp.auth import DATA_LENGTH, authentication, refusal_untrusted
 from hafw.vrrp.settings import Checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
@@ -43,6 +43,12 @@ Reason = Literal[
     "packet-length-errors",
     "checksum-errors",
     "vrid-errors",
+    "hmac-malformed",
+    "hmac-stale",
+    "hmac-unknown-key",
+    "hmac-invalid",
+    "hmac-missing",
+    "hmac-replayed",
     "count-zero",
     "interval-zero",
     "first-not-link-local",
@@ -55,6 +61,9 @@ Reason = Literal[
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 """In the order of the checks. The names are those of RFC 8347, then RFC 2787, then our own."""
 
+TRAILER_LENGTH: Final = 28
+"""Octets of the HMAC trailer, after the message."""
+
 _ADVERTISEMENT = 1
 _HEADER = struct.Struct("!BBBBHH")
 _IPV4_HEADER = struct.Struct("!BBHHHBBH4s4s")
@@ -66,7 +75,6 @@ _AH_PROTOCOL = 51
 _FRAGMENT = 0x3FFF
 _CARP_LENGTH = 36
 _CARP_AUTH_WORDS = 7
-_HMAC_TRAILER_LENGTH = 28
 _LISTED = 4
 
 
@@ -133,22 +141,31 @@ def peek_vrid_untrusted(payload: bytes) -> int | None:
 
 
 def decode_untrusted(
-    datagram: Datagram, settings: RouterSettings, own: Collection[IPAddress]
+    datagram: Datagram,
+    settings: RouterSettings,
+    own: Collection[IPAddress],
+    authenticate: Callable[[bytes, bytes], None] | None = None,
 ) -> tuple[Advertisement, tuple[str, ...]]:
     """Check a datagram by RFC 9568 section 7.1 with its errata, or RFC 3768 section 7.1; raise only ``BadPacket``.
 
     ``own`` are all addresses of this host on the interface (C-RX-22). The second value says in words where the
     sender disagrees with us without being refused for it (C-RX-09, C-RX-13, C-RX-15).
+
+    ``authenticate`` is given message and trailer (empty: there is none) and raises ``BadPacket``; without it a trailer
+    is a length error.
     """
     _check_ip_header(datagram, settings, own)
-    payload, family = datagram.payload, datagram.source.version
+    family = datagram.source.version
+    payload, trailer = _split(datagram.payload, settings.version, family) if authenticate else (datagram.payload, b"")
     _check_shape(payload, settings.version, family)
-    checksum = _check_checksum(datagram, settings.version)
+    checksum = _check_checksum(datagram, len(payload), settings.version)
     _, vrid, priority, count, timing, _ = _HEADER.unpack_from(payload)
     if vrid != settings.vrid:
         raise BadPacket("vrid-errors", f"VRID {vrid}, ours is {settings.vrid}")
     if family != settings.family:
         raise BadPacket("vrid-errors", f"VRID {vrid} over IPv{family}, ours is over IPv{settings.family}")
+    if authenticate:
+        authenticate(payload, trailer)
     if count == 0:
         raise BadPacket("count-zero", "it carries no address, at least 1 is required")
     if settings.version == 2:
@@ -190,6 +207,19 @@ def encode(
     total = int.from_bytes(message, "big")
     if settings.version == 3 and (settings.family == 6 or checksum is not Checksum.RFC9568):
         total += _pseudo_header(source, destination, len(message))
+    return _with_checksum(message, total)
+
+
+def with_trailer(message: bytes, trailer: bytes, source: IPAddress, destination: IPAddress) -> bytes:
+    """Append an HMAC trailer. Over IPv4 the checksum does not cover it, over IPv6 that of the whole payload does."""
+    if source.version == 4:
+        return message + trailer
+    whole = message[:6] + b"\0\0" + message[8:] + trailer
+    return _with_checksum(whole, int.from_bytes(whole, "big") + _pseudo_header(source, destination, len(whole)))
+
+
+def _with_checksum(message: bytes, total: int) -> bytes:
+    """``total``: the one's complement sum with a checksum of zero, not yet reduced."""
     return message[:6] + (-total % 0xFFFF).to_bytes(2, "big") + message[8:]
 
 
@@ -240,6 +270,12 @@ def _check_shape(payload: bytes, version: int, family: int) -> None:
         raise BadPacket("packet-length-errors", _length_detail(payload, version, family))
 
 
+def _split(payload: bytes, version: int, family: int) -> tuple[bytes, bytes]:
+    """Message and trailer; whatever has not exactly the octets of both is a message, and refused for its length."""
+    length = _message_length(version, family, payload[3]) if len(payload) >= _HEADER.size else len(payload)
+    return (payload[:length], payload[length:]) if len(payload) == length + TRAILER_LENGTH else (payload, b"")
+
+
 def _message_length(version: int, family: int, count: int) -> int:
     return _HEADER.size + count * _ADDRESS_LENGTH[family] + (DATA_LENGTH if version == 2 else 0)
 
@@ -249,8 +285,8 @@ def _length_detail(payload: bytes, version: int, family: int) -> str:
     said = f"{len(payload)} octets, a count of {payload[3]} makes {expected}"
     if _is_carp(payload):
         return f"{said}: {_CARP}"
-    if len(payload) == expected + _HMAC_TRAILER_LENGTH:
-        return f"{said}: the other {_HMAC_TRAILER_LENGTH} look like an HMAC trailer"
+    if len(payload) == expected + TRAILER_LENGTH:
+        return f'{said}: the other {TRAILER_LENGTH} look like an HMAC trailer, for auth = {{ type = "hmac", ... }}'
     return said
 
 
@@ -266,8 +302,10 @@ def _is_carp(payload: bytes) -> bool:
     return len(payload) == _CARP_LENGTH and payload[0] == 0x21 and payload[3] == _CARP_AUTH_WORDS
 
 
-def _check_checksum(datagram: Datagram, version: int) -> Checksum | None:
+def _check_checksum(datagram: Datagram, message_length: int, version: int) -> Checksum | None:
     """Verify the checksum, and tell its form where two are in use.
+
+    What comes after the message, an HMAC trailer, counts over IPv6 only.
 
     Version 3 over IPv4 also passes with 224.0.0.18 in the pseudo-header of a unicast advert, as keepalived sends it
     up to 1.3.6 and with ``old_unicast_checksum``. No form contains the other, so each one accepted costs 1 undetected
@@ -275,7 +313,8 @@ def _check_checksum(datagram: Datagram, version: int) -> Checksum | None:
     """
     source, destination = datagram.source, datagram.destination
     assert destination is not None
-    total, length = int.from_bytes(datagram.payload, "big"), len(datagram.payload)
+    length = len(datagram.payload) if source.version == 6 else message_length
+    total = int.from_bytes(datagram.payload[:length], "big")
     if version == 2:
         if total % 0xFFFF == 0:
             return None

@@ -35,6 +35,47 @@ class Checksum(StrEnum):
     """Over an IPv4 pseudo-header and the message: keepalived and FRR accept no other by default."""
 
 
+class AntiReplay(StrEnum):
+    """What makes a signed advert too old."""
+
+    TIME = "time"
+    """Signed outside the window, or not above the sender's last one; needs clocks that agree."""
+    MONOTONIC = "monotonic"
+    """Not above the sender's last one."""
+
+
+class HmacMode(StrEnum):
+    """How far the roll-out has come: every router to ``receive-only``, then ``permissive``, then ``enforce``."""
+
+    ENFORCE = "enforce"
+    """A valid trailer is required."""
+    PERMISSIVE = "permissive"
+    """Sign, but accept adverts without a trailer."""
+    RECEIVE_ONLY = "receive-only"
+    """Sign nothing; verify what is there; accept adverts without a trailer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HmacSettings:
+    """Signed adverts: the HMAC trailer of draft-cassen-vrrp-auth-hmac. No key is in its ``repr``."""
+
+    keys: dict[int, bytes] = field(repr=False)
+    """By key id, 1 to 255: 32 to 64 octets."""
+    active: int
+    """The key to sign with."""
+    anti_replay: AntiReplay = AntiReplay.TIME
+    window: float = 5.0
+    """Seconds that a sender's clock may differ from ours, with ``TIME``."""
+    mode: HmacMode = HmacMode.ENFORCE
+    source: str = ""
+    """Where the active key comes from, for those who sign when this process is gone."""
+
+    @property
+    def signs(self) -> bool:
+        """Whether what is sent carries a trailer."""
+        return self.mode is not HmacMode.RECEIVE_ONLY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterSettings:
     """One ``[instance.NAME]``; the config reader has checked every value."""
@@ -63,6 +104,8 @@ class RouterSettings:
     """Whether a MASTER whose check fails, and whom nobody relieves, serves on, degraded."""
     password: bytes | None = field(default=None, repr=False)
     """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
+    hmac: HmacSettings | None = None
+    """Signed adverts; excludes ``password``."""
     unicast_peers: tuple[IPAddress, ...] = ()
     """Empty: multicast."""
     source_address: IPAddress | None = None

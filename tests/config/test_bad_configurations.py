@@ -289,7 +289,10 @@ PEERS_AND_AUTHENTICATION = {
     ),
     "password in version 3": (
         config('auth = { type = "pass", password = "1111" }'),
-        "5: instance.VI_1.auth: VRRPv3 has no authentication (RFC 9568 section 8): leave it out, or set version = 2",
+        (
+            "5: instance.VI_1.auth: VRRPv3 has no authentication by password (RFC 9568 section 8): leave it out,"
+            ' set version = 2, or sign the adverts with type = "hmac"'
+        ),
     ),
     "password is never shown": (
         config('version = 2\nauth = "geheim"'),
@@ -301,7 +304,7 @@ PEERS_AND_AUTHENTICATION = {
     ),
     "type of authentication": (
         config('version = 2\nauth = { type = "PASS", password = "1111" }'),
-        '6: instance.VI_1.auth.type = "PASS": must be "pass" (did you mean pass?)',
+        '6: instance.VI_1.auth.type = "PASS": must be "pass" or "hmac" (did you mean pass?)',
     ),
     "password file with a relative path": (
         config('version = 2\nauth = { type = "pass", password = "file:vrrp.pass" }'),
@@ -434,9 +437,62 @@ NOT_BUILT = {
         "group": '"VG_1"',
     }.items()
 } | {
-    "hmac": (
+    "hmac with the key's name misspelt": (
         config('auth = { type = "hmac", key = "file:/etc/hafw/key" }'),
-        '5: instance.VI_1.auth.type = "hmac": not built yet: type = "pass" with version = 2, or leave auth out',
+        "5: instance.VI_1.auth.key: unknown key (did you mean keys?)",
+    ),
+    "hmac without a key": (
+        config('auth = { type = "hmac" }'),
+        (
+            '5: instance.VI_1.auth.keys: is missing: keys = { 1 = "file:/etc/hafw/vrrp.key" }'
+            ' is required with type = "hmac"'
+        ),
+    ),
+    "hmac with a key for everybody to read": (
+        config('auth = { type = "hmac", keys = { 1 = "0123456789012345678901234567890123456789" } }'),
+        (
+            "5: instance.VI_1.auth.keys.1: stands in the configuration itself, which more people read:"
+            ' 1 = "file:/etc/hafw/vrrp.key", env:NAME or credential:NAME'
+        ),
+    ),
+    "hmac with an id that does not fit": (
+        config('auth = { type = "hmac", keys = { 256 = "env:PATH" } }'),
+        "5: instance.VI_1.auth.keys.256: a key's id must be 1 to 255",
+    ),
+    "hmac with a short key": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_SHORT_KEY" } }'),
+        "5: instance.VI_1.auth.keys.1: has 5 octets: must be 32 to 64 (openssl rand -hex 32 makes 64)",
+    ),
+    "hmac with digits that are none": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_BAD_KEY" } }'),
+        "5: instance.VI_1.auth.keys.1: must have hexadecimal digits only after hex:, two for each octet",
+    ),
+    "hmac with two keys and none that signs": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_KEY", 2 = "env:HAFW_KEY" } }'),
+        "5: instance.VI_1.auth.active: is missing: which of the keys 1, 2 signs?",
+    ),
+    "hmac with a key that is not there": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_KEY" }, active = 2 }'),
+        "5: instance.VI_1.auth.active = 2: must be one of the keys: 1",
+    ),
+    "hmac with a password": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_KEY" }, password = "1111" }'),
+        (
+            '5: instance.VI_1.auth.password: belongs to type = "pass":'
+            ' with type = "hmac" give keys = { 1 = "file:/path" }'
+        ),
+    ),
+    "password with keys": (
+        config('version = 2\nauth = { type = "pass", password = "1111", keys = { 1 = "env:HAFW_KEY" } }'),
+        '6: instance.VI_1.auth.keys: belongs to type = "hmac": leave it out',
+    ),
+    "password missing": (
+        config('version = 2\nauth = { type = "pass" }'),
+        '6: instance.VI_1.auth.password: is missing: a string is required with type = "pass"',
+    ),
+    "hmac with a window too long": (
+        config('auth = { type = "hmac", keys = { 1 = "env:HAFW_KEY" }, window = "10m" }'),
+        '5: instance.VI_1.auth.window = "10m": must be 1s to 5m',
     ),
 }
 
@@ -709,7 +765,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES)
-def test_bad_configuration_is_refused_in_exactly_these_words(tmp_path: Path, text: str | bytes, expected: list[str]):
+def test_bad_configuration_is_refused_in_exactly_these_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes, expected: list[str]
+):
+    for name, key in {"HAFW_KEY": "k" * 32, "HAFW_SHORT_KEY": "short", "HAFW_BAD_KEY": "hex:" + "x" * 64}.items():
+        monkeypatch.setenv(name, key)
     assert complaints(tmp_path, text) == [f"config.toml:{line}" for line in expected]
 
 

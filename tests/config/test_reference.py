@@ -95,10 +95,10 @@ def test_every_table_of_the_schema_and_of_the_page_is_compared():
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_every_example_is_a_good_configuration(tmp_path: Path, block: str):
-    """A part of a file is completed; ``auth`` is for version 2 only."""
+    """A part of a file is completed."""
     file = tmp_path / "config.toml"
     if "vrid" not in block:
-        block = f"{BASE}{'version = 2' if 'auth' in block else ''}\n{block}"
+        block = f"{BASE}\n{block.removeprefix('[instance.VI_1]')}"
     file.write_text(block)
     assert tomllib.loads(block)
     _, problems = load(file, "lb1", machine=False)

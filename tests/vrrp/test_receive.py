@@ -176,7 +176,7 @@ def test_c_rx_06_more_octets_than_the_count_says_are_discarded(wire, router, sur
 def test_c_rx_06_a_surplus_of_28_octets_is_named(wire, router):
     reason, detail = refused(replace(wire, tail=wire.tail + bytes(28)), router)
     assert reason == "packet-length-errors"
-    assert detail.endswith(": the other 28 look like an HMAC trailer")
+    assert ": the other 28 look like an HMAC trailer" in detail
 
 
 @pytest.mark.parametrize(("wire", "router"), GOOD)
