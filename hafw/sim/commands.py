@@ -75,7 +75,7 @@ def _command(table: list[Form], usage: str, summary: str) -> Callable[[Run], Run
 # -- the routers and the network --------------------------------------------------------------------------------
 
 
-@_command(SETTING, "router NAME OPTIONS...", "a router; its daemon does not run yet")
+@_command(SETTING, "router NAME [OPTIONS]", "a router; its daemon does not run yet")
 def _router(actor: Actor, name: str, words: list[str]) -> None:
     actor.stage.describe(name, words)
 

@@ -22,6 +22,8 @@ _LONGEST = 30 * 24 * 3600.0
 STATES = ("MASTER", "BACKUP", "FAULT", "STOPPED")
 """What a router can be expected to be; STOPPED: its daemon does not run, or has left the election."""
 EVERY, NONE = "all", "nobody"
+_OPTIONAL = "[OPTIONS]"
+_RESTS = (_OPTIONAL, "OPTIONS...", "WORDS...", "CONDITION...")
 
 
 class Mistake(Exception):  # noqa: N818 - it names what happened
@@ -42,7 +44,10 @@ class Known(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to write a command. Capitals stand for a value, and three dots for the rest of the line."""
+    """One way to write a command.
+
+    Capitals stand for a value, with three dots for the rest of the line; ``[OPTIONS]`` is a rest that may be empty.
+    """
 
     usage: str
     summary: str
@@ -58,17 +63,20 @@ class Form:
     def fits(self, given: Sequence[str]) -> bool:
         """Whether the fixed words and the length are right; the values are another question."""
         words = self.words
-        if words[-1].endswith("..."):
+        if words[-1] in _RESTS:
+            rest = words.pop()
+            if rest != _OPTIONAL and len(given) == len(words):
+                return False
             given = given[: len(words)]
-        same = (word.isupper() or word.endswith("...") or word == got for word, got in zip(words, given, strict=False))
+        same = (word.isupper() or word == got for word, got in zip(words, given, strict=False))
         return len(words) == len(given) and all(same)
 
     def values(self, given: Sequence[str], known: Known) -> list[Any]:
         """What stands in the places; raises ``Mistake`` where that is no value of its kind."""
         found = []
         for number, word in enumerate(self.words):
-            if word.endswith("..."):
-                found.append(given[number:])
+            if word in _RESTS:
+                found.append(list(given[number:]))
             elif word.isupper():
                 found.append(_PLACES[word](given[number], known))
         return found

@@ -275,6 +275,10 @@ class Lan:
         seen = frozenset(among or self.hosts)
         return self._seen.spans(address, since, self.now, lambda holders: not holders & seen)
 
+    def changes(self, key: str | IPAddress) -> list[tuple[float, frozenset[str]]]:
+        """From the beginning on: who was MASTER of this router, or held this address, from when on."""
+        return self._seen.changes(key)
+
     def rivalled(self, router: str, since: float) -> list[Span]:
         """When, from ``since`` to now, more than one host was MASTER of this router."""
         return self._seen.spans(router, since, self.now, lambda masters: len(masters) > 1)

@@ -50,9 +50,13 @@ class Timelines:
         if changes[-1][1] != hosts:
             changes.append((now, frozenset(hosts)))
 
+    def changes(self, key: Key) -> list[tuple[float, frozenset[str]]]:
+        """From the beginning on: when the set changed, and to what."""
+        return list(self._changes.get(key, [(0.0, frozenset())]))
+
     def spans(self, key: Key, since: float, now: float, wanted: Callable[[frozenset[str]], bool]) -> list[Span]:
         """When, from ``since`` to ``now``, the set of hosts was such; adjacent stretches are one."""
-        changes = self._changes.get(key, [(0.0, frozenset())])
+        changes = self.changes(key)
         ends = [time for time, _ in changes[1:]] + [now]
         found: list[Span] = []
         for (start, hosts), end in zip(changes, ends, strict=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hafw.sim.seen import Span
 from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, Transition
 from hafw.vrrp.settings import State
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hafw.sim.lan import Lan
-    from hafw.sim.seen import Entry
+    from hafw.sim.seen import Entry, Span
     from hafw.vrrp.settings import IPAddress
 
 NAMES_SHOWN = 4
@@ -83,7 +83,7 @@ class Story:
         self._called = _callsigns(lan)
         self._rows = {each: _Row() for each in self._routers}
         self._read = self._counted = 0
-        self._moved: dict[tuple[str, IPAddress], int] = {}
+        self._moved: dict[IPAddress, int] = {}
 
     def label(self, host: str, instance: str) -> str:
         """How a router is called: with its instance, where there are several."""
@@ -128,7 +128,7 @@ class Story:
                 following = self._becomes_master(entry)
                 if following and not self.verbose:
                     return []
-                text = f"advertises priority {priority}"
+                text = f"advertises priority {priority}" if speaks else f"reminds the MASTER: priority {priority}"
             case Announce() if self.verbose:
                 text = "announces its addresses"
             case _:
@@ -158,23 +158,16 @@ class Story:
     def _movements(self) -> tuple[list[Told], list[Told]]:
         """Addresses that came to kernels and that left them, those of one moment in one line."""
         moves: defaultdict[tuple[float, str, str, str], list[str]] = defaultdict(list)
-        for host in self.lan.hosts:
-            for vip in self.vips:
-                found = self._changes(host, vip)
-                told = min(self._moved.get((host, vip), 0), len(found))
-                self._moved[host, vip] = len(found)
-                for time, verb in found[told:]:
-                    moves[time, host, self._instance(host, vip), verb].append(str(vip))
+        for vip in self.vips:
+            changes = self.lan.changes(vip)
+            known, self._moved[vip] = self._moved.get(vip, 1), len(changes)
+            for (_, before), (time, after) in pairwise(changes[known - 1 :]):
+                for host in sorted(before ^ after):
+                    moves[time, host, self._instance(host, vip), "holds" if host in after else "drops"].append(str(vip))
         lines: dict[str, list[Told]] = {"holds": [], "drops": []}
         for (time, host, instance, verb), names in moves.items():
             lines[verb].append(self._line(time, host, instance, f"{verb} {_few(names)}"))
         return lines["holds"], lines["drops"]
-
-    def _changes(self, host: str, vip: IPAddress) -> list[tuple[float, str]]:
-        spans = self.held(host, vip)
-        ongoing = host in self.lan.holders(vip)
-        changes = [(span.start, "holds") for span in spans] + [(span.end, "drops") for span in spans]
-        return sorted(changes[:-1] if ongoing and spans else changes)
 
     def _instance(self, host: str, vip: IPAddress) -> str:
         given = self.lan.hosts[host].instances
@@ -197,18 +190,10 @@ class Story:
             for name, each in node.instances.items()
         }
 
-    def held(self, host: str, vip: IPAddress) -> list[Span]:
-        """When the kernel of this host had the address."""
-        gaps = self.lan.unheld(vip, 0.0, among=[host])
-        starts = [0.0, *(gap.end for gap in gaps)]
-        ends = [*(gap.start for gap in gaps), self.lan.now]
-        return [Span(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
-
     def holders(self, vip: IPAddress) -> list[Stretch]:
         """Who held an address, as ``lb1``, ``lb1 + lb2`` or nothing."""
-        spans = {host: self.held(host, vip) for host in self.lan.hosts}
-        times = sorted({0.0, *(edge for each in spans.values() for span in each for edge in (span.start, span.end))})
-        changes = [(time, SEVERAL.join(host for host, each in spans.items() if _within(time, each))) for time in times]
+        order = list(self.lan.hosts)
+        changes = [(time, SEVERAL.join(sorted(hosts, key=order.index))) for time, hosts in self.lan.changes(vip)]
         return _stretches(changes, self.lan.now)
 
     # -- looking ------------------------------------------------------------------------------------------------
@@ -236,8 +221,8 @@ class Story:
 
     def outages(self, vip: IPAddress, since: float = 0.0) -> list[Span]:
         """When nobody had the address; not before the first one had it, for nobody misses what never was."""
-        held = [span.start for host in self.lan.hosts for span in self.held(host, vip)]
-        return self.lan.unheld(vip, max(since, min(held, default=self.lan.now)))
+        first = next((time for time, hosts in self.lan.changes(vip) if hosts), self.lan.now)
+        return self.lan.unheld(vip, max(since, first))
 
     def adverts(self, since: float = 0.0) -> dict[str, int]:
         """How many adverts each host has sent."""
@@ -266,10 +251,6 @@ def _state(state: str) -> str:
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
-
-
-def _within(time: float, spans: Sequence[Span]) -> bool:
-    return any(span.start <= time < span.end for span in spans)
 
 
 def _stretches(changes: Sequence[tuple[float, str]], now: float) -> list[Stretch]:
