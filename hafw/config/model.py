@@ -49,10 +49,17 @@ class PluginConfig:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plugin's own keys as TOML gave them, secrets resolved by the plugin process (``file:``, ``env:``)."""
+    plugin: str = ""
+    """The installed plugin that this is one of; empty: the one of its own name."""
     file: str = ""
     """A one-file local plugin instead of an installed one; absolute."""
     user: str = ""
     """The user of the plugin process; empty: the plugin's default (nobody for pure checks), else the daemon's."""
+
+    @property
+    def kind(self) -> str:
+        """The name that its package offers it by."""
+        return self.plugin or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

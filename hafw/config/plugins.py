@@ -97,7 +97,8 @@ class PluginReading:
         file = self._file(name, common, path)
         if len(self._reader.problems) == before:
             user = common.get("user", "")
-            self.configs[name] = PluginConfig(name=name, options=options, file=file, user=user)
+            kind = common.get("plugin", "")
+            self.configs[name] = PluginConfig(name=name, options=options, plugin=kind, file=file, user=user)
 
     def _read_default(self, name: str) -> None:
         if name in self._named:
@@ -118,11 +119,10 @@ class PluginReading:
         """The absolute path of a local plugin; otherwise the plugin has to be installed."""
         if not _NAME.fullmatch(name):
             self._blame(path, "a plugin's name must be letters, digits, _ and -, at most 64")
+        elif common.get("file") and common.get("plugin"):
+            self._blame(f"{path}.plugin", f"= {show(common['plugin'])}: file names the plugin already: leave one out")
         elif not common.get("file"):
-            if name not in self._installed:
-                self._blame(path, f"is not installed{self._way_out(name)}")
-            else:
-                self._is_unambiguous(name, path)
+            self._find_installed(common.get("plugin") or name, f"{path}.plugin" if common.get("plugin") else path)
         if not common.get("file"):
             return ""
         file = str(self._folder / common["file"])
@@ -131,6 +131,13 @@ class PluginReading:
             for mistake in check_trusted(file, as_root):
                 self._blame(f"{path}.file", mistake)
         return file
+
+    def _find_installed(self, kind: str, path: str) -> None:
+        if kind in self._installed:
+            self._is_unambiguous(kind, path)
+            return
+        shown = f"= {show(kind)}: " if path.endswith(".plugin") else ""
+        self._blame(path, f"{shown}is not installed{self._way_out(kind)}")
 
     def _is_unambiguous(self, name: str, path: str) -> bool:
         packages = self._installed[name]

@@ -133,7 +133,8 @@ def _address(address: Address) -> dict[str, str]:
 
 def _plugin(plugin: PluginConfig) -> Iterator[str]:
     own = {key: hidden(key, value) for key, value in plugin.options.items()}
-    yield from _table(f"plugin.{_key(plugin.name)}", {"file": plugin.file, "user": plugin.user, **own})
+    common = {"plugin": plugin.plugin, "file": plugin.file, "user": plugin.user}
+    yield from _table(f"plugin.{_key(plugin.name)}", {**common, **own})
 
 
 def hidden(key: str, value: Any) -> Any:  # noqa: ANN401

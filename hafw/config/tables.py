@@ -176,5 +176,8 @@ class PluginTable:
     """The keys that every ``[plugin.NAME]`` may have; the others are the plugin's own."""
 
     enabled: Annotated[bool, Meta(description="False: leave it out; vip and arp are on by default")] = True
+    plugin: Annotated[
+        str, Meta(description="The installed plugin that this is one of; the table's name when left out")
+    ] = ""
     file: Annotated[str, Meta(description="A plugin in one file instead of an installed one")] = ""
     user: Annotated[str, Meta(description="The user that its process runs as")] = ""

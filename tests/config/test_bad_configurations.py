@@ -413,6 +413,17 @@ CHECKS_AND_PLUGINS = {
         config(f"{CHECK}critical = true\n[plugin.nginx]\nenabled = false"),
         "5: instance.VI_1.check.nginx: needs plugin nginx, which has enabled = false",
     ),
+    "another of a plugin that is not installed": (
+        config('[plugin.web]\nplugin = "nginxx"'),
+        '6: plugin.web.plugin = "nginxx": is not installed (did you mean nginx?)',
+    ),
+    "another of a plugin in a file": (
+        config('[plugin.web]\nplugin = "nginx"\nfile = "/etc/hafw/web.py"'),
+        [
+            '6: plugin.web.plugin = "nginx": file names the plugin already: leave one out',
+            "7: plugin.web.file: /etc/hafw/web.py does not exist",
+        ],
+    ),
     "plugin not installed": (
         config("[plugin.haproxy]"),
         "5: plugin.haproxy: is not installed: pip install the package that offers it",

@@ -66,6 +66,14 @@ def test_what_can_never_do_anything_is_a_warning(write, config):
     ]
 
 
+def test_one_installed_plugin_under_several_names(config):
+    plugins = (
+        PluginConfig(name="shop", plugin="nginx", options={"url": "ftp://127.0.0.1/"}),
+        PluginConfig(name="blog", plugin="nginx", options={"expect": "no number"}),
+    )
+    assert [each.path for each in examined(config, *plugins)] == ["plugin.shop.url", "plugin.blog.expect"]
+
+
 def test_every_mistake_of_every_plugin_has_its_key_path(write, config):
     plugins = (
         write(OPTIONS, options={"timeout": 3, "tiemout": "2s"}),

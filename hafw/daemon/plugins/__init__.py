@@ -107,7 +107,7 @@ class Plugins:
         self._routers.update(current)
         hosts = {}
         for name, plugin in config.plugins.items():
-            checks, mine, old = checks_of(config, name), offers.get(name, ()), self._hosts.get(name)
+            checks, mine, old = checks_of(config, name), offers.get(plugin.kind, ()), self._hosts.get(name)
             if old and same_routers and (old.plugin, old.offers, old.checks) == (plugin, mine, checks):
                 hosts[name] = old
             else:
@@ -230,7 +230,7 @@ def examine(
 
     async def look_at(plugin: PluginConfig) -> None:
         try:
-            start = start_of(plugin, offers.get(plugin.name, ()), limits, machine=with_system)
+            start = start_of(plugin, offers.get(plugin.kind, ()), limits, machine=with_system)
             async with visit(start) as child:
                 hello = await introduce(child, routers, limits, configure=with_system)
                 found[plugin.name] = [*misused(plugin.name, checks_of(config, plugin.name), hello)]
