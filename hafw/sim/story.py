@@ -125,10 +125,11 @@ class Story:
             case SendAdvertisement(priority=0):
                 text = "says goodbye: priority 0"
             case SendAdvertisement(priority=priority) if self.verbose or not speaks:
-                following = self._becomes_master(entry)
-                if following and not self.verbose:
+                begins = not speaks and self._becomes_master(entry)
+                if begins and not self.verbose:
                     return []
-                text = f"advertises priority {priority}" if speaks else f"reminds the MASTER: priority {priority}"
+                says = "advertises" if speaks or begins else "reminds the MASTER:"
+                text = f"{says} priority {priority}"
             case Announce() if self.verbose:
                 text = "announces its addresses"
             case _:

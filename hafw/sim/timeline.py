@@ -37,9 +37,12 @@ def draw(title: str, story: Story, *, width: int = 80, colour: bool = False, pla
     rows = [("", line) for line in [*scale.axis(plain=plain), letters]]
     for name, stretches in story.routers:
         rows.append((name, "".join(_face(state, number, colour, plain) for state, number in _runs(stretches, scale))))
-    rows += [(str(vip), _holders(story.holders(vip), scale)) for vip in story.vips]
+    held = {str(vip): _holders(story.holders(vip), scale) for vip in story.vips}
+    rows += held.items()
     lines = [title, "", *(f"{name.ljust(margin)}{row}".rstrip() for name, row in rows), ""]
-    return "\n".join([*lines, *_legend(story, colour, plain), "", *told(groups), "", *facts(story)])
+    return "\n".join(
+        [*lines, *_legend(story, "".join(held.values()), colour, plain), "", *told(groups), "", *facts(story)]
+    )
 
 
 class Scale:
@@ -155,12 +158,10 @@ def _holders(stretches: Sequence[Stretch], scale: Scale) -> str:
     return "".join(line)
 
 
-def _legend(story: Story, colour: bool, plain: bool) -> list[str]:  # noqa: FBT001 - passed through
+def _legend(story: Story, held: str, colour: bool, plain: bool) -> list[str]:  # noqa: FBT001 - passed through
     """What the faces mean, of those that occur."""
     seen = {stretch.what for _, stretches in story.routers for stretch in stretches}
     states = [f"{_face(state, 2, colour, plain)} {state}" for state in FACES if state in seen and state != STOPPED]
     states += ["blank: stopped"] if STOPPED in seen else []
-    held = [stretch.what for vip in story.vips for stretch in story.holders(vip)]
     lines = [(HELD, "has the address"), (SHARED, "on several"), (NOBODY, "on nobody")]
-    shown = {HELD, *([SHARED] if any(SEVERAL in what for what in held) else []), *([NOBODY] if "" in held[1:] else [])}
-    return ["   ".join(states), "   ".join(f"{line * 2} {text}" for line, text in lines if line in shown)]
+    return ["   ".join(states), "   ".join(f"{line * 2} {text}" for line, text in lines if line in held)]

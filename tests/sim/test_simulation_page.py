@@ -1,0 +1,81 @@
+"""docs/simulation.md says what the code does: every command, the terminal's picture and the SVG.
+
+``HAFW_UPDATE_SCENARIOS=1 pytest tests/sim`` writes tables and pictures anew.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from hafw.sim.commands import HAPPENING, SETTING, TIMING
+from hafw.sim.conditions import CONDITIONS, LIMITS
+from hafw.sim.play import play
+from hafw.sim.script import read
+from hafw.sim.stage import LAN_KEYS, ROUTER_KEYS
+from hafw.sim.svg import draw as draw_picture
+from hafw.sim.timeline import draw as draw_timeline
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/simulation.md"
+PICTURE = ROOT / "docs/images/failover.svg"
+EXAMPLE = ROOT / "examples/scenarios/failover.txt"
+UPDATE = "HAFW_UPDATE_SCENARIOS" in os.environ
+COMMANDS = re.compile(r"(?<=<!-- commands -->\n).*(?=<!-- end of commands -->)", re.DOTALL)
+TERMINAL = re.compile(r"(?<=\$ hafw sim examples/scenarios/failover.txt\n).*?(?=\n```)", re.DOTALL)
+
+
+def example():
+    return play(read(EXAMPLE.read_text("utf-8"), EXAMPLE.name))
+
+
+def table(head, rows):
+    return "\n".join([f"| {head} | what it does |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows)])
+
+
+def tables():
+    """Every command and key, as the page lists them."""
+
+    def forms(title, head, some):
+        return f"### {title}\n\n{table(head, ((form.usage, form.summary) for form in some))}"
+
+    def keys(title, some):
+        return f"### {title}\n\n{table('key', ((key, summary) for key, (_, summary) in some.items()))}"
+
+    parts = [
+        forms("The routers and the network", "command", SETTING),
+        keys("Keys of `router` and `defaults`", ROUTER_KEYS),
+        keys("Keys of `lan`", LAN_KEYS),
+        forms("What happens to them", "command", HAPPENING),
+        forms("Time, and looking", "command", TIMING),
+        forms("Conditions, for `until` and `expect`", "condition", CONDITIONS),
+        forms("Limits, for `expect`", "limit", LIMITS),
+    ]
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def written(pattern, text):
+    """What the page has in this place; put there first when updating."""
+    page = PAGE.read_text("utf-8")
+    if UPDATE:
+        page = pattern.sub(lambda _: text, page)
+        PAGE.write_text(page, "utf-8")
+    (found,) = pattern.findall(page)
+    return found
+
+
+def test_the_page_lists_every_command_as_the_code_has_it():
+    assert written(COMMANDS, tables()) == tables()
+
+
+def test_the_page_shows_what_the_terminal_shows():
+    played = example()
+    shown = draw_timeline(played.script.title, played.story, width=80)
+    assert written(TERMINAL, shown) == shown
+
+
+def test_the_picture_is_that_of_the_example():
+    played = example()
+    picture = draw_picture(played.script.title, played.story)
+    if UPDATE:
+        PICTURE.write_text(picture, "utf-8")
+    assert PICTURE.read_text("utf-8") == picture

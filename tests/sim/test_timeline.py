@@ -1,0 +1,98 @@
+"""The pictures: what is shown of a story in few columns, and that the SVG is one."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from hafw.sim.play import play
+from hafw.sim.script import read
+from hafw.sim.svg import draw as draw_picture
+from hafw.sim.timeline import draw
+
+FAILOVER = """# A & B <pair>
+router lb1 priority=150
+router lb2 priority=100
+start all
+at 10s
+poweroff lb1
+at 20s
+"""
+
+
+def story(text):
+    script = read(text, "story.txt")
+    return script.title, play(script).story
+
+
+def row(picture, name):
+    return next(line for line in picture.splitlines() if line.startswith(name))
+
+
+def test_a_column_is_what_the_router_was_for_most_of_it():
+    picture = draw(*story(FAILOVER), width=53, plain=True)
+    assert row(picture, "lb1") == "lb1          ------##############"
+    assert row(picture, "lb2") == "lb2          ------------------------################"
+    assert row(picture, "192") == "192.0.2.100        lb1===========!!!!lb2============="
+
+
+def test_what_is_shorter_than_a_column_shows_all_the_same():
+    title, told = story("router lb1\nrouter lb2 priority=50\nstart all\nat 100s\nstop lb1\nstart lb1\nat 500s\n")
+    assert "##-#####" in row(draw(title, told, width=60, plain=True), "lb1").replace(" ", "-")
+
+
+def test_no_line_is_wider_than_the_terminal_and_none_ends_in_blanks():
+    for width in (40, 80, 137):
+        lines = draw(*story(FAILOVER), width=width).splitlines()
+        assert all(line == line.rstrip() for line in lines)
+        assert max(len(line) for line in lines[2:8]) == width
+
+
+def test_plain_is_ascii_and_colours_can_be_left_out():
+    assert draw(*story(FAILOVER), plain=True).isascii()
+    assert "\033[" not in draw(*story(FAILOVER))
+    assert "\033[32m" in draw(*story(FAILOVER), colour=True)
+
+
+def test_what_the_picture_is_too_small_for_is_told():
+    *_, last = draw(*story(FAILOVER)).splitlines()
+    assert last == "192.0.2.100 was on nobody for 2.050s, from 10.000s to 12.050s"
+    *_, last = draw(*story("router lb1\nstart lb1\nrun 5s\n")).splitlines()
+    assert last == "once up, no address was ever on nobody, and there were never two MASTERs"
+
+
+def test_things_done_at_one_place_of_the_axis_share_a_letter():
+    lines = draw(*story("router lb1\nrouter lb2\nstart lb1\nstart lb2\nat 50s\nkill lb1\nat 60s\n")).splitlines()
+    at = lines.index("a     0.000s  start lb1")
+    assert lines[at + 1 : at + 3] == ["      0.000s  start lb2", "b    50.000s  kill lb1"]
+
+
+def test_a_scenario_in_which_no_time_passes_can_be_drawn():
+    title, told = story("router lb1\nstart lb1\n")
+    assert "a     0.000s  start lb1" in draw(title, told)
+    ET.fromstring(draw_picture(title, told))
+
+
+@pytest.fixture
+def svg():
+    return ET.fromstring(draw_picture(*story(FAILOVER)))
+
+
+def texts(svg):
+    return [each.text for each in svg.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_svg_says_who_was_what_in_words(svg):
+    assert svg.get("aria-label") == "A & B <pair>"
+    assert {"lb1", "lb2", "192.0.2.100", "MASTER", "BACKUP", "poweroff lb1", "nobody has it"} <= set(texts(svg))
+    tips = [each.text for each in svg.iter("{http://www.w3.org/2000/svg}title")]
+    assert "MASTER, 3.016s to 10.000s" in tips
+    assert "nobody, 10.000s to 12.050s" in tips
+
+
+def test_everything_in_the_svg_is_within_it(svg):
+    width, height = int(svg.get("width")), int(svg.get("height"))
+    for each in svg.iter():
+        x, y = float(each.get("x", 0)), float(each.get("y", 0))
+        assert 0 <= x <= width
+        assert 0 <= y <= height
+        assert x + float(each.get("width", 0)) <= width
