@@ -60,8 +60,8 @@ def _played(path: Path) -> Played:
     except BadScript as error:
         click.echo(f"hafw sim: {error}", err=True)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror or str(error) if isinstance(error, OSError) else "must be UTF-8 text"
-        click.echo(f"hafw sim: {path}: cannot be read: {why.lower()}", err=True)
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "must be UTF-8 text"
+        click.echo(f"hafw sim: {path}: cannot be read: {why}", err=True)
     sys.exit(BAD_SCRIPT)
 
 
