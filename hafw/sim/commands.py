@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hafw.sim.conditions import Unmet, question
 from hafw.sim.grammar import Form, Mistake, duration
 from hafw.sim.lan import Runaway
-from hafw.sim.stage import Stage
+from hafw.sim.stage import OWNER, Stage
 from hafw.sim.story import Story
-from hafw.vrrp.events import MaintenanceChanged, ReleaseAsked, VerdictReported
+from hafw.vrrp.events import AdvertReceived, MaintenanceChanged, ReleaseAsked, Suspended, VerdictReported
+from hafw.vrrp.packet import Advertisement
 
 if TYPE_CHECKING:
     from hafw.sim.lan import Lan
     from hafw.sim.stage import Configurations
+    from hafw.vrrp.settings import IPAddress, RouterSettings
 
 PATIENCE = 60.0
 """Seconds that ``until`` waits when it does not say ``within``."""
@@ -154,6 +156,42 @@ def _heal(actor: Actor) -> None:
 @_command(HAPPENING, "loss SHARE", "lose this share of all frames from now on")
 def _loss(actor: Actor, lost: float) -> None:
     actor.lan.loss = lost
+
+
+@_command(HAPPENING, "suspend ROUTER DURATION", "the machine sleeps: its clock stood still for so long")
+def _suspend(actor: Actor, host: str, length: float) -> None:
+    actor.lan.inject(host, Suspended(length))
+
+
+@_command(
+    HAPPENING, "forge NUMBER from ADDRESS to ROUTERS", "an advert with this priority arrives there, and nowhere else"
+)
+def _forge(actor: Actor, priority: int, source: IPAddress, hosts: list[str]) -> None:
+    for host in hosts:
+        for each in actor.lan.hosts[host].instances:
+            actor.lan.inject(host, AdvertReceived(each.router.name, _advert(each.router, priority), source))
+
+
+@_command(
+    HAPPENING, "flood NUMBER from ADDRESS to ROUTERS every DURATION for DURATION", "one after the other; time passes"
+)
+def _flood(actor: Actor, priority: int, source: IPAddress, hosts: list[str], every: float, length: float) -> None:  # noqa: PLR0913, PLR0917 - its form has them
+    if every <= 0:
+        raise Mistake("every 0: must be a duration above 0")
+    end = actor.lan.now + length
+    while actor.lan.now < end:
+        _forge(actor, priority, source, hosts)
+        actor.lan.run_until(min(actor.lan.now + every, end))
+
+
+def _advert(settings: RouterSettings, priority: int) -> Advertisement:
+    """What a router with these settings would send."""
+    if priority > OWNER:
+        raise Mistake(f"{priority}: must be 0 to {OWNER}")
+    addresses, interval = settings.virtual_addresses, settings.advertisement_interval
+    return Advertisement(
+        version=settings.version, vrid=settings.vrid, priority=priority, interval=interval, addresses=addresses
+    )
 
 
 @_command(HAPPENING, "refuse ROUTER WORDS...", "its kernel refuses to add addresses, with this error")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH, EDGE = 960, 20
 ROW, BAR = 34, 22
-LETTER = 7.4
+LETTER = 8.2
 """Pixels that a character of a label is wide, at most."""
 THIN = 1.5
 """Pixels that even the shortest stretch has."""
