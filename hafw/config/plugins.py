@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_PLUGINS = ("vip", "arp")
 """On unless switched off: without them a MASTER binds and announces nothing."""
 
-_OURS = ("vip", "arp", "nginx", "notify_script", "notify_email")
+_OURS = ("vip", "arp", "nginx", "script", "notify_script", "notify_email")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 

@@ -7,7 +7,6 @@ unchanged: ``notify_master`` and its like get the arguments that are configured 
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 from msgspec import Meta
 
 from hafw.api import Duration, Router, StateChange, hookimpl
-from hafw_notify_script.command import MERCY, mistakes, run, split
+from hafw.command import MERCY, environment, mistakes, run, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Command = str | list[str]
 TIMEOUT = Duration(10)
-NOT_PASSED_ON = frozenset({"IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"})
-"""keepalived keeps these from its scripts too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +102,8 @@ class NotifyScript:
         general = split(self._options.notify)
         if general:
             general += ["INSTANCE", router.name, state, str(change.priority)]
-        told = environment(change, state)
-        outcomes = [(argv[0], run(argv, told, self._options.timeout)) for argv in (split(own), general) if argv]
+        told = environment_of(change, state)
+        outcomes = [(argv[0], run(argv, told, self._options.timeout, MERCY)) for argv in (split(own), general) if argv]
         if not outcomes:
             return None
         lines = [f"{script}: {outcome.output or 'exit ' + str(outcome.exit)}" for script, outcome in outcomes]
@@ -122,18 +119,17 @@ def mistakes_of(options: Options) -> Iterator[tuple[str, str]]:
             yield key, message
 
 
-def environment(change: StateChange, state: str) -> dict[str, str]:
+def environment_of(change: StateChange, state: str) -> dict[str, str]:
     """Our own environment, and what the arguments do not tell."""
-    passed_on = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
-    return passed_on | {
-        "HAFW_INSTANCE": change.instance,
-        "HAFW_STATE": state,
-        "HAFW_OLD_STATE": change.old,
-        "HAFW_REASON": change.reason,
-        "HAFW_PRIORITY": str(change.priority),
-        "HAFW_SEQ": str(change.seq),
-        "HAFW_PEER": change.peer,
-    }
+    return environment(
+        HAFW_INSTANCE=change.instance,
+        HAFW_STATE=state,
+        HAFW_OLD_STATE=change.old,
+        HAFW_REASON=change.reason,
+        HAFW_PRIORITY=str(change.priority),
+        HAFW_SEQ=str(change.seq),
+        HAFW_PEER=change.peer,
+    )
 
 
 plugin = NotifyScript()

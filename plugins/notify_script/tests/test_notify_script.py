@@ -153,7 +153,7 @@ def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(script):
 
 
 def test_a_script_that_ignores_sigterm_is_killed(script, monkeypatch):
-    monkeypatch.setattr("hafw_notify_script.command.MERCY", 0.1)
+    monkeypatch.setattr("hafw_notify_script.MERCY", 0.1)
     path = script("stubborn.sh", "trap '' TERM; while :; do sleep 1000; done")
     outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
     assert outcome == {"output": f"{path}: killed after 0.2s", "exit": 124, "command": path}
@@ -162,8 +162,8 @@ def test_a_script_that_ignores_sigterm_is_killed(script, monkeypatch):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_script_that_cannot_be_killed_is_given_up(script, monkeypatch):
     """As when it has become another user: a test may not make such a process, so nobody is signalled here."""
-    monkeypatch.setattr("hafw_notify_script.command.MERCY", 0.05)
-    monkeypatch.setattr("hafw_notify_script.command.signal_group", lambda _process, _number: None)
+    monkeypatch.setattr("hafw_notify_script.MERCY", 0.05)
+    monkeypatch.setattr("hafw.command.signal_group", lambda _process, _number: None)
     path = script("unreachable.sh", "echo $$; exec sleep 1000")
     outcome = configured(notify_fault=path, timeout=Duration(0.2)).faulted(ROUTER, change())
     pid = int(outcome["output"].split()[1])
@@ -189,7 +189,7 @@ def test_a_daemon_that_a_script_starts_is_not_waited_for(script):
 def test_a_script_ends_with_the_plugin_process_so_that_a_second_delivery_finds_none_running(script, folder):
     path = script("slow.sh", f"echo $$ > {folder}/pid.new; mv {folder}/pid.new {folder}/pid; exec sleep 1000")
     code = (
-        "from hafw_notify_script.command import run; import os; "
+        "from hafw.command import run; import os; "
         f"run([{path!r}], dict(os.environ), 1000)"
     )  # fmt: skip
     plugin_process = subprocess.Popen([sys.executable, "-c", code])

@@ -1,4 +1,7 @@
-"""One command: how it is written, why it may not run, and running it to its end."""
+"""One command of a plugin: how it is written, why it may not run, and running it to its end.
+
+Part of the API for plugins that run programs of the operator's.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hafw.api import check_script
+from hafw.config.permissions import check_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+NOT_PASSED_ON = frozenset({"IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"})
+"""keepalived keeps these from its scripts too."""
 MOST_OUTPUT = 4096
 """Octets of the output that are kept, the last ones."""
 MERCY = 2.0
@@ -81,6 +86,11 @@ def unrunnable(path: str) -> Iterator[str]:
         yield f"{path} begins with #!{interpreter}, which does not exist or may not be executed: correct its first line"
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Our own environment, as a script may have it, and what it is told beside."""
+    return {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | more
+
+
 def user_name() -> str:
     """Who we are, for messages."""
     try:
@@ -98,11 +108,11 @@ class Outcome:
     output: str
 
 
-def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outcome:
-    """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, and SIGKILL 2 s later.
+def run(argv: list[str], environment: Mapping[str, str], timeout: float, mercy: float = MERCY) -> Outcome:
+    """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, and SIGKILL.
 
-    What SIGKILL does not end within 2 s more is given up. The end is that of the process and not of its output: a
-    daemon that a script starts may keep that open for ever.
+    Between the two it has ``mercy`` seconds; what SIGKILL does not end within as many more is given up. The end is
+    that of the process and not of its output: a daemon that a script starts may keep that open for ever.
     """
     try:
         process = subprocess.Popen(
@@ -124,10 +134,10 @@ def run(argv: list[str], environment: Mapping[str, str], timeout: float) -> Outc
                 return Outcome(code, tail.text())
             return Outcome(128 - code, f"{tail.text()}\nkilled by {signal_name(-code)}".lstrip())
         signal_group(process, signal.SIGTERM)
-        tail.read_until(time.monotonic() + MERCY)
+        tail.read_until(time.monotonic() + mercy)
         # Also when it obeyed: what it started and left behind in its group may not have.
         signal_group(process, signal.SIGKILL)
-        if not tail.read_until(time.monotonic() + MERCY):
+        if not tail.read_until(time.monotonic() + mercy):
             return Outcome(124, f"{tail.text()}\nstill runs after {timeout:g}s and cannot be killed".lstrip())
         process.wait()
         return Outcome(124, f"{tail.text()}\nkilled after {timeout:g}s".lstrip())
