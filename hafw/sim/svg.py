@@ -5,20 +5,23 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from hafw.sim.excerpt import clock
 from hafw.sim.story import DEGRADED, SEVERAL, STOPPED
-from hafw.sim.timeline import Scale, clock, facts, gather
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hafw.sim.story import Mark, Story, Stretch
-    from hafw.vrrp.settings import IPAddress
+    from hafw.sim.excerpt import Excerpt
+    from hafw.sim.story import Mark, Stretch
 
 WIDTH, EDGE = 960, 20
 ROW, BAR = 34, 22
 LETTER = 8.2
 """Pixels that a character of a label is wide, at most."""
+LABEL, MARK_WIDTH = 60, 20
+"""Pixels that a time on the axis, and a letter above it, have to themselves."""
+TITLE_LENGTH = 104
 THIN = 1.5
 """Pixels that even the shortest stretch has."""
 CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup", State.FAULT: "fault"}
@@ -41,20 +44,19 @@ STYLE = """
 """
 
 
-def draw(title: str, story: Story) -> str:
+def draw(title: str, excerpt: Excerpt) -> str:
     """The whole document. The same story is always the same text."""
-    return _Picture(title, story).document()
+    return _Picture(title, excerpt).document()
 
 
 class _Picture:
     """Draws from the top down; ``y`` is where the next thing goes."""
 
-    def __init__(self, title: str, story: Story) -> None:
-        self.title, self.story = title, story
-        names = [*(name for name, _ in story.routers), *map(str, story.vips)]
-        self.left = EDGE + 12 + max(len(name) for name in names) * LETTER
-        self.scale = Scale(story.lan.now, int(WIDTH - EDGE - self.left), label=60)
-        self.groups = gather(story.marks, lambda time: int(self.x(time) // 20))
+    def __init__(self, title: str, excerpt: Excerpt) -> None:
+        self.title = title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"
+        self.excerpt = excerpt
+        self.left = EDGE + 12 + max(map(len, excerpt.names)) * LETTER
+        self.groups = excerpt.gather(lambda time: int(self.x(time) // MARK_WIDTH))
         self.parts: list[str] = []
         self.y = 34.0
 
@@ -63,10 +65,10 @@ class _Picture:
         self._text(EDGE, self.y, self.title, "title")
         self.y += 56
         top = self.y
-        for name, stretches in self.story.routers:
+        for name, stretches in self.excerpt.routers:
             self._row(name, [(each, CLASSES.get(each.what, ""), each.what) for each in stretches])
-        for vip in self.story.vips:
-            self._row(str(vip), [(each, *_held(each)) for each in self._holders(vip)])
+        for vip in self.excerpt.vips:
+            self._row(str(vip), [(each, *_held(each)) for each in self.excerpt.holders(vip)])
         lines = [*self._axis(top, self.y - 6), *self._letters(top, self.y - 6)]
         self._legend()
         size = f'width="{WIDTH}" height="{self.y:.0f}" viewBox="0 0 {WIDTH} {self.y:.0f}"'
@@ -76,12 +78,8 @@ class _Picture:
 
     def x(self, time: float) -> float:
         """Where a moment is."""
-        return self.left + time / self.scale.end * self.scale.columns
-
-    def _holders(self, vip: IPAddress) -> Iterator[Stretch]:
-        """Without the time before the first one."""
-        stretches = self.story.holders(vip)
-        yield from stretches if stretches and stretches[0].what else stretches[1:]
+        start, end = self.excerpt.start, self.excerpt.end
+        return self.left + (time - start) / (end - start) * (WIDTH - EDGE - self.left)
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -105,11 +103,12 @@ class _Picture:
             self._text(x + 7, self.y + 16, label, f"on-{style}")
 
     def _axis(self, top: float, bottom: float) -> Iterator[str]:
-        for time in self.scale.moments():
+        step = self.excerpt.step((WIDTH - self.left) / LABEL)
+        for time in self.excerpt.moments(step):
             x = self.x(time)
             yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top - 8:.0f}" y2="{bottom:.0f}"/>'
             if x < WIDTH - 2 * EDGE:
-                yield _text(x, top - 32, clock(time, self.scale.step), "soft", "middle")
+                yield _text(x, top - 32, clock(time, step), "soft", "middle")
 
     def _letters(self, top: float, bottom: float) -> Iterator[str]:
         for letter, marks in self.groups:
@@ -121,9 +120,10 @@ class _Picture:
     def _legend(self) -> None:
         self.y += 14
         x = float(EDGE)
-        seen = {stretch.what for _, stretches in self.story.routers for stretch in stretches}
+        seen = {stretch.what for _, stretches in self.excerpt.routers for stretch in stretches}
+        held = {stretch.what for vip in self.excerpt.vips for stretch in self.excerpt.holders(vip)}
         swatches = [(style, state) for state, style in CLASSES.items() if state in seen]
-        swatches += [("held", "has the address"), *([("none", "nobody has it")] if self._is_ever_dark() else [])]
+        swatches += [("held", "has the address"), *([("none", "nobody has it")] if "" in held else [])]
         for style, text in swatches:
             self.parts.append(f'<rect class="{style}" x="{x:.0f}" y="{self.y:.0f}" width="22" height="14" rx="3"/>')
             self._text(x + 28, self.y + 12, text)
@@ -131,7 +131,7 @@ class _Picture:
         if STOPPED in seen:
             self._text(x, self.y + 12, "empty: stopped", "soft")
         self.y += 40
-        for fact in facts(self.story):
+        for fact in self.excerpt.facts():
             self._text(EDGE, self.y, fact, "no" if " on nobody for" in fact else "")
             self.y += 20
         self.y += 8
@@ -144,9 +144,6 @@ class _Picture:
         self._text(EDGE + 90, self.y, clock(mark.time), "soft", "end")
         self._text(EDGE + 104, self.y, mark.text, "code")
         self.y += 20
-
-    def _is_ever_dark(self) -> bool:
-        return any(self.story.outages(vip) for vip in self.story.vips)
 
 
 def _held(stretch: Stretch) -> tuple[str, str]:

@@ -7,8 +7,11 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from hafw.sim.commands import HAPPENING, SETTING, TIMING
 from hafw.sim.conditions import CONDITIONS, LIMITS
+from hafw.sim.excerpt import Excerpt
 from hafw.sim.play import play
 from hafw.sim.script import read
 from hafw.sim.stage import LAN_KEYS, ROUTER_KEYS
@@ -17,15 +20,15 @@ from hafw.sim.timeline import draw as draw_timeline
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/simulation.md"
-PICTURE = ROOT / "docs/images/failover.svg"
 EXAMPLE = ROOT / "examples/scenarios/failover.txt"
 UPDATE = "HAFW_UPDATE_SCENARIOS" in os.environ
 COMMANDS = re.compile(r"(?<=<!-- commands -->\n).*(?=<!-- end of commands -->)", re.DOTALL)
 TERMINAL = re.compile(r"(?<=\$ hafw sim examples/scenarios/failover.txt\n).*?(?=\n```)", re.DOTALL)
 
 
-def example():
-    return play(read(EXAMPLE.read_text("utf-8"), EXAMPLE.name))
+def example(start=0.0, end=None):
+    script = read(EXAMPLE.read_text("utf-8"), EXAMPLE.name)
+    return script.title, Excerpt(play(script).story, start, end)
 
 
 def table(head, rows):
@@ -68,14 +71,14 @@ def test_the_page_lists_every_command_as_the_code_has_it():
 
 
 def test_the_page_shows_what_the_terminal_shows():
-    played = example()
-    shown = draw_timeline(played.script.title, played.story, width=80)
+    shown = draw_timeline(*example(), width=80)
     assert written(TERMINAL, shown) == shown
 
 
-def test_the_picture_is_that_of_the_example():
-    played = example()
-    picture = draw_picture(played.script.title, played.story)
+@pytest.mark.parametrize(("name", "window"), [("failover", ()), ("handover", (31.99, 32.05))])
+def test_the_pictures_are_those_of_the_example(name, window):
+    picture = draw_picture(*example(*window))
+    path = ROOT / f"docs/images/{name}.svg"
     if UPDATE:
-        PICTURE.write_text(picture, "utf-8")
-    assert PICTURE.read_text("utf-8") == picture
+        path.write_text(picture, "utf-8")
+    assert path.read_text("utf-8") == picture

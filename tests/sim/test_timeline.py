@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from hafw.sim.excerpt import Excerpt
 from hafw.sim.play import play
 from hafw.sim.script import read
 from hafw.sim.svg import draw as draw_picture
@@ -19,9 +20,9 @@ at 20s
 """
 
 
-def story(text):
+def story(text, start=0.0, end=None):
     script = read(text, "story.txt")
-    return script.title, play(script).story
+    return script.title, Excerpt(play(script).story, start, end)
 
 
 def row(picture, name):
@@ -57,7 +58,7 @@ def test_what_the_picture_is_too_small_for_is_told():
     *_, last = draw(*story(FAILOVER)).splitlines()
     assert last == "192.0.2.100 was on nobody for 2.050s, from 10.000s to 12.050s"
     *_, last = draw(*story("router lb1\nstart lb1\nrun 5s\n")).splitlines()
-    assert last == "once up, no address was ever on nobody, and there were never two MASTERs"
+    assert last == "nothing was missing: every address always on somebody, never two MASTERs"
 
 
 def test_things_done_at_one_place_of_the_axis_share_a_letter():
@@ -96,3 +97,26 @@ def test_everything_in_the_svg_is_within_it(svg):
         assert 0 <= x <= width
         assert 0 <= y <= height
         assert x + float(each.get("width", 0)) <= width
+
+
+def test_an_excerpt_shows_what_was_so_in_its_time_and_tells_of_nothing_else():
+    picture = draw(*story(FAILOVER, 11.0, 13.0), width=53, plain=True)
+    assert row(picture, "             1").split() == ["11.0s", "11.5s", "12.0s", "12.5s"]
+    assert row(picture, "lb1") == "lb1"
+    assert row(picture, "lb2") == "lb2          ---------------------###################"
+    assert "poweroff" not in picture
+    assert picture.endswith("\n192.0.2.100 was on nobody for 2.050s, from 10.000s to 12.050s")
+    assert "on nobody" not in draw(*story(FAILOVER, 13.0, 14.0))
+
+
+def test_an_excerpt_beyond_the_end_is_the_end():
+    title, excerpt = story(FAILOVER, 100.0, 200.0)
+    assert (excerpt.start, excerpt.end) == (20.0, 20.001)
+    assert row(draw(title, excerpt), "lb2") == "lb2"
+
+
+def test_a_long_list_of_facts_is_cut():
+    _, excerpt = story("lan loss=60%\nrouter lb1\nrouter lb2\nstart all\nrun 300s\n")
+    facts = excerpt.facts()
+    assert len(facts) == 13
+    assert facts[-1].endswith(" more such times")

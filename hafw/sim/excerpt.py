@@ -1,0 +1,119 @@
+"""A stretch of a story, to be drawn: the whole of it, or the milliseconds in which an address moved."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from math import ceil, floor
+from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING
+
+from hafw.sim.story import Stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hafw.sim.seen import Span
+    from hafw.sim.story import Mark, Story
+    from hafw.vrrp.settings import IPAddress
+
+STEPS = tuple(base * 10.0**power for power in range(-4, 7) for base in (1, 2, 5))
+SHORTEST = 0.001
+"""Seconds that are drawn at least: there are scenarios in which no time passes."""
+FACTS_SHOWN = 12
+
+
+class Excerpt:
+    """What pictures are made of, from ``start`` to ``end``; both in seconds since the beginning."""
+
+    def __init__(self, story: Story, start: float = 0.0, end: float | None = None) -> None:
+        last = story.lan.now if end is None else min(end, story.lan.now)
+        self.start = min(start, last)
+        self.end = max(last, self.start + SHORTEST)
+        self._story = story
+
+    @property
+    def vips(self) -> Sequence[IPAddress]:
+        """Every virtual address."""
+        return self._story.vips
+
+    @property
+    def routers(self) -> list[tuple[str, list[Stretch]]]:
+        """By name, what each router was."""
+        return [(name, self._cut(stretches)) for name, stretches in self._story.routers]
+
+    @property
+    def names(self) -> list[str]:
+        """What stands before the rows."""
+        return [*(name for name, _ in self._story.routers), *map(str, self.vips)]
+
+    @property
+    def marks(self) -> list[Mark]:
+        """What was done in this time."""
+        return [mark for mark in self._story.marks if self.start <= mark.time <= self.end]
+
+    def holders(self, vip: IPAddress) -> list[Stretch]:
+        """Who had an address, from when it was first on somebody."""
+        stretches = self._story.holders(vip)
+        return self._cut(stretches if stretches and stretches[0].what else stretches[1:])
+
+    def _cut(self, stretches: Sequence[Stretch]) -> list[Stretch]:
+        cut = (Stretch(max(each.start, self.start), min(each.end, self.end), each.what) for each in stretches)
+        return [each for each in cut if each.start < each.end]
+
+    # -- words --------------------------------------------------------------------------------------------------
+
+    def gather(self, place: Callable[[float], int]) -> list[tuple[str, list[Mark]]]:
+        """Under one letter each: what was done at the same place of the axis."""
+        places: dict[int, list[Mark]] = {}
+        for mark in self.marks:
+            places.setdefault(place(mark.time), []).append(mark)
+        return list(zip(cycle(ascii_lowercase + ascii_uppercase), places.values(), strict=False))
+
+    def facts(self) -> list[str]:
+        """What a picture may be too small to show: when an address was on nobody, and when there were two MASTERs."""
+        found = [
+            f"{vip} was on nobody {told}"
+            for vip in self.vips
+            for told in map(self._told, self._story.outages(vip))
+            if told
+        ]
+        found += [
+            f"{instance} had several MASTERs {told}"
+            for instance in self._story.instances
+            for told in map(self._told, self._story.lan.rivalled(instance, 0.0))
+            if told
+        ]
+        more = [f"and {len(found) - FACTS_SHOWN} more such times"] if len(found) > FACTS_SHOWN else []
+        return [*found[:FACTS_SHOWN], *more] or [
+            "nothing was missing: every address always on somebody, never two MASTERs"
+        ]
+
+    def _told(self, span: Span) -> str:
+        if span.end < self.start or span.start > self.end:
+            return ""
+        return f"for {brief(span.seconds)}, from {clock(span.start)} to {clock(span.end)}"
+
+    # -- the axis -----------------------------------------------------------------------------------------------
+
+    def step(self, labels: float) -> float:
+        """The time between two round moments, when there is room for so many labels."""
+        wanted = (self.end - self.start) / labels
+        return next((step for step in STEPS if step >= wanted), STEPS[-1])
+
+    def moments(self, step: float) -> list[float]:
+        """The round times."""
+        first = -int(-self.start / step + 1e-9)
+        return [
+            number * step for number in range(first, int(self.end / step + 1e-9) + 1) if number * step >= self.start
+        ]
+
+
+def clock(time: float, step: float = 0.001) -> str:
+    """A time, with no more digits than it needs beside others of this step."""
+    digits = next((digits for digits in range(4) if step >= 10.0**-digits), 4)
+    return f"{time:.{digits}f}s"
+
+
+def brief(seconds: float) -> str:
+    """A length of time: ``2.050s``, ``1.0ms``."""
+    return f"{seconds * 1000:.1f}ms" if seconds < 0.1 else f"{seconds:.3f}s"
