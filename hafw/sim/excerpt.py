@@ -102,10 +102,8 @@ class Excerpt:
 
     def moments(self, step: float) -> list[float]:
         """The round times."""
-        first = -int(-self.start / step + 1e-9)
-        return [
-            number * step for number in range(first, int(self.end / step + 1e-9) + 1) if number * step >= self.start
-        ]
+        first, last = ceil(self.start / step - 1e-9), floor(self.end / step + 1e-9)
+        return [number * step for number in range(first, last + 1)]
 
 
 def clock(time: float, step: float = 0.001) -> str:
