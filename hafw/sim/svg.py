@@ -28,18 +28,18 @@ CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup",
 STYLE = """
     text { font: 13px system-ui, "DejaVu Sans", Verdana, sans-serif; fill: var(--ink) }
     svg { --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --no: #cf222e }
-    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2 }
+    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2; --shared: #8250df }
     @media (prefers-color-scheme: dark) {
       svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --no: #ff7b72 }
-      svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b }
+      svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b; --shared: #8957e5 }
     }
     .ground { fill: var(--ground) } .soft { fill: var(--soft) } .no { fill: var(--no) }
     .title { font-size: 16px; font-weight: 600 } .name { font-weight: 600 }
     .grid { stroke: var(--line) } .mark { stroke: var(--soft); stroke-dasharray: 3 3 }
     .letter { fill: var(--ink) } .inverse { fill: var(--ground); font-weight: 600 }
     .master { fill: var(--master) } .degraded { fill: var(--degraded) } .fault { fill: var(--fault) }
-    .backup { fill: var(--backup) } .held { fill: var(--held) } .none { fill: var(--no) }
-    .on-master, .on-degraded, .on-fault { fill: #ffffff }
+    .backup { fill: var(--backup) } .held { fill: var(--held) } .shared { fill: var(--shared) } .none { fill: var(--no) }
+    .on-master, .on-degraded, .on-fault, .on-shared, .on-none { fill: #ffffff }
     .code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px }
 """
 
@@ -123,7 +123,9 @@ class _Picture:
         seen = {stretch.what for _, stretches in self.excerpt.routers for stretch in stretches}
         held = {stretch.what for vip in self.excerpt.vips for stretch in self.excerpt.holders(vip)}
         swatches = [(style, state) for state, style in CLASSES.items() if state in seen]
-        swatches += [("held", "has the address"), *([("none", "nobody has it")] if "" in held else [])]
+        swatches += [("held", "has the address")]
+        swatches += [("shared", "several have it")] if any(SEVERAL in what for what in held) else []
+        swatches += [("none", "nobody has it")] if "" in held else []
         for style, text in swatches:
             self.parts.append(f'<rect class="{style}" x="{x:.0f}" y="{self.y:.0f}" width="22" height="14" rx="3"/>')
             self._text(x + 28, self.y + 12, text)
@@ -150,7 +152,7 @@ def _held(stretch: Stretch) -> tuple[str, str]:
     """How a stretch of an address is drawn, and what stands on it."""
     if not stretch.what:
         return "none", "nobody"
-    return ("degraded" if SEVERAL in stretch.what else "held"), stretch.what
+    return ("shared" if SEVERAL in stretch.what else "held"), stretch.what
 
 
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "") -> str:
