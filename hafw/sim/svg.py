@@ -27,18 +27,19 @@ THIN = 1.5
 CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup", State.FAULT: "fault"}
 STYLE = """
     text { font: 13px system-ui, "DejaVu Sans", Verdana, sans-serif; fill: var(--ink) }
-    svg { --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --no: #cf222e }
-    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2; --shared: #8250df }
+    svg { --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --no: #cf222e; --shared: #8250df }
+    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2 }
     @media (prefers-color-scheme: dark) {
-      svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --no: #ff7b72 }
-      svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b; --shared: #8957e5 }
+      svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --no: #ff7b72; --shared: #8957e5 }
+      svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b }
     }
     .ground { fill: var(--ground) } .soft { fill: var(--soft) } .no { fill: var(--no) }
     .title { font-size: 16px; font-weight: 600 } .name { font-weight: 600 }
     .grid { stroke: var(--line) } .mark { stroke: var(--soft); stroke-dasharray: 3 3 }
     .letter { fill: var(--ink) } .inverse { fill: var(--ground); font-weight: 600 }
     .master { fill: var(--master) } .degraded { fill: var(--degraded) } .fault { fill: var(--fault) }
-    .backup { fill: var(--backup) } .held { fill: var(--held) } .shared { fill: var(--shared) } .none { fill: var(--no) }
+    .backup { fill: var(--backup) } .held { fill: var(--held) }
+    .shared { fill: var(--shared) } .none { fill: var(--no) }
     .on-master, .on-degraded, .on-fault, .on-shared, .on-none { fill: #ffffff }
     .code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 12px }
 """
