@@ -186,10 +186,7 @@ class Story:
         node = self.lan.hosts[host].node
         if node is None:
             return {instance: STOPPED for name, instance in self._routers if name == host}
-        return {
-            name: STOPPED if _state(each.router.state) == STOPPED else str(each.router.state)
-            for name, each in node.instances.items()
-        }
+        return {name: _state(each.router.state) for name, each in node.instances.items()}
 
     def holders(self, vip: IPAddress) -> list[Stretch]:
         """Who held an address, as ``lb1``, ``lb1 + lb2`` or nothing."""
