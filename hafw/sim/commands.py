@@ -102,7 +102,7 @@ def _config(actor: Actor, path: str) -> None:
 # -- what happens -----------------------------------------------------------------------------------------------
 
 
-@_command(HAPPENING, "start ROUTERS", "start the daemon; one that died before leaves nothing behind")
+@_command(HAPPENING, "start ROUTERS", "start the daemon, which removes what a dead one left behind")
 def _start(actor: Actor, hosts: list[str]) -> None:
     for host in hosts:
         actor.lan.start(host)

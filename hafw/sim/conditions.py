@@ -87,11 +87,11 @@ def _longest(found: list[tuple[Span, str]], limit: float) -> str:
 
 
 CONDITIONS = (
-    Form("ROUTERS is STATE", "all of them, in every instance", _are),
+    Form("ROUTERS is STATE", "all of them are, in every instance", _are),
     Form("ROUTERS are STATE", "the same", _are),
-    Form("ROUTERS is STATE of NAME", "in one instance", _are_of),
+    Form("ROUTERS is STATE of NAME", "all of them are, in this instance", _are_of),
     Form("ROUTERS are STATE of NAME", "the same", _are_of),
-    Form("ADDRESS on WHOM", "these and no others have the address in their kernel: ROUTERS, or `nobody`", _on),
+    Form("ADDRESS on WHOM", "these and no others have the address in their kernel", _on),
 )
 LIMITS = (
     Form("outage <= DURATION", "no address was on nobody for longer at a stretch, once somebody had it", _outage),

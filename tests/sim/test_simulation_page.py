@@ -31,27 +31,27 @@ def example(start=0.0, end=None):
     return script.title, Excerpt(play(script).story, start, end)
 
 
-def table(head, rows):
-    return "\n".join([f"| {head} | what it does |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows)])
+def table(head, says, rows):
+    return "\n".join([f"| {head} | {says} |", "|---|---|", *(f"| `{left}` | {right} |" for left, right in rows)])
 
 
 def tables():
     """Every command and key, as the page lists them."""
 
-    def forms(title, head, some):
-        return f"### {title}\n\n{table(head, ((form.usage, form.summary) for form in some))}"
+    def forms(title, some, head="command", says="what it does"):
+        return f"### {title}\n\n{table(head, says, ((form.usage, form.summary) for form in some))}"
 
     def keys(title, some):
-        return f"### {title}\n\n{table('key', ((key, summary) for key, (_, summary) in some.items()))}"
+        return f"### {title}\n\n{table('key', 'what it says', ((key, summary) for key, (_, summary) in some.items()))}"
 
     parts = [
-        forms("The routers and the network", "command", SETTING),
+        forms("The routers and the network", SETTING),
         keys("Keys of `router` and `defaults`", ROUTER_KEYS),
         keys("Keys of `lan`", LAN_KEYS),
-        forms("What happens to them", "command", HAPPENING),
-        forms("Time, and looking", "command", TIMING),
-        forms("Conditions, for `until` and `expect`", "condition", CONDITIONS),
-        forms("Limits, for `expect`", "limit", LIMITS),
+        forms("What happens to them", HAPPENING),
+        forms("Time, and looking", TIMING),
+        forms("Conditions, for `until` and `expect`", CONDITIONS, "condition", "holds when"),
+        forms("Limits, for `expect`", LIMITS, "limit", "holds when"),
     ]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
