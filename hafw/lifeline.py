@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from hafw.will import Bequest
 
-VERSION = 2
+VERSION = 3
 VARIABLE = "HAFW_LIFELINE"
 """The environment variable in which a daemon finds its ``Inheritance``."""
 SLOTS = 1024
 """MASTERs that the beat can tell of; further ones are handed over instead of resumed, and nobody fences them."""
-_FIELDS = 3
+_FIELDS = 4
 _MESSAGE_MAX = 65536
 _HIGH = 1000
 """A descriptor that is above those of sockets, and below the usual limit of 1024."""
@@ -78,6 +78,21 @@ class Beat:
         if 0 <= slot < SLOTS:
             self._memory[1 + slot * _FIELDS] = 0.0
 
+    def promise(self, slot: int, release_at: float) -> None:
+        """This router, MASTER or not any more, lets its addresses go until then; 0: it holds none for others."""
+        if 0 <= slot < SLOTS:
+            self._memory[1 + slot * _FIELDS + 3] = release_at
+            self._memory[0] = max(self._memory[0], slot + 1)
+
+    def promised(self, slot: int) -> float:
+        """Until when it lets its addresses go; 0: it holds none for others."""
+        return self._memory[1 + slot * _FIELDS + 3] if 0 <= slot < SLOTS else 0.0
+
+    def promises(self) -> list[float]:
+        """Of every router that holds addresses until they are claimed."""
+        every = (self.promised(slot) for slot in range(int(self._memory[0])))
+        return [release_at for release_at in every if release_at]
+
     def sign(self, slot: int) -> Sign | None:
         """What is known of this router; ``None``: it does not speak as MASTER."""
         if not 0 <= slot < SLOTS:
@@ -93,6 +108,8 @@ class Beat:
 
     def keep_only(self, slots: Iterable[int]) -> None:
         """Silence every other router: their daemon is dead, and they are not resumed."""
+        for slot in range(int(self._memory[0])):
+            self.promise(slot, 0.0)
         for slot in set(range(int(self._memory[0]))) - set(slots):
             self.silence(slot)
 

@@ -182,6 +182,11 @@ def test_nobody_is_ended_before_its_next_advert_is_half_an_interval_late(interva
     assert fence_at([Sign(100.0, 100.0 + interval, adverts * interval)]) >= 100.0 + 1.49 * interval
 
 
+def test_one_that_keeps_addresses_for_longer_than_it_promised_is_stuck_too():
+    assert fence_at([], [103.0, 108.0]) == 104.0
+    assert fence_at([sign_of(1.0)], [103.0]) == 102.0
+
+
 def test_what_is_resumed_speaks_before_the_peers_lose_patience():
     assert is_resumable(BEQUEST, SIGN, 102.0, 0.15)
     assert not is_resumable(BEQUEST, SIGN, 102.8, 0.15)
@@ -202,6 +207,7 @@ def test_addresses_are_held_until_the_successor_can_have_claimed_them():
     assert hold_until(BEQUEST, SIGN, 102.5, rival=False) == 103.5  # the goodbye leaves now
     assert hold_until(BEQUEST, SIGN, 102.5, rival=True) == 103.0
     assert hold_until(BEQUEST, None, 102.5, rival=False) == 105.5
+    assert hold_until(BEQUEST, None, 102.5, rival=False, release_at=101.0) == 101.0  # had it lived, they would be gone
 
 
 def test_a_shared_socket_is_adopted_with_its_group():

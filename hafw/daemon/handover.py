@@ -54,7 +54,7 @@ class Handovers:
     """One at a time, so that each is told how its own ended."""
 
     def __init__(
-        self, election: Election, observer: Observer, prepare: Callable[[Iterable[str]], Awaitable[None]]
+        self, election: Election, observer: Observer, prepare: Callable[[Iterable[str]], Awaitable[object]]
     ) -> None:
         """``prepare``: run the ``before_release`` hooks of these instances, within ``RELEASE_BUDGET``."""
         self.election = election

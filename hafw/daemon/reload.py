@@ -103,8 +103,9 @@ async def apply(daemon: Daemon, new: Config) -> None:
         for name, each in new.instances.items()
         if name in old.instances and same_router(old.instances[name].router, each.router)
     }
-    plans = await _plan_anew(daemon, new, kept)
     leaving = [name for name in old.instances if name not in kept]
+    await daemon.before_release(leaving)
+    plans = await _plan_anew(daemon, new, kept)
     for name in leaving:
         daemon.dispatch(Shutdown(name))
     await daemon.election.until(lambda: all(daemon.node.instances[name].router.done for name in leaving))

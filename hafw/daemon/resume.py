@@ -123,11 +123,15 @@ class Life:
 
     # -- what the guard is told ---------------------------------------------------------------------------------
 
-    def spoke(self, name: str, due_in: float, patience: float) -> None:
-        """An advert has left, or the state changed; the next one is due in so many seconds, ``inf``: never."""
+    def spoke(self, name: str, due_in: float, patience: float, release_in: float) -> None:
+        """An advert has left, or the state changed; the next one is due in so many seconds, ``inf``: never.
+
+        ``release_in``: seconds until the addresses go that are held for others; ``inf``: there are none.
+        """
         if self._beat is None:
             return
         slot = self.slot_of(name)
+        self._beat.promise(slot, 0.0 if release_in == inf else time.monotonic() + release_in)
         if due_in == inf:
             self._beat.silence(slot)
         else:

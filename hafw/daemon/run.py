@@ -94,7 +94,7 @@ class Daemon:
             timer=TimerFd(),
             sleep_watch=SleepWatch(),
         )
-        self.handovers = Handovers(self.election, self.observer, self._before_release)
+        self.handovers = Handovers(self.election, self.observer, self.before_release)
         self.maintenance = Maintenance(self.handovers, None if dry_run else state_path())
         self.testament = Testament(self)
         self.succession = Succession(self)
@@ -229,8 +229,7 @@ class Daemon:
     async def _stop(self) -> None:
         """The planned stop: hooks before, one goodbye, hold until claimed, hooks after."""
         self.life.notify("STOPPING=1")
-        masters = [name for name, each in self.node.instances.items() if each.router.state is State.MASTER]
-        await self._before_release(masters)
+        masters = await self.before_release(self.node.instances)
         for name in self.node.instances:
             self.dispatch(Shutdown(name))
         await self.election.until(lambda: self.node.done)
@@ -243,9 +242,12 @@ class Daemon:
             self.plugins.deliver(self._describe(name), self._stopped(name, old))
         await self.plugins.drain(STOP_BUDGET)
 
-    async def _before_release(self, names: Iterable[str]) -> None:
-        if not self.dry_run:
-            await self.plugins.before_release([self._describe(name) for name in names], RELEASE_BUDGET)
+    async def before_release(self, names: Iterable[str]) -> list[str]:
+        """Let the plugins prepare for the release of those that are MASTER, within the budget; returns them."""
+        masters = [name for name in names if self.node.instances[name].router.state is State.MASTER]
+        if masters and not self.dry_run:
+            await self.plugins.before_release([self._describe(name) for name in masters], RELEASE_BUDGET)
+        return masters
 
     def _stopped(self, name: str, old: str) -> StateChange:
         return StateChange(
@@ -333,6 +335,7 @@ class Daemon:
         plan = self.plans.get(action.router)
         adopt = self.adopted.get(action.router, ())
         self.keeper.want(action.router, plan.addresses if plan else {}, action.bound, action.held, adopt)
+        self.wire.beat(self.node.instances[action.router].router)
         self.testament.changed()
 
     def _announce(self, name: str) -> None:

@@ -371,10 +371,12 @@ class Wire:
             self.beat(router)
 
     def beat(self, router: VirtualRouter) -> None:
-        """Let the guard see how this router stands; after every advert and every transition."""
+        """Let the guard see how this router stands; after every advert, transition and change of what it holds."""
         settings = router.settings
         due_in = router.speaker.adver_at - trio.current_time() if router.state is State.MASTER else inf
-        self._life.spoke(settings.name, due_in, settings.down_timer_adverts * settings.advertisement_interval)
+        release_in = router.tenure.hold_until - trio.current_time() if router.tenure.held else inf
+        patience = settings.down_timer_adverts * settings.advertisement_interval
+        self._life.spoke(settings.name, due_in, patience, release_in)
 
     def _send(self, router: VirtualRouter, priority: int) -> None:
         name = router.settings.name

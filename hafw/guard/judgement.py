@@ -21,8 +21,11 @@ START_MARGIN = 1.5
 """A start may take so many times as long as the last one."""
 
 
-def fence_at(signs: Iterable[Sign]) -> float:
+def fence_at(signs: Iterable[Sign], promises: Iterable[float] = ()) -> float:
     """When a daemon that gives no further sign counts as stuck; ``inf``: it is MASTER of nothing.
+
+    ``promises`` are the times until which addresses are let go that a successor has, or is to have: a daemon that keeps
+    them for longer answers for them beside it.
 
     The peers wait for three intervals after the last advert, and then for their skew, of which we count nothing. At
     two thirds of that the next advert is a whole interval late, which the election itself calls a stall, and which a
@@ -34,7 +37,8 @@ def fence_at(signs: Iterable[Sign]) -> float:
     there, and a daemon that comes to yields to them without a word. Only one that does not come to must be ended, since
     two machines answer for the addresses meanwhile: after a second.
     """
-    return min((_stuck_at(sign) for sign in signs), default=inf)
+    stuck = (_stuck_at(sign) for sign in signs)
+    return min((*stuck, *(release_at + FENCE_AFTER for release_at in promises)), default=inf)
 
 
 def _stuck_at(sign: Sign) -> float:
@@ -56,12 +60,14 @@ def is_resumable(bequest: Bequest, sign: Sign | None, now: float, start: float) 
     return sign is not None and bool(bequest.adverts) and now + START_MARGIN * start < sign.spoke_at + sign.patience
 
 
-def hold_until(bequest: Bequest, sign: Sign | None, now: float, *, rival: bool) -> float:
-    """Until when the addresses answer at most, unless they are claimed.
+def hold_until(bequest: Bequest, sign: Sign | None, now: float, *, rival: bool, release_at: float = 0.0) -> float:
+    """Until when the addresses answer at most, unless they are claimed; ``release_at``: what its daemon promised.
 
     Whoever was to claim them has done so three intervals after the last advert, or, if the goodbye leaves only now, a
     skew time (less than an interval) and an installation later. A rival has claimed them already.
     """
     # A router that has become MASTER since the record was written is silent for as long as its peers wait.
-    until = sign.spoke_at + max(bequest.hold, sign.patience) if sign else now + bequest.hold
-    return until if rival or not sign else max(until, now + bequest.interval)
+    if sign is None:
+        return release_at or now + bequest.hold
+    until = sign.spoke_at + max(bequest.hold, sign.patience)
+    return until if rival else max(until, now + bequest.interval)

@@ -244,7 +244,7 @@ class Guard:
     # -- stuck --------------------------------------------------------------------------------------------------
 
     def _fence_at(self) -> float:
-        return max(fence_at(self._beat.signs()), self._respite_until)
+        return max(fence_at(self._beat.signs(), self._beat.promises()), self._respite_until)
 
     def _is_stuck(self, slept_until: float) -> bool:
         """Whether the daemon owes its peers an advert for so long that it has to be ended.
@@ -317,9 +317,12 @@ class Guard:
             say("will_begins", routers=",".join(names(bequests)))
         say_goodbyes([each for each in bequests if each.name not in rivals], self._sockets)
         now = time.monotonic()
-        signs = [(each, self._beat.sign(each.slot)) for each in bequests]
-        self._estate.take([(each, hold_until(each, sign, now, rival=each.name in rivals)) for each, sign in signs])
+        self._estate.take([(each, self._hold_until(each, now, rival=each.name in rivals)) for each in bequests])
         self._withheld += names(bequests)
+
+    def _hold_until(self, bequest: Bequest, now: float, *, rival: bool) -> float:
+        sign, release_at = self._beat.sign(bequest.slot), self._beat.promised(bequest.slot)
+        return hold_until(bequest, sign, now, rival=rival, release_at=release_at)
 
     def _close_estate(self) -> None:
         if self._withheld:

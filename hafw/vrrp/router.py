@@ -260,7 +260,7 @@ class VirtualRouter:
         """Tell the MASTER that there were two: with a priority that nobody gives way to, for we are BACKUP."""
         if self.state is not State.BACKUP or not self.listener.hears_better(self.primary, now):
             return []
-        return [*self.tenure.hold_on(now), SendAdvertisement(self.settings.name, LAST_RESORT_PRIORITY)]
+        return [*self.tenure.hold_on(now, said=False), SendAdvertisement(self.settings.name, LAST_RESORT_PRIORITY)]
 
     def _resign(
         self, state: State, reason: str, now: float, detail: str = "", *, can_send: bool = True

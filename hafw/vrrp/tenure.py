@@ -102,10 +102,10 @@ class Tenure:
         self._awaits_successor = not has_successor
         return [self._set()]
 
-    def hold_on(self, now: float) -> list[Action]:
-        """Answer for as long again."""
+    def hold_on(self, now: float, *, said: bool = True) -> list[Action]:
+        """Answer for as long again; ``said``, unless something else is: to who watches over us silence is neglect."""
         self.hold_until = now + self._hold_seconds
-        return []
+        return [self._set()] if said else []
 
     def drop(self) -> list[Action]:
         """Undo a ``bind`` before it served anybody."""

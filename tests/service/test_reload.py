@@ -29,6 +29,18 @@ def configure(options):
 """
 
 
+LEAVE = """
+import subprocess
+from hafw.api import hookimpl
+
+@hookimpl
+def before_release(router):
+    there = router.addresses[0].address in subprocess.check_output(["ip", "address"], text=True)
+    with open({note!r}, "a") as note:
+        note.write(f"{{router.name}} {{'serves' if there else 'is gone'}}\\n")
+"""
+
+
 @pytest.fixture(scope="module")
 def elected(tools):
     with tools.two_routers() as (lb1, lb2):
@@ -109,13 +121,17 @@ def test_an_address_that_is_added_is_bound_and_announced_and_one_that_is_removed
 
 def test_an_instance_that_is_added_is_elected_and_one_that_is_removed_hands_over(lb1, capture, tools):
     second = tools.instance("VI_2", vrid=52, virtual_addresses=[ADDED])
-    lb1.write(tools.instance(), second)
-    assert lb1.hafw("reload").stdout == "VI_2: added\n"
+    note = lb1.config.with_name("released")
+    lb1.config.with_name("leave.py").write_text(LEAVE.format(note=str(note)))
+    leave = '[plugin.leave]\nfile = "leave.py"\n'
+    lb1.write(tools.instance(), second, leave)
+    assert "VI_2: added\n" in lb1.hafw("reload").stdout
     lb1.wait_for("MASTER", "VI_2")
     tools.until(lambda: lb1.has(ADDED))
-    lb1.write(tools.instance())
+    lb1.write(tools.instance(), leave)
     began = time.time()
     assert lb1.hafw("reload").stdout == "VI_2: removed\n"
+    assert note.read_text() == "VI_2 serves\n"
     assert not lb1.has(ADDED)
     assert [advert.priority for advert in capture.adverts(since=began) if advert.vrid == 52][-1] == 0
     assert 0 not in {advert.priority for advert in capture.adverts(since=began) if advert.vrid == 51}

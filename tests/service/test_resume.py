@@ -100,6 +100,20 @@ def test_a_stuck_daemon_is_replaced_in_time_and_one_that_dies_again_soon_hands_o
     assert ping.outage(began - 0.1, moved).lost == 0
 
 
+def test_one_that_freezes_in_the_middle_of_a_handover_does_not_answer_beside_its_successor(master, tools):
+    daemon = master.pid
+    with master.stream() as heard:
+        asked = master.command("handover", "--wait", stderr=subprocess.DEVNULL)
+        heard.wait("handover_started")
+        os.kill(daemon, signal.SIGSTOP)
+    tools.until(lambda: not master.has(VIP))
+    master.wait_until_ready()
+    asked.communicate(timeout=10)
+    with master.stream() as again:
+        assert again.wait("fenced")["cause"] == "stuck, killed by the guard"
+        again.state("MASTER")
+
+
 def test_a_changed_file_is_not_resumed_blindly(calm, tools):
     master, backup = calm
     master.write(tools.instance(advertisement_interval="400ms", vrid=52))
