@@ -109,6 +109,12 @@ class Stream:
             self.events.append(json.loads(line))
         raise OverflowError(f"10000 events, and no {kind} {fields}")
 
+    def so_far(self) -> list[str]:
+        """The types of what was told before we came, but for stalls, which a busy machine makes."""
+        while len(self.events) < self.snapshot["seq"]:
+            self.events.append(json.loads(self._lines.readline()))
+        return [event["type"] for event in self.events[: self.snapshot["seq"]] if event["type"] != "stall"]
+
     def state(self, new: str, **fields: Any) -> dict[str, Any]:
         """Wait for this transition."""
         return self.wait("state_changed", **{"instance": "VI_1", **fields, "to": new})

@@ -65,16 +65,12 @@ def capture(elected):
     return elected[2]
 
 
-def newest_event(router):
-    with router.news() as stream:
-        return stream.snapshot["seq"]
-
-
 def seen_of(router):
     """Everything that a reload could change."""
     instance = router.instance()
     keys = ("name", "vrid", "state", "priority", "addresses", "advertisement_interval")
-    return {key: instance[key] for key in keys} | {"at": router.has(VIP), "events": newest_event(router)}
+    with router.stream() as stream:
+        return {key: instance[key] for key in keys} | {"at": router.has(VIP), "events": stream.so_far()}
 
 
 def test_a_reload_of_the_same_file_says_so(lb1):
