@@ -10,12 +10,13 @@ from hafw.sim.grammar import Form, Mistake, duration
 from hafw.sim.lan import Runaway
 from hafw.sim.stage import OWNER, Stage
 from hafw.sim.story import Story
+from hafw.sim.troubles import START
 from hafw.vrrp.events import AdvertReceived, MaintenanceChanged, ReleaseAsked, Suspended, VerdictReported
 from hafw.vrrp.packet import Advertisement
 
 if TYPE_CHECKING:
-    from hafw.sim.lan import Lan
     from hafw.sim.stage import Configurations
+    from hafw.sim.troubles import TroubledLan
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 PATIENCE = 60.0
@@ -39,7 +40,7 @@ class Actor:
         self._story: Story | None = None
 
     @property
-    def lan(self) -> Lan:
+    def lan(self) -> TroubledLan:
         """From the first look at it on, no router can be added."""
         return self.stage.lan
 
@@ -128,6 +129,29 @@ def _poweroff(actor: Actor, hosts: list[str]) -> None:
     for host in hosts:
         actor.lan.power_off(host)
         actor.story.gone(host)
+
+
+@_command(HAPPENING, "crash ROUTERS", "the daemon dies, its guard does not: the next one could speak after 300ms")
+def _crash(actor: Actor, hosts: list[str]) -> None:
+    _crash_for(actor, hosts, START)
+
+
+@_command(HAPPENING, "crash ROUTERS DURATION", "the same, and the next one needs so long to start")
+def _crash_for(actor: Actor, hosts: list[str], start: float) -> None:
+    for host in hosts:
+        actor.lan.crash(host, start)
+        actor.story.gone(host)
+
+
+@_command(HAPPENING, "pause ROUTERS DURATION", "the daemon is frozen for so long; its kernel goes on answering")
+def _pause(actor: Actor, hosts: list[str], length: float) -> None:
+    for host in hosts:
+        actor.lan.pause(host, length)
+
+
+@_command(HAPPENING, "link ROUTER UPDOWN", "unplug its cable: `down`; plug it in again: `up`")
+def _link(actor: Actor, host: str, up: bool) -> None:  # noqa: FBT001 - a place of the form
+    actor.lan.link(host, up=up)
 
 
 @_command(HAPPENING, "cut ROUTER -> ROUTER", "lose every frame in this direction")

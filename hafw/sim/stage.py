@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hafw.node import CheckSettings, InstanceSettings
 from hafw.sim.grammar import Mistake, address, duration, name, one_of, options, share, whole
-from hafw.sim.lan import Lan
+from hafw.sim.troubles import TroubledLan
 from hafw.vrrp.settings import RouterSettings
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Stage:
         self._configured: Configurations = {}
         self._common: dict[str, Any] = {}
         self._wire: dict[str, Any] = {}
-        self._lan: Lan | None = None
+        self._lan: TroubledLan | None = None
 
     @property
     def names(self) -> list[str]:
@@ -183,14 +183,14 @@ class Stage:
     # -- the LAN ------------------------------------------------------------------------------------------------
 
     @property
-    def lan(self) -> Lan:
+    def lan(self) -> TroubledLan:
         """The LAN with every router on it; no daemon runs yet."""
         if self._lan is None:
             if not self.names:
                 raise Mistake("there is no router yet: begin with `router NAME`")
             keys = {"install": "install_delay"}
             wire = {keys.get(key, key): value for key, value in self._wire.items() if key != "seed"}
-            self._lan = Lan(Random(self._wire.get("seed", 0)), **wire)  # noqa: S311 - chance, not secrets
+            self._lan = TroubledLan(Random(self._wire.get("seed", 0)), **wire)  # noqa: S311 - chance, not secrets
             for number, host in enumerate(self.names, 1):
                 self._lan.add(host, self._instances(host), *self._own(host, number))
         return self._lan

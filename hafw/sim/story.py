@@ -13,8 +13,8 @@ from hafw.vrrp.settings import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hafw.sim.lan import Lan
     from hafw.sim.seen import Entry, Span
+    from hafw.sim.troubles import TroubledLan
     from hafw.vrrp.settings import IPAddress
 
 NAMES_SHOWN = 4
@@ -71,7 +71,7 @@ class _Row:
 class Story:
     """Reads the log of a LAN as it grows."""
 
-    def __init__(self, lan: Lan, vips: Sequence[IPAddress]) -> None:
+    def __init__(self, lan: TroubledLan, vips: Sequence[IPAddress]) -> None:
         self.lan = lan
         self.vips = tuple(vips)
         self.marks: list[Mark] = []
@@ -184,6 +184,8 @@ class Story:
     def states(self, host: str) -> dict[str, str]:
         """By instance, what this host is now."""
         node = self.lan.hosts[host].node
+        if self.lan.is_frozen(host):
+            return {instance: self._rows[host, instance].now for name, instance in self._routers if name == host}
         if node is None:
             return {instance: STOPPED for name, instance in self._routers if name == host}
         return {name: _state(each.router.state) for name, each in node.instances.items()}
@@ -231,7 +233,7 @@ class Story:
         return sent
 
 
-def _callsigns(lan: Lan) -> dict[str, str]:
+def _callsigns(lan: TroubledLan) -> dict[str, str]:
     """By MAC, and by own address where no two have the same: the name of the machine."""
     own = [str(address) for host in lan.hosts.values() for address in host.primary.values()]
     return {

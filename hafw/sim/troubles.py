@@ -1,0 +1,205 @@
+"""A LAN on which machines have troubles of their own: links go down, daemons freeze, and die under their guard.
+
+What the guard does is told in ``hafw/guard/judgement.py``: the next daemon resumes if it can speak before the peers'
+patience ends and no rival was heard; otherwise the will is executed, and finished, before the next one starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hafw.node import Node
+from hafw.sim.lan import Lan
+from hafw.sim.seen import Entry
+from hafw.vrrp.actions import Action, SendAdvertisement
+from hafw.vrrp.events import (
+    AddressesClaimed,
+    AdvertReceived,
+    Event,
+    LinkChanged,
+    MaintenanceChanged,
+    PlanReported,
+    Resumed,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from hafw.node import Instance
+    from hafw.sim.host import Host
+    from hafw.vrrp.settings import IPAddress
+
+START = 0.3
+"""Seconds that a daemon needs from its death until the first advert of the next one."""
+START_MARGIN = 1.5
+"""A start may take so many times as long as the last one."""
+CAUSE = "killed by SIGKILL"
+
+
+@dataclass(slots=True)
+class _Absence:
+    """A daemon that does not process anything: frozen, or dead and to be started again by its guard."""
+
+    node: Node
+    life: int
+    heard: list[Event] = field(default_factory=list)
+    """What waits in its sockets and mailboxes."""
+    is_dead: bool = False
+    will: set[str] = field(default_factory=set)
+    """The routers whose addresses the guard lets go when they are claimed."""
+
+
+class TroubledLan(Lan):
+    """As a ``Lan``, with the guard of each daemon beside it. All durations are seconds."""
+
+    def __init__(self, rng: Random, **wire: Any) -> None:  # noqa: ANN401 - those of Lan
+        super().__init__(rng, **wire)
+        self._absent: dict[str, _Absence] = {}
+        self._dark: set[str] = set()
+        self._spoke: dict[tuple[str, str], float] = {}
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether its daemon lives, but does nothing."""
+        absence = self._absence(name)
+        return absence is not None and not absence.is_dead
+
+    def _absence(self, name: str) -> _Absence | None:
+        """Of its present life: a machine that lost power, or was given another daemon, has none."""
+        absence = self._absent.get(name)
+        return absence if absence is not None and absence.life == self.hosts[name].life else None
+
+    # -- links --------------------------------------------------------------------------------------------------
+
+    def link(self, name: str, *, up: bool) -> None:
+        """Plug the cable out or in: its kernel notices at once."""
+        if up:
+            self._dark.discard(name)
+        else:
+            self._dark.add(name)
+        host = self.hosts[name]
+        for interface in dict.fromkeys(each.router.interface for each in host.instances):
+            problem = "" if up else "no carrier"
+            self.inject(name, LinkChanged(interface, up, host.primary, problem))
+        self._note()
+
+    def holders(self, address: IPAddress) -> set[str]:
+        """Those that somebody can reach: an address behind an unplugged cable is on nobody."""
+        return super().holders(address) - self._dark
+
+    def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
+        if sender.name not in self._dark:
+            super()._broadcast(sender, lambda receiver: None if receiver.name in self._dark else hear(receiver))
+
+    # -- daemons that do nothing --------------------------------------------------------------------------------
+
+    def pause(self, name: str, length: float) -> None:
+        """Freeze its daemon; on waking it first hears what has arrived, as one that drains its sockets."""
+        absence = self._leave(name)
+        if absence is not None:
+            self._at(self.now + length, lambda: self._wake(name, absence))
+
+    def crash(self, name: str, start: float = START) -> None:
+        """Kill its daemon, but not its guard. ``start``: until the next one could speak."""
+        absence = self._leave(name)
+        if absence is None:
+            return
+        absence.is_dead = True
+        self.hosts[name].wanted = {}  # what was under way is lost
+        masters = [router for router, each in absence.node.instances.items() if each.router.tenure.serving]
+        given_up = [each for each in masters if self.now + START_MARGIN * start >= self._silent_until(name, each)]
+        for router in given_up:
+            self._execute(name, router, absence)
+        done = max([self.now + start, *(self._silent_until(name, each) for each in given_up)])
+        self._at(done, lambda: self._restart(name, absence, set(masters) - set(given_up)))
+
+    def inject(self, name: str, event: Event) -> None:
+        """Let what a daemon cannot hear now wait for it, and its guard hear the claims that concern a will."""
+        absence = self._absence(name)
+        if absence is None:
+            super().inject(name, event)
+        elif isinstance(event, AddressesClaimed) and event.router in absence.will:
+            self.hosts[name].kernel[event.router] -= set(event.addresses)
+            self._note()
+        elif not isinstance(event, Tick):
+            absence.heard.append(event)
+
+    def _leave(self, name: str) -> _Absence | None:
+        """A daemon that is frozen may die, or freeze anew; one that is dead may not."""
+        host, frozen = self.hosts[name], self._absence(name) if self.is_frozen(name) else None
+        node = host.node if frozen is None else frozen.node
+        if node is None:
+            return None
+        host.node = None
+        self._absent[name] = _Absence(node, host.life, [] if frozen is None else frozen.heard)
+        return self._absent[name]
+
+    def _return(self, name: str, absence: _Absence, node: Node) -> bool:
+        """Let this one go on, if it is still this one that is awaited."""
+        if self._absence(name) is not absence:
+            return False
+        del self._absent[name]
+        self.hosts[name].node = node
+        return True
+
+    def _wake(self, name: str, absence: _Absence) -> None:
+        if self._return(name, absence, absence.node):
+            self._feed(name, absence.heard)
+
+    def _feed(self, name: str, events: Iterable[Event]) -> None:
+        for event in events:
+            self.inject(name, event)
+
+    # -- the guard ----------------------------------------------------------------------------------------------
+
+    def _silent_until(self, name: str, router: str) -> float:
+        """When the peers' patience ends, without their skew."""
+        settings = self.hosts[name].settings(router)
+        return self._spoke[name, router] + settings.down_timer_adverts * settings.advertisement_interval
+
+    def _execute(self, name: str, router: str, absence: _Absence) -> None:
+        """The will: one goodbye; the addresses answer until they are claimed, or until nobody waits any more."""
+        host = self.hosts[name]
+        absence.will.add(router)
+        self.log.append(Entry(self.now, name, SendAdvertisement(router, 0)))
+        self._send(host, host.settings(router), 0)
+
+        def release() -> None:
+            if self._absence(name) is absence:
+                host.kernel[router] = set()
+                self._note()
+
+        self._at(self._silent_until(name, router), release)
+
+    def _restart(self, name: str, absence: _Absence, hopeful: set[str]) -> None:
+        """The next daemon: MASTER of what it can resume, BACKUP of the rest."""
+        host, before = self.hosts[name], absence.node.instances
+        if not self._return(name, absence, Node(host.instances, self.now)):
+            return
+        voices = [each for each in absence.heard if isinstance(each, AdvertReceived) and each.advert.priority > 0]
+        resumable = hopeful - {each.router for each in voices}
+        host.kernel = {router: held if router in resumable else set() for router, held in host.kernel.items()}
+        self.link(name, up=name not in self._dark)
+        for router, each in before.items():
+            known = {check: status.healthy for check, status in each.checks.items() if status.healthy is not None}
+            self._feed(name, [PlanReported(router), MaintenanceChanged(router, on=each.router.listener.maintenance)])
+            if router in resumable:
+                self.inject(name, self._resumption(name, each, known))
+            self._feed(name, (VerdictReported(router, check, healthy) for check, healthy in known.items()))
+            if router not in host.masters():
+                self.inject(name, Startup(router))
+        self._feed(name, voices)
+        self._note()
+
+    def _resumption(self, name: str, before: Instance, verdicts: dict[str, bool]) -> Resumed:
+        primary = before.router.primary or self.hosts[name].primary[before.router.settings.family]
+        return Resumed(before.name, before.router.since, self._spoke[name, before.name], primary, verdicts, cause=CAUSE)
+
+    def _perform(self, host: Host, action: Action) -> None:
+        if isinstance(action, SendAdvertisement) and action.priority > 0:
+            self._spoke[host.name, action.router] = self.now
+        super()._perform(host, action)
