@@ -112,10 +112,8 @@ class TroubledLan(Lan):
         self.hosts[name].wanted = {}  # what was under way is lost
         masters = [router for router, each in absence.node.instances.items() if each.router.tenure.serving]
         given_up = [each for each in masters if self.now + START_MARGIN * start >= self._silent_until(name, each)]
-        for router in given_up:
-            self._execute(name, router, absence)
-        done = max([self.now + start, *(self._silent_until(name, each) for each in given_up)])
-        self._at(done, lambda: self._restart(name, absence, set(masters) - set(given_up)))
+        executed = [self._execute(name, router, absence) for router in given_up]
+        self._at(max([self.now + start, *executed]), lambda: self._restart(name, absence, set(masters) - set(given_up)))
 
     def inject(self, name: str, event: Event) -> None:
         """Let what a daemon cannot hear now wait for it, and its guard hear the claims that concern a will."""
@@ -161,8 +159,11 @@ class TroubledLan(Lan):
         settings = self.hosts[name].settings(router)
         return self._spoke[name, router] + settings.down_timer_adverts * settings.advertisement_interval
 
-    def _execute(self, name: str, router: str, absence: _Absence) -> None:
-        """The will: one goodbye; the addresses answer until they are claimed, or until nobody waits any more."""
+    def _execute(self, name: str, router: str, absence: _Absence) -> float:
+        """The will: one goodbye, and the addresses answer until they are claimed; when at last they are let go.
+
+        Whoever was to claim them has done so when the peers' patience is over, and an interval after the goodbye.
+        """
         host = self.hosts[name]
         absence.will.add(router)
         self.log.append(Entry(self.now, name, SendAdvertisement(router, 0)))
@@ -173,7 +174,9 @@ class TroubledLan(Lan):
                 host.kernel[router] = set()
                 self._note()
 
-        self._at(self._silent_until(name, router), release)
+        until = max(self._silent_until(name, router), self.now + host.settings(router).advertisement_interval)
+        self._at(until, release)
+        return until
 
     def _restart(self, name: str, absence: _Absence, hopeful: set[str]) -> None:
         """The next daemon: MASTER of what it can resume, BACKUP of the rest."""
