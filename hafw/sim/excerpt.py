@@ -62,12 +62,15 @@ class Excerpt:
 
     # -- words --------------------------------------------------------------------------------------------------
 
-    def gather(self, place: Callable[[float], int]) -> list[tuple[str, list[Mark]]]:
-        """Under one letter each: what was done at the same place of the axis."""
-        places: dict[int, list[Mark]] = {}
+    def gather(self, place: Callable[[float], float], apart: float) -> list[tuple[str, list[Mark]]]:
+        """Under one letter each: what was done at places of the axis that are not ``apart``."""
+        groups: list[list[Mark]] = []
         for mark in self.marks:
-            places.setdefault(place(mark.time), []).append(mark)
-        return list(zip(cycle(ascii_lowercase + ascii_uppercase), places.values(), strict=False))
+            if groups and place(mark.time) - place(groups[-1][0].time) < apart:
+                groups[-1].append(mark)
+            else:
+                groups.append([mark])
+        return list(zip(cycle(ascii_lowercase + ascii_uppercase), groups, strict=False))
 
     def facts(self) -> list[str]:
         """What a picture may be too small to show: when an address was on nobody, and when there were two MASTERs."""

@@ -57,7 +57,7 @@ class _Picture:
         self.title = title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"
         self.excerpt = excerpt
         self.left = EDGE + 12 + max(map(len, excerpt.names)) * LETTER
-        self.groups = excerpt.gather(lambda time: int(self.x(time) // MARK_WIDTH))
+        self.groups = excerpt.gather(self.x, MARK_WIDTH)
         self.parts: list[str] = []
         self.y = 34.0
 

@@ -33,7 +33,7 @@ def draw(title: str, excerpt: Excerpt, *, width: int = 80, colour: bool = False,
     """The whole picture, ``width`` columns wide. ``plain``: ASCII only."""
     margin = max(map(len, excerpt.names)) + 2
     scale = _Scale(excerpt, max(width, NARROW) - margin)
-    groups = excerpt.gather(scale.column)
+    groups = excerpt.gather(scale.column, 1)
     letters = scale.put({scale.column(marks[0].time): letter for letter, marks in groups})
     rows = [("", line) for line in [*scale.axis(plain=plain), letters]]
     for name, stretches in excerpt.routers:
