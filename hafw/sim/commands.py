@@ -182,6 +182,11 @@ def _loss(actor: Actor, lost: float) -> None:
     actor.lan.loss = lost
 
 
+@_command(HAPPENING, "duplicate SHARE", "deliver this share of all frames twice from now on")
+def _duplicate(actor: Actor, doubled: float) -> None:
+    actor.lan.doubled = doubled
+
+
 @_command(HAPPENING, "suspend ROUTER DURATION", "the machine sleeps: its clock stood still for so long")
 def _suspend(actor: Actor, host: str, length: float) -> None:
     actor.lan.inject(host, Suspended(length))
@@ -221,6 +226,11 @@ def _advert(settings: RouterSettings, priority: int) -> Advertisement:
 @_command(HAPPENING, "refuse ROUTER WORDS...", "its kernel refuses to add addresses, with this error")
 def _refuse(actor: Actor, host: str, words: list[str]) -> None:
     actor.lan.refuse(host, " ".join(words))
+
+
+@_command(HAPPENING, "slow ROUTER DURATION", "its kernel takes so long to add addresses")
+def _slow(actor: Actor, host: str, delay: float) -> None:
+    actor.lan.slow(host, delay)
 
 
 @_command(HAPPENING, "accept ROUTER", "its kernel adds addresses again")

@@ -21,7 +21,7 @@ LETTER = 8.2
 """Pixels that a character of a label is wide, at most."""
 LABEL, MARK_WIDTH = 60, 20
 """Pixels that a time on the axis, and a letter above it, have to themselves."""
-TITLE_LENGTH = 104
+TITLE_LENGTH = 98
 THIN = 1.5
 """Pixels that even the shortest stretch has."""
 CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup", State.FAULT: "fault"}
