@@ -204,7 +204,8 @@ class Instance:
 
     def _want(self, event: Startup | Shutdown, now: float) -> list[Action]:
         self.wanted = isinstance(event, Startup)
-        if self.wanted:
+        if isinstance(event, Startup):
+            self.router.listener.deferring |= event.deferring
             return self._settle(now)
         self.retry_at = inf
         return self.router.handle(event, now)
@@ -216,9 +217,7 @@ class Instance:
                 self.checks[name].healthy = healthy
                 self._judge(self.checks[name])
         self._weigh()
-        if self.causes:
-            return []
-        actions = self.router.handle(event, now)
+        actions = [] if self.causes else self.router.handle(event, now)
         self.wanted = self.router.state is State.MASTER
         return actions
 

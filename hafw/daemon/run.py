@@ -200,7 +200,7 @@ class Daemon:
             self._start(name)
 
     def _start(self, name: str) -> None:
-        self.dispatch(Startup(name))
+        self.dispatch(Startup(name, name in self.succession.deferring))
         if self.dry_run:
             for check in self.config.instances[name].checks:
                 self.dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))

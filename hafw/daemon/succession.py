@@ -51,6 +51,8 @@ class Succession:
     def __init__(self, daemon: Daemon) -> None:
         self.leaving = False
         """A successor goes on: nothing is to be released."""
+        self.deferring: frozenset[str] = frozenset()
+        """Routers that the daemon before this one handed over, and did not want back yet."""
         self._daemon = daemon
         self._kept: dict[str, KeptPlan] = {}
         self._asked = False
@@ -65,6 +67,7 @@ class Succession:
         if history := read_history():
             daemon.observer.seq, daemon.node.seq = history.seq, history.node_seq
             daemon.observer.events.extend(history.transitions)
+            self.deferring = frozenset(history.deferring)
         daemon.wire.adopt()
         spoken = life.take_over()
         self._kept = read_plans() if spoken else {}

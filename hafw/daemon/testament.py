@@ -59,6 +59,8 @@ class KeptHistory(msgspec.Struct):
     seq: int
     node_seq: int
     transitions: list[dict[str, Any]]
+    deferring: list[str] = []
+    """Routers that do not preempt the successor that they handed over to."""
 
 
 def bequest(
@@ -174,7 +176,9 @@ class Testament:
     def _history(self) -> KeptHistory:
         observer = self._daemon.observer
         transitions = [event for event in observer.events if event["type"] == "state_changed"]
-        return KeptHistory(observer.seq, self._daemon.node.seq, transitions[-TRANSITIONS_KEPT:])
+        instances = self._daemon.node.instances
+        deferring = [name for name, each in instances.items() if each.router.listener.deferring]
+        return KeptHistory(observer.seq, self._daemon.node.seq, transitions[-TRANSITIONS_KEPT:], deferring)
 
     def _compose(self) -> Will:
         daemon = self._daemon

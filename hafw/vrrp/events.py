@@ -18,6 +18,8 @@ class Startup:
     """This router may take part in the election, as soon as its link, plan and checks are known."""
 
     router: str
+    deferring: bool = False
+    """The daemon before this one handed over: its successor is not preempted by this one either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hafw.vrrp.events import MaintenanceChanged, ReleaseAsked, Resumed, Suspended
+from hafw.vrrp.events import MaintenanceChanged, ReleaseAsked, Resumed, Startup, Suspended
 
 NAME = "VI_1"
 WEB = {"name": "web", "critical": True, "fall": 1, "rise": 1}
@@ -41,6 +41,19 @@ def test_after_a_handover_the_successor_is_not_preempted_while_it_lives(bench):
     assert (vr.state, vr.router.reason) == ("MASTER", "no-response")
     vr.installed()
     assert vr.advert(250)[-1].new == "BACKUP"
+
+
+def test_the_next_daemon_does_not_preempt_the_successor_either(bench):
+    vr = bench(priority=200)
+    vr.link()
+    vr.plan()
+    vr.feed(Startup(NAME, deferring=True))
+    for _ in range(20):
+        vr.later(0.5).advert(100)
+        vr.tick()
+    assert vr.state == "BACKUP"
+    vr.due()
+    assert (vr.state, vr.router.reason) == ("MASTER", "no-response")
 
 
 def test_the_role_is_wanted_back_after_the_next_term(bench):
