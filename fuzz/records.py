@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from ipaddress import ip_address
 from math import isfinite
@@ -22,7 +22,8 @@ from hafw.daemon.testament import read_history, read_plans
 from hafw.guard.judgement import amended, hold_until, is_resumable
 from hafw.lifeline import Inheritance, Line, Sign
 from hafw.records import restart_record
-from hafw.will import BadWill
+from hafw.seal import Messenger
+from hafw.will import BadWill, Bequest
 
 SIGN = Sign(spoke_at=100.0, promised_at=101.0, patience=3.0)
 VRRP = bytes.fromhex("3133c80100640000")
@@ -42,6 +43,19 @@ def _made() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="hafw-fuzz-", dir=shared if os.access(shared, os.W_OK) else None)
 
 
+def _sign(bequest: Bequest) -> None:
+    """A goodbye that cannot be signed is a ``ValueError``: it is told, and nothing is said."""
+    if bequest.seal is None:
+        return
+    os.environ["HAFW_FUZZ_KEY"] = "k" * 32
+    with contextlib.suppress(ValueError):
+        list(
+            Messenger(replace(bequest, seal=replace(bequest.seal, source="env:HAFW_FUZZ_KEY"))).letters(
+                bequest.goodbyes
+            )
+        )
+
+
 def current(data: bytes, version: int) -> str:
     """The text, in which version 0 stands for today's: so the corpus outlives a change of the version."""
     return data.decode(errors="replace").replace('"version": 0', f'"version": {version}')
@@ -57,6 +71,7 @@ def will(data: bytes) -> bool:
         ip_address(bequest.source or "0.0.0.0")  # noqa: S104 - it is not bound
         for each in bequest.addresses:
             ip_address(each.address)
+        _sign(bequest)
         for target, message in (*bequest.goodbyes.items(), *bequest.adverts.items()):
             ip_address(target)
             bytes.fromhex(message)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from hafw.will import Bequest
 
 
+_HEADER = 8
+"""Octets of an advert without an address."""
+
+
 def seal_of(settings: RouterSettings) -> Seal | None:
     """What the record keeps of it; ``None``: this router does not sign."""
     hmac = settings.hmac
@@ -31,10 +35,12 @@ def seal_of(settings: RouterSettings) -> Seal | None:
 
 
 class Messenger:
-    """Says what a router has left to say, to each destination, signed where it is to be."""
+    """Says what a router has left to say, to each destination, signed where it is to be.
+
+    Raises ``ValueError`` when it cannot be signed, with the reason: unsigned nobody would believe it.
+    """
 
     def __init__(self, bequest: Bequest) -> None:
-        """Raise ``ValueError`` when the key cannot be had, with the reason: unsigned nobody would believe it."""
         seal = bequest.seal
         self._source = ip_address(bequest.source)
         self._signer = Signer()
@@ -48,6 +54,8 @@ class Messenger:
             if self._hmac is None:
                 yield message, self._source, destination
                 continue
+            if len(message) < _HEADER:
+                raise ValueError(f"a message of {len(message)} octets: an advert has at least {_HEADER}")
             if number == 0:
                 trailer = self._signer.sign(self._hmac, message, self._source, time.time())
             yield with_trailer(message, trailer, self._source, destination), self._source, destination

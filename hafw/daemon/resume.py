@@ -208,7 +208,7 @@ class Voice:
         try:
             for message, source, to in self._messenger.letters(self.bequest.adverts):
                 self.opened.send(message, source, to)
-        except OSError:
+        except (OSError, ValueError):
             return False
         self.silence, self.spoke_at = now - self.spoke_at, now
         return True
