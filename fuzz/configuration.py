@@ -8,7 +8,7 @@ from fuzz.records import folder
 from hafw.config import ConfigErrors, Problem, load
 
 LONGEST = 2000
-"""Characters of a complaint: an operator reads it on a terminal."""
+"""Characters of a complaint, beside what it repeats of the file: an operator reads it on a terminal."""
 
 
 def config(data: bytes) -> bool:
@@ -32,7 +32,7 @@ def _complains(problem: Problem, data: bytes) -> None:
     """One printable line that names the thing: the key, or the line, or that the whole file is meant."""
     said = problem.render("config.toml")
     assert said.isprintable(), said
-    assert len(said) <= LONGEST + len(problem.path), said
+    assert len(said) <= LONGEST + len(data), said
     assert problem.message, said
     assert 0 <= problem.line <= data.count(b"\n") + 1, said
     if not problem.path and not problem.line:
