@@ -210,7 +210,7 @@ class TroubledLan(Lan):
                 self.inject(name, self._resumption(name, each, known))
             self._feed(name, (VerdictReported(router, check, healthy) for check, healthy in known.items()))
             if router not in host.masters():
-                self.inject(name, Startup(router))
+                self.inject(name, Startup(router, each.router.listener.deferring))
         self._feed(name, voices)
         self._note()
 
