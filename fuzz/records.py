@@ -47,13 +47,10 @@ def _sign(bequest: Bequest) -> None:
     """A goodbye that cannot be signed is a ``ValueError``: it is told, and nothing is said."""
     if bequest.seal is None:
         return
-    os.environ["HAFW_FUZZ_KEY"] = "k" * 32
+    os.environ["FUZZ_KEY"] = "k" * 32
+    known = replace(bequest, seal=replace(bequest.seal, source="env:FUZZ_KEY"))
     with contextlib.suppress(ValueError):
-        list(
-            Messenger(replace(bequest, seal=replace(bequest.seal, source="env:HAFW_FUZZ_KEY"))).letters(
-                bequest.goodbyes
-            )
-        )
+        list(Messenger(known).letters(bequest.goodbyes))
 
 
 def current(data: bytes, version: int) -> str:

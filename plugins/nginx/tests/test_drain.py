@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import threading
@@ -15,7 +16,8 @@ from hafw_nginx.drain import MARGIN, as_listed, connections, drain
 
 from hafw.api import Address, Duration, Router
 
-VIP = "127.7.7.7"
+VIP = f"127.8.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+"""Of this process: another run of these tests may have the same idea at the same time."""
 OTHER = "127.7.7.8"
 
 
