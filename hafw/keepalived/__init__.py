@@ -1,1 +1,1 @@
-"""keepalived.conf to config.toml. Nothing is built here yet: ``hafw import`` says so."""
+"""keepalived.conf to config.toml. Its language is read here; ``hafw import``, which needs that, is not built yet."""
