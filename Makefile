@@ -16,13 +16,14 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: fuzz help demo test check bench clean
+.PHONY: help demo test check swarm fuzz bench clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
+	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
 	@echo "make clean   removes $(VENV) and every cache"
 
@@ -32,7 +33,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@echo "==> pytest"
-	@$(VENV)/bin/pytest $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 # All of them, also after one that found something: one run tells everything.
 check: $(VENV)/.installed-dev
@@ -50,6 +51,10 @@ bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)
 
 # Without SECONDS every run is the same.
+swarm: $(VENV)/.installed
+	@echo "==> swarm"
+	@$(VENV)/bin/python -m hafw.sim $(SEEDS) $(ARGS)
+
 fuzz: $(VENV)/.installed-fuzz
 	@echo "==> fuzz"
 	@$(VENV)/bin/python -m fuzz $(SECONDS:%=--seconds %) $(ARGS)

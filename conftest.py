@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +34,8 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/frr"
 
 TREE = Path(__file__).parent
 
-_missing_peers = pytest.StashKey[dict[str, int]]()
-_denied_wires = pytest.StashKey[int]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Start with nothing missing."""
-    config.stash[_missing_peers] = {}
-    config.stash[_denied_wires] = 0
+_not_run: Counter[tuple[str, str]] = Counter()
+"""How many tests lack a peer, or namespaces."""
 
 
 def _peer_is_installed(name: str) -> bool:
@@ -67,17 +62,31 @@ def _wire_denial() -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What listens to a wire goes to one process, and first: two of it would disturb each other."""
+    for item in items:
+        if item.get_closest_marker("wire") or item.get_closest_marker("peer"):
+            item.add_marker(pytest.mark.xdist_group("wire"))
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))  # stable: all else stays in order
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture runs: a fixture may already start the peer."""
-    stash = item.config.stash
     for mark in item.iter_markers("peer"):
         (name,) = mark.args
         if not _peer_is_installed(name):
-            stash[_missing_peers][name] = stash[_missing_peers].get(name, 0) + 1
+            item.user_properties.append(("missing", name))
             pytest.skip(f"{name} is not installed")
     if item.get_closest_marker("wire") and _wire_denial():
-        stash[_denied_wires] += 1
+        item.user_properties.append(("denied", "wire"))
         pytest.skip(f"no network namespaces: {_wire_denial()}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count where all reports come together: tests run in several processes."""
+    for kind, name in report.user_properties if report.when == "setup" else ():
+        _not_run[kind, str(name)] += 1
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,8 +100,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def _advice(config: pytest.Config) -> Iterator[str]:
-    missing, denied = config.stash[_missing_peers], config.stash[_denied_wires]
+def _advice() -> Iterator[str]:
+    missing = {name: count for (kind, name), count in _not_run.items() if kind == "missing"}
+    denied = _not_run["denied", "wire"]
     if missing:
         installer = "dnf" if shutil.which("dnf") else "apt-get"
         tests = ", ".join(f"{name} {count}" for name, count in sorted(missing.items()))
@@ -103,10 +113,10 @@ def _advice(config: pytest.Config) -> Iterator[str]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """Last of all, so that nobody needs to scroll: what was not tried, and how to try it."""
     yield
-    for line in _advice(config):
+    for line in _advice():
         terminalreporter.write_line(line, yellow=True)
 
 

@@ -139,7 +139,12 @@ class Lan:
             self.log.append(Entry(self.now, name, action))
             self._perform(host, action)
         if actions:
-            self._note()
+            if any(type(action) is not SendAdvertisement for action in actions):
+                self._note()
+            self.done(host, actions)
+
+    def done(self, host: Host, actions: list[Action]) -> None:
+        """What one event made this host do, all of it performed; for those who watch."""
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -157,32 +162,31 @@ class Lan:
     def _drive(self, condition: Callable[[], bool], until: float) -> bool:
         steps, moment = 0, self.now
         while not condition():
-            due = min(self._next_arrival, self._next_deadline)
+            arrival, (deadline, name) = self._next_arrival, self._next_deadline()
+            due = min(arrival, deadline)
             if due > until:
                 return False
             steps, moment = (steps + 1, moment) if due <= moment else (0, due)
             if steps > STEPS_PER_MOMENT:
                 raise Runaway(f"time stands still at {moment:.6f}: {self.summary()}")
             self.now = moment
-            self._step()
+            if arrival <= moment:
+                heappop(self._due)[2]()
+            else:
+                self.inject(name, Tick())
         return True
 
     @property
     def _next_arrival(self) -> float:
         return self._due[0][0] if self._due else inf
 
-    @property
-    def _next_deadline(self) -> float:
-        return min((host.deadline for host in self.hosts.values()), default=inf)
-
-    def _step(self) -> None:
-        if self._next_arrival <= self.now:
-            heappop(self._due)[2]()
-            return
+    def _next_deadline(self) -> tuple[float, str]:
+        """Of the host that is to be called next, the first one of several."""
+        nearest, name = inf, ""
         for host in self.hosts.values():
-            if host.deadline <= self.now:
-                self.inject(host.name, Tick())
-                return
+            if (deadline := host.deadline) < nearest:
+                nearest, name = deadline, host.name
+        return nearest, name
 
     def _at(self, time: float, what: Callable[[], None]) -> None:
         self._numbered += 1
@@ -242,7 +246,7 @@ class Lan:
         host.kernel[router] = host.kernel.get(router, set()) & {*wanted.bound, *wanted.held}
 
         def install() -> None:
-            if host.life == life and host.wanted[router] is wanted:
+            if host.life == life and host.wanted.get(router) is wanted:
                 self._install(host, wanted)
 
         if wanted.bound:

@@ -71,6 +71,10 @@ class TroubledLan(Lan):
         absence = self._absence(name)
         return absence is not None and not absence.is_dead
 
+    def is_away(self, name: str) -> bool:
+        """Whether its daemon is frozen, or dead with a guard that is about to start the next one."""
+        return self._absence(name) is not None
+
     def _absence(self, name: str) -> _Absence | None:
         """Of its present life: a machine that lost power, or was given another daemon, has none."""
         absence = self._absent.get(name)
@@ -210,6 +214,7 @@ class TroubledLan(Lan):
                 self.inject(name, self._resumption(name, each, known))
             self._feed(name, (VerdictReported(router, check, healthy) for check, healthy in known.items()))
             if router not in host.masters():
+                host.kernel[router] = set()  # not resumed after all: the guard has let go of them
                 self.inject(name, Startup(router, each.router.listener.deferring))
         self._feed(name, voices)
         self._note()

@@ -1,0 +1,61 @@
+"""``make swarm SEEDS=N``: so many worlds, drawn by chance, on every processor; and how quick virtual time is."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from multiprocessing import Pool
+
+from hafw.sim.swarm import Outcome, play, run, smallest
+from hafw.sim.worlds import steady
+
+SHOWN = 5
+"""Violations that are made smaller and printed, of each promise."""
+
+
+def main() -> int:
+    """Exit code 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m hafw.sim", description=__doc__)
+    parser.add_argument("seeds", type=int, nargs="?", default=2000, help="how many worlds")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seed", type=int, help="this one alone, as small as it can be and still fail")
+    words = parser.parse_args()
+    if words.seed is not None:
+        outcome = smallest(run(words.seed))
+        print(f"{outcome.violation or 'every promise is kept'}\n{outcome.world}")
+        return bool(outcome.violation)
+    _show_speed()
+    return _swarm(range(words.first, words.first + words.seeds))
+
+
+def _show_speed() -> None:
+    """Three routers at rest, an advert a second: what the simulator itself can do."""
+    began = time.process_time()
+    outcome = play(steady(3600.0 * 5))
+    took = time.process_time() - began
+    print(f"steady: {outcome.seconds / 3600 / took * 60:.0f} router-hours a minute on one processor")
+
+
+def _swarm(seeds: range) -> int:
+    began, hours, broken = time.monotonic(), 0.0, list[Outcome]()
+    with Pool(os.cpu_count()) as pool:
+        for outcome in pool.imap_unordered(run, seeds, chunksize=50):
+            hours += outcome.seconds / 3600
+            if outcome.violation:
+                broken.append(outcome)
+    took = time.monotonic() - began
+    print(f"{len(seeds)} seeds, {hours:.0f} router-hours in {took:.0f} s: {len(broken)} violations")
+    seen = Counter[str]()
+    for outcome in sorted(broken, key=lambda each: each.world.seed):
+        seen[outcome.promise] += 1
+        if seen[outcome.promise] <= SHOWN:
+            small = smallest(outcome)
+            print(f"\n{small.violation}\n{small.world}\npython -m hafw.sim --seed {outcome.world.seed}")
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
