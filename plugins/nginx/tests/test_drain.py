@@ -42,7 +42,9 @@ def connect():
         yield make
 
 
-@pytest.mark.parametrize(("address", "listen"), [(VIP, VIP), (VIP, "::"), ("::1", "::1")])
+@pytest.mark.parametrize(
+    ("address", "listen"), [(VIP, VIP), (VIP, "::"), ("::1", "::1")], ids=["IPv4", "IPv4 by an IPv6 socket", "IPv6"]
+)
 def test_connections_are_counted_by_the_address_that_was_asked_for(connect, address, listen):
     before = connections([address])
     connect(address, listen)
