@@ -69,12 +69,11 @@ class Watcher:
         before = self._states.get(name, State.INITIALIZE)
         for action in actions:
             match action:
-                case Transition(new=new):
+                case Transition():
                     self._moved(name, action, now)
-                    self._states[name] = new
                 case SendAdvertisement(priority=priority):
                     self._advert(name, priority, before, now)
-        after = self._states.get(name, State.INITIALIZE)
+        after = self._states[name] = State.INITIALIZE if host.node is None else host.node.instances[ROUTER].router.state
         self._voice(name, [each for each in actions if isinstance(each, SendAdvertisement)], (before, after), now)
         self._addresses(host, now)
 
@@ -173,7 +172,7 @@ def at_rest(world: World, lan: TroubledLan, since: float, log: list[Entry]) -> N
     if strangers := {entry.host for entry in late} - set(masters):
         raise Violation("peace", f"{sorted(strangers)} advertise beside {masters[0]}", lan.now)
     interval = world.hosts[masters[0]].advertisement_interval
-    if not (lan.now - since) / interval - 1 <= len(late) <= (lan.now - since) / interval + 1:
+    if abs(len(late) - (lan.now - since) / interval) > 1 + EPSILON:
         raise Violation(
             "peace", f"{len(late)} adverts in {lan.now - since:.3f}s at an interval of {interval}s", lan.now
         )

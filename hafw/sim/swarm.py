@@ -55,6 +55,10 @@ class WatchedLan(TroubledLan):
             self.watcher.heard(name, event.advert.priority, event.advert.interval, self.now)
         super().inject(name, event)
 
+    def replaced(self, name: str) -> None:
+        """The guard has started another daemon."""
+        self.watcher.forget(name)
+
     def done(self, host: Host, actions: list[Action]) -> None:
         """What it did is what it is judged by."""
         self.watcher.did(host, actions, self.now)
@@ -119,7 +123,7 @@ def _mend(lan: WatchedLan, world: World) -> None:
         lan.refuse(name, "")
         lan.link(name, up=True)
         node = lan.hosts[name].node
-        if node is None or node.done:
+        if node is None or not node.instances[ROUTER].wanted:
             lan.boot(name)
         lan.inject(name, MaintenanceChanged(ROUTER, on=False))
         lan.inject(name, VerdictReported(ROUTER, CHECK, healthy=True))

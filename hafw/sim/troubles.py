@@ -172,6 +172,9 @@ class TroubledLan(Lan):
         for event in events:
             self.inject(name, event)
 
+    def replaced(self, name: str) -> None:
+        """A guard has started another daemon; for those who watch."""
+
     # -- the guard ----------------------------------------------------------------------------------------------
 
     def _silent_until(self, name: str, router: str) -> float:
@@ -203,6 +206,7 @@ class TroubledLan(Lan):
         host, before = self.hosts[name], absence.node.instances
         if not self._return(name, absence, Node(host.instances, self.now)):
             return
+        self.replaced(name)
         voices = [each for each in absence.heard if isinstance(each, AdvertReceived) and each.advert.priority > 0]
         resumable = hopeful - {each.router for each in voices}
         host.kernel = {router: held if router in resumable else set() for router, held in host.kernel.items()}
