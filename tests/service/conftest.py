@@ -110,10 +110,11 @@ class Stream:
         raise OverflowError(f"10000 events, and no {kind} {fields}")
 
     def so_far(self) -> list[str]:
-        """The types of what was told before we came, but for stalls, which a busy machine makes."""
+        """The types of what was told before we came, but for what a busy machine and a preemption make by the way."""
         while len(self.events) < self.snapshot["seq"]:
             self.events.append(json.loads(self._lines.readline()))
-        return [event["type"] for event in self.events[: self.snapshot["seq"]] if event["type"] != "stall"]
+        passing = {"stall", "split_brain", "split_brain_over"}
+        return [event["type"] for event in self.events[: self.snapshot["seq"]] if event["type"] not in passing]
 
     def state(self, new: str, **fields: Any) -> dict[str, Any]:
         """Wait for this transition."""
