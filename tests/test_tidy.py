@@ -26,13 +26,14 @@ PURE_STDLIB = {
 """No clock, socket, thread, log or chance among them."""
 
 PURE = ("hafw.vrrp", "hafw.node")
-CORE = (*PURE, "hafw.pipe", "hafw.records", "hafw.config", "hafw.wire")
+CORE = (*PURE, "hafw.pipe", "hafw.records", "hafw.journal", "hafw.config", "hafw.wire")
 ROOMS = {
     "hafw.vrrp": ("hafw.vrrp",),
     "hafw.node": PURE,
     "hafw.pipe": (),
     "hafw.wire": ("hafw.vrrp", "hafw.wire"),
     "hafw.records": (*PURE, "hafw.pipe"),
+    "hafw.journal": PURE,
     "hafw.secret": (),
     "hafw.config": ("hafw.vrrp", "hafw.node", "hafw.pipe", "hafw.secret", "hafw.config"),
     "hafw.hookspecs": ("hafw.pipe",),

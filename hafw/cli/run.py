@@ -9,6 +9,7 @@ import click
 import trio
 
 from hafw.cli.check import load_or_exit
+from hafw.config.model import JournalConfig
 from hafw.config.system import missing_capabilities
 
 CAPABILITY_MISSING = 7
@@ -24,6 +25,8 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
     loaded = load_or_exit(config, node)
     if socket:
         loaded = replace(loaded, control_socket=socket)
+    if dry_run:
+        loaded = replace(loaded, journal=JournalConfig())  # that of the real daemon is not to be written by two
     missing = missing_capabilities()
     if missing:
         way_out = f"run as root, or grant them (systemd: AmbientCapabilities={' '.join(missing)})"

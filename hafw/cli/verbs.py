@@ -25,6 +25,7 @@ VERBS = {
     "plugins": ("hafw.cli.status", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
     "sim": ("hafw.cli.sim", "the same election on a simulated LAN, as a timeline"),
+    "replay": ("hafw.cli.replay", "a recorded journal through today's code"),
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
     "completion": ("hafw.cli.completion", "print the shell completion script"),
 }
@@ -32,7 +33,6 @@ NOT_BUILT = (
     "listen",
     "doctor",
     "explain",
-    "replay",
     "import",
 )
 ELSEWHERE = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hafw.config.model import Config
 
 _SIZE_MAX = 4 * 1024 * 1024
-_TABLES = ("node", "instance", "plugin", "control", "process")
+_TABLES = ("node", "instance", "plugin", "control", "process", "journal")
 
 
 class ConfigErrors(Exception):  # noqa: N818 - it carries many

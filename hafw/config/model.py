@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hafw.node import InstanceSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -75,6 +77,16 @@ class ProcessConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalConfig:
+    """``[journal]``: what the election hears and does, written down."""
+
+    path: str = ""
+    """The file; empty: there is none."""
+    max_size: int = 16_000_000
+    """Octets of this file and of the one before it, each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole ``config.toml`` as one node sees it."""
 
@@ -86,3 +98,12 @@ class Config:
     control_socket: str = "/run/hafw/control.sock"
     control_group: str = ""
     process: ProcessConfig = field(default_factory=ProcessConfig)
+    journal: JournalConfig = field(default_factory=JournalConfig)
+
+    @property
+    def settings(self) -> tuple[InstanceSettings, ...]:
+        """What the Node is told."""
+        return tuple(
+            InstanceSettings(router=each.router, checks=tuple(check.settings for check in each.checks))
+            for each in self.instances.values()
+        )

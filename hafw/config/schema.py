@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from hafw.config.tables import ControlTable, InstanceTable, NodeTable, PluginTable, ProcessTable
+from hafw.config.tables import ControlTable, InstanceTable, JournalTable, NodeTable, PluginTable, ProcessTable
 from hafw.config.types import is_table, keys_of, shape_of
 from hafw.config.values import Duration
 from hafw.secret import Secret
@@ -50,6 +50,7 @@ def schema(plugin_schemas: Mapping[str, Schema]) -> Schema:
             "plugin": {"type": "object", "properties": plugins, "additionalProperties": _plugin({"type": "object"})},
             "control": _table(ControlTable, by_node=True),
             "process": _table(ProcessTable, by_node=True),
+            "journal": _table(JournalTable, by_node=True),
         },
         "required": ["instance"],
         "additionalProperties": False,

@@ -33,6 +33,8 @@ def _lines(config: Config) -> Iterator[str]:
     process = config.process
     values = {"realtime": process.realtime or False, "cpus": process.cpus or None, "lock_memory": process.lock_memory}
     yield from _table("process", values)
+    if config.journal.path:
+        yield from _table("journal", {"path": config.journal.path, "max_size": config.journal.max_size})
     for instance in config.instances.values():
         yield from _instance(instance)
     for plugin in config.plugins.values():

@@ -63,6 +63,7 @@ def missing_capabilities() -> list[str]:
 def check_system(config: Config, interfaces: Interfaces) -> list[Problem]:
     """Every problem of this machine with this configuration; lines are not known here."""
     problems = [*_capabilities(config), *_users(config), *_control_group(config), *_processors(config), *_file(config)]
+    problems += _journal(config)
     for instance in config.instances.values():
         problems += _instance(instance, interfaces)
     return problems
@@ -136,6 +137,21 @@ def _processors(config: Config) -> Iterator[Problem]:
     for cpu in config.process.cpus:
         if not any(span[0] <= cpu <= span[-1] for span in spans):
             yield Problem("process.cpus", f"= {cpu}: this machine has no such processor, only {online}")
+
+
+def _journal(config: Config) -> Iterator[Problem]:
+    """The daemon runs without a journal, so this is a warning."""
+    path = Path(config.journal.path)
+    if not config.journal.path:
+        return
+    if path.exists() and not path.is_file():
+        yield Problem("journal.path", f'= "{path}": is no file', severity="warning")
+    elif not path.parent.is_dir():
+        yield Problem(
+            "journal.path", f'= "{path}": no such folder on this machine: mkdir -p {path.parent}', severity="warning"
+        )
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        yield Problem("journal.path", f'= "{path}": cannot be written as {_me()}', severity="warning")
 
 
 def _file(config: Config) -> Iterator[Problem]:

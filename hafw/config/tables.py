@@ -61,6 +61,16 @@ class ProcessTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalTable:
+    """``[journal]``: for `hafw replay`."""
+
+    path: Annotated[str, Meta(description="The file, absolute; no journal when left out")] = ""
+    max_size: Annotated[
+        int, Meta(ge=100_000, le=1_000_000_000, description="Octets of the file, and of the one before it")
+    ] = 16_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddressTable:
     """An address that needs more than its text."""
 

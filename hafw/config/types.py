@@ -102,4 +102,4 @@ def _span(low: object, high: object, unit: str) -> str:
 
 
 def _number(value: float, *, duration: bool) -> str:
-    return format_duration(value) if duration else f"{value:g}"
+    return format_duration(value) if duration else f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.instance import InstanceReading
-from hafw.config.model import Config, ProcessConfig
+from hafw.config.model import Config, JournalConfig, ProcessConfig
 from hafw.config.plugins import PluginReading
 from hafw.config.problem import Problem, show
-from hafw.config.tables import ControlTable, ProcessTable
+from hafw.config.tables import ControlTable, JournalTable, ProcessTable
 
 if TYPE_CHECKING:
     from hafw.config.nodes import NodeReader
@@ -32,6 +32,7 @@ class View:
         self._misnamed = ground.misnamed
         self._control = self._read_control(document.get("control", {}))
         self._process = self._read_process(document.get("process", {}))
+        self._journal = self._read_journal(document.get("journal", {}))
         self._instances = self._read_instances(document.get("instance", {}))
         self._clashes_of_vrids()
         self._clashes_of_addresses()
@@ -65,6 +66,7 @@ class View:
             control_socket=self._control.socket,
             control_group=self._control.group,
             process=self._process,
+            journal=self._journal,
         )
 
     def _blame(self, path: str, message: str) -> None:
@@ -93,6 +95,15 @@ class View:
             return ProcessConfig()
         realtime = _REALTIME if process.realtime is True else int(process.realtime)
         return ProcessConfig(realtime=realtime, cpus=process.cpus, lock_memory=process.lock_memory)
+
+    def _read_journal(self, table: Any) -> JournalConfig:  # noqa: ANN401
+        journal = self._reader.read(table, JournalTable, "journal")
+        if not isinstance(journal, JournalTable):
+            return JournalConfig()
+        path = journal.path
+        if path and (not Path(path).is_absolute() or "\0" in path or path.endswith("/")):
+            self._blame("journal.path", f"= {show(path)}: must be the absolute path of a file")
+        return JournalConfig(path=path, max_size=journal.max_size)
 
     def _read_instances(self, tables: Any) -> list[InstanceReading]:  # noqa: ANN401
         if not isinstance(tables, dict):

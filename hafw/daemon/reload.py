@@ -17,7 +17,7 @@ from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.daemon.control import CommandError
 from hafw.daemon.plugins import PlanRefused, examine
-from hafw.node import ConfigurationReplaced, InstanceSettings, same_router
+from hafw.node import ConfigurationReplaced, same_router
 from hafw.vrrp.events import LinkChanged, PlanReported, Shutdown, Startup
 
 if TYPE_CHECKING:
@@ -114,11 +114,7 @@ async def apply(daemon: Daemon, new: Config) -> None:
         daemon.forget(name)
     daemon.config = new
     daemon.plans |= plans
-    settings = [
-        InstanceSettings(router=each.router, checks=tuple(check.settings for check in each.checks))
-        for each in new.instances.values()
-    ]
-    daemon.dispatch(ConfigurationReplaced(tuple(settings)))
+    daemon.dispatch(ConfigurationReplaced(new.settings))
     daemon.wire.serve({name: instance.router for name, instance in daemon.node.instances.items()})
     daemon.watch()
     for name in new.instances.keys() - kept:

@@ -16,6 +16,7 @@ from hafw.daemon.answers import Answers
 from hafw.daemon.clock import SleepWatch, TimerFd
 from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.handover import RELEASE_BUDGET, Handovers
+from hafw.daemon.journal import node_of
 from hafw.daemon.loop import Election
 from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer, timestamp
@@ -26,7 +27,6 @@ from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
 from hafw.daemon.succession import Succession
 from hafw.daemon.testament import Testament
-from hafw.node import ConfigurationReplaced, InstanceSettings, Node
 from hafw.pipe import StateChange, VipChange
 from hafw.vrrp.events import (
     AddressesInstalled,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from hafw.config import Config, InstanceConfig
     from hafw.daemon.observe import LogWriter
+    from hafw.node import ConfigurationReplaced
     from hafw.pipe import Router
     from hafw.records import Record
     from hafw.vrrp.actions import SetAddresses
@@ -74,11 +75,7 @@ class Daemon:
         self.dry_run = dry_run
         self.started_at = trio.current_time()
         self.observer = Observer(writer)
-        instances = [
-            InstanceSettings(router=each.router, checks=tuple(check.settings for check in each.checks))
-            for each in config.instances.values()
-        ]
-        self.node = Node(instances, self.started_at)
+        self.node, self._end_journal = node_of(config, self.started_at, self.observer.log)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
         self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
@@ -157,6 +154,7 @@ class Daemon:
         if not self.succession.leaving:
             self.wire.close()
         self.announcer.close()
+        self._end_journal()
 
     def watch(self) -> None:
         """Follow the interfaces of the configuration; their state is reported at once when the keeper runs."""

@@ -8,7 +8,9 @@ import sys
 import time
 from collections import Counter
 from multiprocessing import Pool
+from pathlib import Path
 
+from hafw.journal import Pages
 from hafw.sim.swarm import Outcome, play, run, smallest
 from hafw.sim.worlds import steady
 
@@ -22,9 +24,13 @@ def main() -> int:
     parser.add_argument("seeds", type=int, nargs="?", default=2000, help="how many worlds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, as small as it can be and still fail")
+    parser.add_argument("--journal", type=Path, help="with --seed: what went in and out of every Node, for hafw replay")
     words = parser.parse_args()
     if words.seed is not None:
         outcome = smallest(run(words.seed))
+        if words.journal is not None:
+            play(outcome.world, pages := Pages())
+            words.journal.write_text("\n".join([*pages.lines, ""]), "utf-8")
         print(f"{outcome.violation or 'every promise is kept'}\n{outcome.world}")
         return bool(outcome.violation)
     _show_speed()

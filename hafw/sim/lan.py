@@ -89,13 +89,17 @@ class Lan:
         host = self.hosts[name]
         self._end(host)
         host.kernel, host.wanted = {}, {}
-        host.node = Node(host.instances, self.now)
+        host.node = self.node(host)
         for interface in dict.fromkeys(each.router.interface for each in host.instances):
             self.inject(name, LinkChanged(interface, up=True, primary=host.primary))
         for each in host.instances:
             self.inject(name, PlanReported(each.router.name))
             self.inject(name, Startup(each.router.name))
         self._note()
+
+    def node(self, host: Host) -> Node:
+        """What its next daemon runs."""
+        return Node(host.instances, self.now)
 
     def stop(self, name: str) -> None:
         """Ask its daemon to end, as SIGTERM does."""

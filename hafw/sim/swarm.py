@@ -11,6 +11,7 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
+from hafw.journal import RecordedNode
 from hafw.sim.checkers import Violation, Watcher, at_rest, during
 from hafw.sim.lan import Runaway
 from hafw.sim.troubles import TroubledLan
@@ -20,6 +21,8 @@ from hafw.vrrp.events import AdvertReceived, Event, MaintenanceChanged, ReleaseA
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hafw.journal import Paper
+    from hafw.node import Node
     from hafw.sim.host import Host
     from hafw.sim.worlds import Fault, World
     from hafw.vrrp.actions import Action
@@ -33,7 +36,8 @@ PEACE = 8
 class WatchedLan(TroubledLan):
     """Every host under the eyes of a watcher."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, paper: Paper | None = None) -> None:
+        self._paper, self._notes = paper, {"swarm": {"seed": world.seed, "kind": world.kind}}
         rng = Random(world.seed)  # noqa: S311 - a seed is a whole run
         super().__init__(rng, delay=world.delay, jitter=world.jitter, install_delay=world.install)
         self.watcher = Watcher(world)
@@ -41,6 +45,12 @@ class WatchedLan(TroubledLan):
             self.add(name, [instance(settings)], ip_address(f"192.0.2.{number}"))
         for name in world.hosts:
             self.boot(name)
+
+    def node(self, host: Host) -> Node:
+        """One that writes down its life, if there is paper."""
+        if self._paper is None:
+            return super().node(host)
+        return RecordedNode(host.instances, self.now, self._paper, host.name, lambda: self._notes)
 
     def boot(self, name: str) -> None:
         """Start it, with a check that is well."""
@@ -81,9 +91,9 @@ def run(seed: int) -> Outcome:
     return play(draw(seed, Random(seed)))  # noqa: S311 - a seed is a whole run
 
 
-def play(world: World) -> Outcome:
-    """Its troubles, the mending, and the peace after it."""
-    lan = WatchedLan(world)
+def play(world: World, paper: Paper | None = None) -> Outcome:
+    """Its troubles, the mending, and the peace after it; everything that went in and out of the Nodes on ``paper``."""
+    lan = WatchedLan(world, paper)
     try:
         for fault in world.faults:
             lan.run_until(fault.time)

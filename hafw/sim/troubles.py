@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hafw.node import Node
 from hafw.sim.lan import Lan
 from hafw.sim.seen import Entry
 from hafw.vrrp.actions import Action, SendAdvertisement, SetAddresses
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
-    from hafw.node import Instance
+    from hafw.node import Instance, Node
     from hafw.sim.host import Host
     from hafw.vrrp.settings import IPAddress
 
@@ -204,7 +203,7 @@ class TroubledLan(Lan):
     def _restart(self, name: str, absence: _Absence, hopeful: set[str]) -> None:
         """The next daemon: MASTER of what it can resume, BACKUP of the rest."""
         host, before = self.hosts[name], absence.node.instances
-        if not self._return(name, absence, Node(host.instances, self.now)):
+        if not self._return(name, absence, self.node(host)):
             return
         self.replaced(name)
         voices = [each for each in absence.heard if isinstance(each, AdvertReceived) and each.advert.priority > 0]

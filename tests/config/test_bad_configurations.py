@@ -558,6 +558,21 @@ PROCESS = {
     "lock_memory": (config("[process]\nlock_memory = 1"), "6: process.lock_memory = 1: must be true or false"),
 }
 
+JOURNAL = {
+    "relative path": (
+        config('[journal]\npath = "journal.jsonl"'),
+        '6: journal.path = "journal.jsonl": must be the absolute path of a file',
+    ),
+    "a folder": (
+        config('[journal]\npath = "/var/log/"'),
+        '6: journal.path = "/var/log/": must be the absolute path of a file',
+    ),
+    "too small to be of use": (
+        config("[journal]\nmax_size = 1000"),
+        "6: journal.max_size = 1000: must be 100000 to 1000000000",
+    ),
+}
+
 NODES = {
     "value of another node": (
         config("priority = { lb1 = 150, lb2 = 300 }"),
@@ -769,7 +784,7 @@ CASES = [
     pytest.param(text, [expected] if isinstance(expected, str) else expected, id=name)
     for table in (
         *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, CHECKS_AND_PLUGINS, NOT_BUILT),
-        *(RANKED, PROCESS, KEEPALIVED, MISNAMED, NODES, WARNINGS, SYNTAX),
+        *(RANKED, PROCESS, JOURNAL, KEEPALIVED, MISNAMED, NODES, WARNINGS, SYNTAX),
     )
     for name, (text, expected) in table.items()
 ]

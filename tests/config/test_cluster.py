@@ -75,6 +75,7 @@ def test_skew_may_differ_by_node_since_nobody_is_left_out_of_the_places(tmp_path
         'priority = { lb1 = 150, lb2 = 100 }\nskew = "rfc"\nlast_resort = false\n',
         "owner = { lb1 = true, lb2 = false }\n",
         "[process]\nrealtime = true\ncpus = [1, 0]\nlock_memory = true\n",
+        '[journal]\npath = "/var/lib/hafw/journal.jsonl"\nmax_size = 200_000\n',
     ],
 )
 def test_shown_configuration_reads_back_with_its_place(tmp_path: Path, more: str):
@@ -82,7 +83,7 @@ def test_shown_configuration_reads_back_with_its_place(tmp_path: Path, more: str
     shown = tmp_path / "shown.toml"
     shown.write_text(effective(config))
     again, _ = load(shown, "lb1")
-    assert (again.instances, again.process) == (config.instances, config.process)
+    assert (again.instances, again.process, again.journal) == (config.instances, config.process, config.journal)
 
 
 def test_shown_configuration_names_skew_and_last_resort(tmp_path: Path):

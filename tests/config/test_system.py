@@ -83,6 +83,18 @@ def test_processor_that_the_machine_lacks_is_refused(tmp_path: Path):
     ]
 
 
+def test_journal_that_cannot_be_written_is_a_warning_for_the_daemon_runs_without(tmp_path: Path):
+    def about(path: Path) -> list[str]:
+        return complaints(tmp_path, f'{BASE}[journal]\npath = "{path}"\n', MACHINE)
+
+    missing = tmp_path / "missing"
+    assert about(tmp_path / "journal.jsonl") == []
+    assert about(tmp_path) == [f'c: warning: journal.path = "{tmp_path}": is no file']
+    assert about(missing / "journal.jsonl") == [
+        f'c: warning: journal.path = "{missing}/journal.jsonl": no such folder on this machine: mkdir -p {missing}'
+    ]
+
+
 def test_own_address_as_virtual_one_needs_owner(tmp_path: Path):
     text = BASE.replace("2.250", "2.1")
     assert complaints(tmp_path, text, MACHINE) == [
