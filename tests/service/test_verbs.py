@@ -165,7 +165,7 @@ def test_completion_is_a_script_for_each_shell(lb1, shell):
 def test_the_shell_completes_verbs(lb1):
     asked = {**lb1.variables, "_HAFW_COMPLETE": "bash_complete", "COMP_WORDS": "hafw re", "COMP_CWORD": "1"}
     done = subprocess.run([sys.executable, "-m", "hafw"], env=asked, capture_output=True, text=True, check=False)
-    assert done.stdout == "plain,reload\nplain,reexec\n"
+    assert done.stdout == "plain,reload\nplain,reexec\nplain,replay\n"
 
 
 def test_the_version_is_the_packages(lb1):
