@@ -50,11 +50,11 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)
 
-# Without SECONDS every run is the same.
 swarm: $(VENV)/.installed
 	@echo "==> swarm"
 	@$(VENV)/bin/python -m hafw.sim $(SEEDS) $(ARGS)
 
+# Without SECONDS every run is the same.
 fuzz: $(VENV)/.installed-fuzz
 	@echo "==> fuzz"
 	@$(VENV)/bin/python -m fuzz $(SECONDS:%=--seconds %) $(ARGS)

@@ -10,13 +10,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from hafw.secret import key_octets, resolve_secret
-from hafw.vrrp.packet import with_trailer
 from hafw.vrrp.settings import AntiReplay, HmacSettings
 from hafw.vrrp.trailer import Signer
 from hafw.will import Seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from hafw.vrrp.settings import IPAddress, RouterSettings
     from hafw.will import Bequest
@@ -35,30 +34,27 @@ def seal_of(settings: RouterSettings) -> Seal | None:
 
 
 class Messenger:
-    """Says what a router has left to say, to each destination, signed where it is to be.
+    """Says what a router has left to say, signed where it is to be.
 
     Raises ``ValueError`` when it cannot be signed, with the reason: unsigned nobody would believe it.
     """
 
-    def __init__(self, bequest: Bequest) -> None:
-        seal = bequest.seal
-        self._source = ip_address(bequest.source)
+    def __init__(self, bequest: Bequest, messages: Mapping[str, str]) -> None:
+        """``messages``: those of the record, by destination, in hex."""
+        self._hmac = None if bequest.seal is None else _hmac(bequest.seal)
         self._signer = Signer()
-        self._hmac = None if seal is None else _hmac(seal)
+        self._source = ip_address(bequest.source)
+        self._messages = [(ip_address(to), bytes.fromhex(message)) for to, message in messages.items()]
+        short = min((len(message) for _, message in self._messages), default=_HEADER)
+        if self._hmac is not None and short < _HEADER:
+            raise ValueError(f"a message of {short} octets: an advert has at least {_HEADER}")
 
-    def letters(self, messages: Mapping[str, str]) -> Iterator[tuple[bytes, IPAddress, IPAddress]]:
-        """Payload, source and destination of each; ``messages`` are those of the record, in hex."""
-        trailer = b""
-        for number, (to, text) in enumerate(messages.items()):
-            message, destination = bytes.fromhex(text), ip_address(to)
-            if self._hmac is None:
-                yield message, self._source, destination
-                continue
-            if len(message) < _HEADER:
-                raise ValueError(f"a message of {len(message)} octets: an advert has at least {_HEADER}")
-            if number == 0:
-                trailer = self._signer.sign(self._hmac, message, self._source, time.time())
-            yield with_trailer(message, trailer, self._source, destination), self._source, destination
+    def letters(self) -> list[tuple[bytes, IPAddress, IPAddress]]:
+        """Payload, source and destination of each, as they leave now."""
+        messages = self._messages
+        if self._hmac is not None:
+            messages = self._signer.sign_all(self._hmac, messages, self._source, time.time())
+        return [(message, self._source, to) for to, message in messages]
 
 
 def _hmac(seal: Seal) -> HmacSettings:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from hafw.config import load
 from hafw.config.cluster import known_priorities
-from hafw.node import InstanceSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hafw.node import InstanceSettings
 
 
 def instances_by_node(path: Path) -> dict[str, tuple[InstanceSettings, ...]]:
@@ -20,13 +21,7 @@ def instances_by_node(path: Path) -> dict[str, tuple[InstanceSettings, ...]]:
     Nothing is asked of this machine. Raises ``ConfigErrors`` as ``load`` does.
     """
     configs = [load(path, name, machine=False)[0] for name in _nodes(path)]
-    return {
-        config.node_name: tuple(
-            InstanceSettings(router=each.router, checks=tuple(check.settings for check in each.checks))
-            for each in config.instances.values()
-        )
-        for config in configs
-    }
+    return {config.node_name: config.settings for config in configs}
 
 
 def _nodes(path: Path) -> list[str | None]:

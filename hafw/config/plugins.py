@@ -122,7 +122,11 @@ class PluginReading:
         elif common.get("file") and common.get("plugin"):
             self._blame(f"{path}.plugin", f"= {show(common['plugin'])}: file names the plugin already: leave one out")
         elif not common.get("file"):
-            self._find_installed(common.get("plugin") or name, f"{path}.plugin" if common.get("plugin") else path)
+            kind = common.get("plugin")
+            if kind:
+                self._find_installed(kind, f"{path}.plugin", f"= {show(kind)}: ")
+            else:
+                self._find_installed(name, path)
         if not common.get("file"):
             return ""
         file = str(self._folder / common["file"])
@@ -132,11 +136,10 @@ class PluginReading:
                 self._blame(f"{path}.file", mistake)
         return file
 
-    def _find_installed(self, kind: str, path: str) -> None:
+    def _find_installed(self, kind: str, path: str, shown: str = "") -> None:
         if kind in self._installed:
             self._is_unambiguous(kind, path)
             return
-        shown = f"= {show(kind)}: " if path.endswith(".plugin") else ""
         self._blame(path, f"{shown}is not installed{self._way_out(kind)}")
 
     def _is_unambiguous(self, name: str, path: str) -> bool:

@@ -194,7 +194,7 @@ class Voice:
         self.spoke_at = sign.spoke_at
         self.silence = 0.0
         self._sign = sign
-        self._messenger = Messenger(bequest)
+        self._messenger = Messenger(bequest, bequest.adverts)
 
     @property
     def due_at(self) -> float:
@@ -206,9 +206,9 @@ class Voice:
         if now >= self.spoke_at + self._sign.patience:
             return False
         try:
-            for message, source, to in self._messenger.letters(self.bequest.adverts):
+            for message, source, to in self._messenger.letters():
                 self.opened.send(message, source, to)
-        except (OSError, ValueError):
+        except OSError:
             return False
         self.silence, self.spoke_at = now - self.spoke_at, now
         return True

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.packet import encode, with_trailer
+from hafw.vrrp.packet import encode
 from hafw.vrrp.trailer import Signer
 
 if TYPE_CHECKING:
@@ -33,12 +33,8 @@ class Speech:
         """As it leaves now."""
         hmac, primary = self.settings.hmac, self.primary
         assert hmac is not None
-        trailer = signer.sign(hmac, self.messages[0][1], primary, time.time())
-        letters = tuple(
-            (to, self.socket.letter(with_trailer(message, trailer, primary, to), primary, to))
-            for to, message in self.messages
-        )
-        return replace(self, letters=letters)
+        messages = signer.sign_all(hmac, self.messages, primary, time.time())
+        return replace(self, letters=tuple((to, self.socket.letter(each, primary, to)) for to, each in messages))
 
 
 class Speeches:

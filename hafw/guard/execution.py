@@ -85,7 +85,7 @@ def say_goodbyes(bequests: Iterable[Bequest], sockets: SharedSockets | None = No
 
 
 def _say_goodbye(bequest: Bequest, wire: VrrpSocket) -> None:
-    for message, source, destination in Messenger(bequest).letters(bequest.goodbyes):
+    for message, source, destination in Messenger(bequest, bequest.goodbyes).letters():
         wire.send(message, source, destination)
 
 

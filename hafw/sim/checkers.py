@@ -1,7 +1,7 @@
 """The promises of an election, looked at while a world runs and after it. Each has a name, by which a mutant is known.
 
-What holds in every storm is ``SAFETY``; what holds where nothing but one planned change or one death at a time happens
-is told by the kind of the world; and after everything is mended each world has to come to rest.
+A ``Watcher`` sees what holds in every storm; ``during`` what holds where one planned change or one death comes at a
+time; and after everything is mended each world has to come to rest, ``at_rest``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from hafw.vrrp.speaker import REPLIES_PER_INTERVAL
 
 if TYPE_CHECKING:
     from hafw.sim.host import Host
-    from hafw.sim.seen import Entry
     from hafw.sim.troubles import TroubledLan
     from hafw.sim.worlds import World
     from hafw.vrrp.actions import Action
@@ -42,7 +41,6 @@ class Watcher:
         """When a MASTER last advertised; missing: it has no promise to keep (not MASTER, or it said goodbye)."""
         self._states: dict[str, State] = {}
         self._sent: dict[str, list[float]] = {name: [] for name in world.hosts}
-        self._left_master: dict[str, float] = {}
         self._heard: dict[str, tuple[float, float, int]] = {}
         """By host: when an advert last arrived, the silence after which its sender is given up, its priority."""
 
@@ -79,7 +77,6 @@ class Watcher:
 
     def _moved(self, name: str, action: Transition, now: float) -> None:
         if action.old is State.MASTER:
-            self._left_master[name] = now
             self._spoke.pop(name, None)
         if action.new is not State.MASTER or action.old is not State.BACKUP:
             return
@@ -152,7 +149,7 @@ def during(world: World, lan: TroubledLan) -> None:
                 )
 
 
-def at_rest(world: World, lan: TroubledLan, since: float, log: list[Entry]) -> None:
+def at_rest(world: World, lan: TroubledLan, since: float) -> None:
     """After everything was mended and time has passed: one MASTER, the right one, with the addresses, and peace."""
     masters = sorted(lan.masters(ROUTER))
     if len(masters) != 1:
@@ -166,7 +163,9 @@ def at_rest(world: World, lan: TroubledLan, since: float, log: list[Entry]) -> N
     best = max(ranked, key=ranked.__getitem__)
     if world.is_plain and ranked[masters[0]][0] != ranked[best][0]:
         raise Violation("best", f"{masters[0]} is MASTER, {best} is better", lan.now)
-    late = [entry for entry in log if entry.time > since and isinstance(entry.action, Transition | SendAdvertisement)]
+    late = [
+        entry for entry in lan.log if entry.time > since and isinstance(entry.action, Transition | SendAdvertisement)
+    ]
     if moved := [entry for entry in late if isinstance(entry.action, Transition)]:
         raise Violation("peace", f"{moved[0].host}: {moved[0].action}", moved[0].time)
     if strangers := {entry.host for entry in late} - set(masters):

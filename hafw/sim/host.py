@@ -30,6 +30,8 @@ class Host:
     """Grows with every start and death; what was under way for an earlier life is lost."""
     refusal: str = ""
     """What its kernel says instead of adding an address; empty: it adds them."""
+    install_delay: float | None = None
+    """Seconds that its kernel takes to add addresses; ``None``: as long as everybody's."""
     kernel: dict[str, set[IPAddress]] = field(default_factory=dict)
     wanted: dict[str, SetAddresses] = field(default_factory=dict)
 

@@ -120,6 +120,10 @@ class Lan:
         """Let its kernel refuse every address with this error; an empty one: accept them again."""
         self.hosts[name].refusal = error
 
+    def slow(self, name: str, delay: float) -> None:
+        """Let its kernel take so long to add addresses."""
+        self.hosts[name].install_delay = delay
+
     def cut(self, sender: str, receiver: str) -> None:
         """Lose everything in this direction."""
         self._cut.add((sender, receiver))
@@ -254,7 +258,8 @@ class Lan:
                 self._install(host, wanted)
 
         if wanted.bound:
-            self._at(self.now + self.install_delay, install)
+            delay = self.install_delay if host.install_delay is None else host.install_delay
+            self._at(self.now + delay, install)
 
     def _install(self, host: Host, wanted: SetAddresses) -> None:
         if host.refusal:

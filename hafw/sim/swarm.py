@@ -105,7 +105,7 @@ def play(world: World, paper: Paper | None = None) -> Outcome:
         lan.run_until(max(lan.now, _retry_at(lan)) + 3 * world.settle)
         since = lan.now
         lan.run_until(since + PEACE * max(each.advertisement_interval for each in world.routers))
-        at_rest(world, lan, since, lan.log)
+        at_rest(world, lan, since)
     except Violation as violation:
         return Outcome(world, str(violation), violation.promise)
     except Runaway as runaway:
@@ -151,10 +151,10 @@ def _started(lan: WatchedLan, fault: Fault) -> None:
         lan.boot(fault.host)
 
 
-def _gone(method: str) -> Callable[[WatchedLan, Fault], None]:
+def _gone(leave: Callable[[WatchedLan, Fault], None]) -> Callable[[WatchedLan, Fault], None]:
     def happen(lan: WatchedLan, fault: Fault) -> None:
         lan.watcher.reset(fault.host)
-        getattr(lan, method)(fault.host, *([fault.amount] if fault.amount else []))
+        leave(lan, fault)
 
     return happen
 
@@ -166,10 +166,10 @@ def _told(event: Event) -> Callable[[WatchedLan, Fault], None]:
 _HAPPENING: dict[str, Callable[[WatchedLan, Fault], None]] = {
     "start": _started,
     "stop": lambda lan, fault: lan.stop(fault.host),
-    "kill": _gone("kill"),
-    "poweroff": _gone("power_off"),
-    "crash": _gone("crash"),
-    "pause": _gone("pause"),
+    "kill": _gone(lambda lan, fault: lan.kill(fault.host)),
+    "poweroff": _gone(lambda lan, fault: lan.power_off(fault.host)),
+    "crash": _gone(lambda lan, fault: lan.crash(fault.host, fault.amount)),
+    "pause": _gone(lambda lan, fault: lan.pause(fault.host, fault.amount)),
     "cut": lambda lan, fault: lan.cut(fault.host, fault.other),
     "isolate": lambda lan, fault: lan.isolate(fault.host),
     "heal": lambda lan, _: lan.heal(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hafw.sim.lan import Lan
 from hafw.sim.seen import Entry
-from hafw.vrrp.actions import Action, SendAdvertisement, SetAddresses
+from hafw.vrrp.actions import Action, SendAdvertisement
 from hafw.vrrp.events import (
     AddressesClaimed,
     AdvertReceived,
@@ -60,7 +60,6 @@ class TroubledLan(Lan):
         super().__init__(rng, **wire)
         self._absent: dict[str, _Absence] = {}
         self._dark: set[str] = set()
-        self._slow: dict[str, float] = {}
         self.doubled = 0.0
         """The share of all frames that a switch delivers twice."""
         self._spoke: dict[tuple[str, str], float] = {}
@@ -102,17 +101,6 @@ class TroubledLan(Lan):
             return
         for _ in range(2 if self.doubled and self._rng.random() < self.doubled else 1):
             super()._broadcast(sender, lambda receiver: None if receiver.name in self._dark else hear(receiver))
-
-    # -- kernels ------------------------------------------------------------------------------------------------
-
-    def slow(self, name: str, delay: float) -> None:
-        """Let its kernel take so long to add addresses."""
-        self._slow[name] = delay
-
-    def _set(self, host: Host, wanted: SetAddresses) -> None:
-        usual, self.install_delay = self.install_delay, self._slow.get(host.name, self.install_delay)
-        super()._set(host, wanted)
-        self.install_delay = usual
 
     # -- daemons that do nothing --------------------------------------------------------------------------------
 

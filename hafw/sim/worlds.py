@@ -188,9 +188,7 @@ def _one_by_one(world: World, rng: Random) -> tuple[Fault, ...]:
 def steady(length: float) -> World:
     """Three routers that nothing befalls for so many seconds: to see how quick virtual time is."""
     routers = tuple(
-        RouterSettings(
-            name=ROUTER, interface="eth0", vrid=51, priority=priority, virtual_addresses=(VIP,), preempt=True
-        )
+        RouterSettings(name=ROUTER, interface="eth0", vrid=51, priority=priority, virtual_addresses=(VIP,))
         for priority in (150, 100, 50)
     )
-    return World("storm", 0, routers, delay=0.001, jitter=0.0, install=0.002, faults=(), length=length)
+    return World(STORM, 0, routers, delay=0.001, jitter=0.0, install=0.002, faults=(), length=length)

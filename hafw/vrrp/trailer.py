@@ -12,11 +12,16 @@ import struct
 from hmac import compare_digest, digest
 from typing import TYPE_CHECKING, Final
 
-from hafw.vrrp.packet import BadPacket
+from hafw.vrrp.packet import BadPacket, with_trailer
 from hafw.vrrp.settings import AntiReplay, HmacMode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hafw.vrrp.settings import HmacSettings, IPAddress
+
+    Messages = Sequence[tuple[IPAddress, bytes]]
+    """Each with its destination."""
 
 SENDERS: Final = 4
 """Multicast senders whose last sequence is remembered: the one not heard for longest goes first."""
@@ -34,6 +39,13 @@ class Signer:
 
     def __init__(self) -> None:
         self._last: int | None = None
+
+    def sign_all(
+        self, settings: HmacSettings, messages: Messages, source: IPAddress, clock: float
+    ) -> list[tuple[IPAddress, bytes]]:
+        """One advert as it leaves, by destination: ``messages`` differ in their checksum alone, which is not signed."""
+        trailer = self.sign(settings, messages[0][1], source, clock) if messages else b""
+        return [(to, with_trailer(message, trailer, source, to)) for to, message in messages]
 
     def sign(self, settings: HmacSettings, message: bytes, source: IPAddress, clock: float) -> bytes:
         """Return the trailer of this VRRP message. Once per advert: unicast copies carry the same one."""

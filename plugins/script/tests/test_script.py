@@ -25,6 +25,14 @@ def script():
         yield write
 
 
+def is_gone(pid: int) -> bool:
+    """What nobody has reaped does not run any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def checked(command: str | list[str], **options: Duration) -> Verdict:
     plugin = Script()
     plugin.configure(Options(command=command, **options))
@@ -59,14 +67,10 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(script):
 def test_its_children_do_not_outlive_the_timeout(script, tmp_path):
     note = tmp_path / "pid"
     checked(script(f"sleep 600 & echo $! >{note}; wait"), timeout=Duration(0.3))
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{int(note.read_text())}/stat").exists() and time.monotonic() < deadline:
-        state = Path(f"/proc/{int(note.read_text())}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "Z":
-            break
+    child, deadline = int(note.read_text()), time.monotonic() + 10
+    while not is_gone(child):
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    else:
-        assert not Path(f"/proc/{int(note.read_text())}").exists()
 
 
 def test_libraries_that_were_forced_upon_us_are_not_passed_on(script, monkeypatch):
