@@ -1,19 +1,17 @@
-"""This host: its virtual routers and their health. Pure: events and the time go in, actions come out.
+"""One virtual router of this host with its health: rise and fall, and the causes that keep it from serving.
 
-A ``Node`` routes each event to its router, counts rise and fall, and turns everything that keeps a router from
-serving (link, primary address, refused addresses, critical checks) into *causes*. A router is in FAULT while it has
-one; the first one, in order of appearance, is its reason. There is one ``deadline`` for the whole host.
+Everything that keeps a router from serving (link, primary address, refused addresses, critical checks) is a *cause*. A
+router is in FAULT while it has one; the first one, in order of appearance, is its reason.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, Notice, Transition
-from hafw.vrrp.deadlines import Deadlines
+from hafw.node.settings import PRIORITY_MAX, PRIORITY_MIN
+from hafw.vrrp.actions import Action, Notice
 from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
@@ -28,7 +26,6 @@ from hafw.vrrp.events import (
     Resumed,
     Shutdown,
     Startup,
-    Suspended,
     Tick,
     VerdictReported,
 )
@@ -36,45 +33,11 @@ from hafw.vrrp.router import VirtualRouter
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hafw.vrrp.settings import RouterSettings
+    from hafw.node.settings import CheckSettings, InstanceSettings
 
 RETRY_FIRST = 5.0
 """Seconds in FAULT after the kernel refused an address, before it is tried again; doubles up to ``RETRY_MAX``."""
 RETRY_MAX = 300.0
-PRIORITY_MIN, PRIORITY_MAX = 1, 254
-"""What weights can make of a priority, as in keepalived; 255 is the owner's and never changes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSettings:
-    """What the Node needs to know of one ``[instance.X.check.NAME]``."""
-
-    name: str
-    critical: bool = False
-    """FAULT when it fails."""
-    weight: int = 0
-    """Otherwise: added to the priority while healthy (positive) or while failing (negative)."""
-    rise: int = 2
-    fall: int = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceSettings:
-    """One instance, as the Node sees it."""
-
-    router: RouterSettings
-    checks: tuple[CheckSettings, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationReplaced:
-    """A new configuration, checked and planned. Routers that it removes or re-homes were shut down before."""
-
-    instances: tuple[InstanceSettings, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a router cannot serve."""
@@ -324,76 +287,3 @@ class Instance:
             self.causes.pop(key, None)
         else:
             self.causes[key] = cause
-
-
-_IDENTITY = attrgetter("interface", "vrid", "version", "family", "owner", "multicast_group")
-
-
-def same_router(old: RouterSettings, new: RouterSettings) -> bool:
-    """Tell whether a running router can take these settings; otherwise it is shut down and started anew."""
-    return _IDENTITY(old) == _IDENTITY(new) and bool(old.unicast_peers) == bool(new.unicast_peers)
-
-
-class Node:
-    """All instances of this host; the only thing that the shell and the simulator drive."""
-
-    def __init__(self, instances: Iterable[InstanceSettings], now: float) -> None:
-        self.instances = {each.router.name: Instance(each, now) for each in instances}
-        self.seq = 0
-        self._deadlines = Deadlines()
-
-    @property
-    def deadline(self) -> float:
-        """When ``handle(Tick(), now)`` wants to be called next; ``inf``: never."""
-        return self._deadlines.next()
-
-    @property
-    def done(self) -> bool:
-        """Every router has left the election and holds nothing."""
-        return all(instance.router.done for instance in self.instances.values())
-
-    def handle(self, event: Event | ConfigurationReplaced, now: float) -> list[Action]:
-        """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
-        match event:
-            case ConfigurationReplaced():
-                actions = self._replace(event.instances, now)
-                self._schedule(self.instances.values())
-                return [self._numbered(action) for action in actions]
-            case Tick():
-                concerned = [self.instances[name] for name in self._deadlines.take(now)]
-            case Suspended():
-                concerned = list(self.instances.values())
-            case LinkChanged():
-                concerned = [
-                    each for each in self.instances.values() if each.settings.router.interface == event.interface
-                ]
-            case _:
-                concerned = [self.instances[event.router]] if event.router in self.instances else []
-        actions = [action for each in concerned for action in each.handle(event, now)]
-        self._schedule(concerned)
-        return [self._numbered(action) for action in actions] if actions else actions
-
-    def _schedule(self, instances: Iterable[Instance]) -> None:
-        """Note when these want to be called next."""
-        for each in instances:
-            self._deadlines.set(each.name, each.deadline)
-
-    def _replace(self, instances: tuple[InstanceSettings, ...], now: float) -> list[Action]:
-        """Keyed by name: what stays goes on in its state, what is new waits for its ``Startup``."""
-        before, self.instances = self.instances, {}
-        self._deadlines = Deadlines()
-        actions: list[Action] = []
-        for each in instances:
-            old = before.get(each.router.name)
-            if old is not None and same_router(old.settings.router, each.router):
-                actions += old.reconfigure(each, now)
-            else:
-                old = Instance(each, now)
-            self.instances[each.router.name] = old
-        return actions
-
-    def _numbered(self, action: Action) -> Action:
-        if not isinstance(action, Transition):
-            return action
-        self.seq += 1
-        return replace(action, seq=self.seq)
