@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 RETRY_FIRST = 5.0
 """Seconds in FAULT after the kernel refused an address, before it is tried again; doubles up to ``RETRY_MAX``."""
 RETRY_MAX = 300.0
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a router cannot serve."""
