@@ -62,6 +62,8 @@ class Verdict:
     detail: str = ""
     """One line for ``hafw status``."""
     immediate: bool = False
+    factor: int | None = None
+    """How many times the check's weight counts, as a number in a file may say; ``None``: once, by its sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

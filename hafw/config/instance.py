@@ -165,6 +165,7 @@ class InstanceReading:
                 fall=values.get("fall", 2),
             ),
             plugin=values.get("plugin") or name,
+            reverse=values.get("reverse", False),
             interval=interval,
             timeout=float(values.get("timeout", min(_CHECK_TIMEOUT, _CHECK_TIMEOUT * interval))),
         )

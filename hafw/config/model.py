@@ -26,6 +26,8 @@ class CheckConfig:
     """Seconds between the starts of two runs."""
     timeout: float
     """Seconds one run may take."""
+    reverse: bool = False
+    """What the plugin calls healthy counts as failed. A check that cannot run has failed either way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 DEFAULT_PLUGINS = ("vip", "arp")
 """On unless switched off: without them a MASTER binds and announces nothing."""
 
-_OURS = ("vip", "arp", "nginx", "script", "notify_script", "notify_email")
+_OURS = {
+    **{name: name.replace("_", "-") for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email")},
+    **dict.fromkeys(("interface", "file", "process"), "checks"),
+}
+"""The plugins of this project, and the package ``hafw-plugin-...`` that brings each."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -150,7 +154,7 @@ class PluginReading:
 
     def _way_out(self, name: str) -> str:
         if name in _OURS:
-            return f": pip install hafw-plugin-{name.replace('_', '-')}"
+            return f": pip install hafw-plugin-{_OURS[name]}"
         near = did_you_mean(name, {*_OURS, *self._installed, *self._named} - {name})
         return f"{near or ': pip install the package that offers it'}"
 

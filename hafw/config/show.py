@@ -95,7 +95,7 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         settings = check.settings
         consequence = {"critical": True} if settings.critical else {"weight": settings.weight}
         timing = {"interval": format_duration(check.interval), "timeout": format_duration(check.timeout)}
-        counts = {"rise": settings.rise, "fall": settings.fall}
+        counts = {"rise": settings.rise, "fall": settings.fall, **({"reverse": True} if check.reverse else {})}
         table = f"{path}.check.{_key(settings.name)}"
         yield from _table(table, {"plugin": check.plugin, **consequence, **timing, **counts})
 

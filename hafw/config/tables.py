@@ -133,6 +133,7 @@ class CheckTable:
     timeout: Annotated[
         Duration | None, Meta(ge=0.01, le=_HOUR, description="800ms, or 80 % of an interval below 1s, when left out")
     ] = None
+    reverse: Annotated[bool, Meta(description="What the plugin calls healthy counts as failed")] = False
     rise: Annotated[int, Meta(ge=1, le=1000, description="Successes in a row until it counts as healthy")] = 2
     fall: Annotated[int, Meta(ge=1, le=1000, description="Failures in a row until it counts as failed")] = 2
 

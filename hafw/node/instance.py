@@ -57,30 +57,33 @@ class CheckStatus:
     """``None``: it has never answered."""
     streak: int = 0
     """Consecutive verdicts that contradict ``healthy``."""
+    factor: int | None = None
+    """Of the last verdict: a number that somebody set counts at once."""
     detail: str = ""
     duration: float = 0.0
     at: float = 0.0
 
     def count(self, event: VerdictReported, now: float) -> bool:
-        """Take a verdict; tell whether ``healthy`` changed. The first verdict decides alone, as in keepalived."""
+        """Take a verdict; tell whether anything changed. The first verdict decides alone, as in keepalived."""
         self.detail, self.duration, self.at = event.detail, event.duration, now
+        weighed, self.factor = self.factor, event.factor
         if event.healthy == self.healthy:
             self.streak = 0
-            return False
+            return self.factor != weighed
         self.streak += 1
         needed = self.settings.rise if event.healthy else self.settings.fall
         if self.healthy is not None and not event.immediate and self.streak < needed:
-            return False
+            return self.factor != weighed
         self.healthy, self.streak = event.healthy, 0
         return True
 
     @property
     def weight_now(self) -> int:
         """What it adds to the priority at this moment."""
-        weight = self.settings.weight
         if self.settings.critical or self.healthy is None:
             return 0
-        return weight if self.healthy == (weight > 0) else 0
+        times = (self.healthy == (self.settings.weight > 0)) if self.factor is None else self.factor
+        return self.settings.weight * times
 
 
 class Instance:
@@ -155,8 +158,7 @@ class Instance:
         """Take new settings of the same router. Checks that stay keep their verdict, new ones count as unknown."""
         if settings.router.all_addresses != self.settings.router.all_addresses:  # what was refused may be gone
             self._forget_refusal()
-        self.settings = settings
-        before = self.checks
+        self.settings, before = settings, self.checks
         self.checks = {check.name: before.get(check.name, CheckStatus(check)) for check in settings.checks}
         for name in before.keys() - self.checks.keys():
             self._set_cause(f"check {name}", None)
@@ -245,9 +247,9 @@ class Instance:
         return [notice, *self._settle(now)]
 
     def _judge(self, check: CheckStatus) -> None:
-        """Make a cause of a critical check that fails, and of no other."""
+        """Make a cause of a critical check that fails, or of a number that leaves no priority at all."""
         name = check.settings.name
-        failed = check.settings.critical and check.healthy is False
+        failed = check.healthy is False and (check.settings.critical or check.weight_now <= -PRIORITY_MAX)
         self._set_cause(f"check {name}", Cause("check-failed", f"check {name}: {check.detail}") if failed else None)
 
     def _release_when_installed(self, event: ReleaseAsked | AddressesInstalled, now: float) -> list[Action]:
@@ -275,8 +277,7 @@ class Instance:
         self._set_cause("addresses", Cause(reason, detail))
         if now > self._failed_at + 2 * RETRY_MAX:  # long ago: a new story
             self._retry_after = RETRY_FIRST
-        self._failed_at = now
-        self.retry_at = now + self._retry_after
+        self._failed_at, self.retry_at = now, now + self._retry_after
         self._retry_after = min(2 * self._retry_after, RETRY_MAX)
         return self._settle(now)
 

@@ -159,6 +159,8 @@ class VerdictReported:
     duration: float = 0.0
     immediate: bool = False
     """Skip rise and fall: the death of the process itself was seen."""
+    factor: int | None = None
+    """How many times the check's weight counts, healthy or not; ``None``: once, by its sign."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,8 @@ class Bench:
     def claimed(self, *addresses):
         return self.feed(AddressesClaimed(NAME, addresses or self.settings.all_addresses, MAC))
 
-    def verdict(self, check, healthy, detail="", *, immediate=False):
-        return self.feed(VerdictReported(NAME, check, healthy, detail, immediate=immediate))
+    def verdict(self, check, healthy, detail="", *, immediate=False, factor=None):
+        return self.feed(VerdictReported(NAME, check, healthy, detail, immediate=immediate, factor=factor))
 
     def reload(self, *, checks=(), **changes):
         """The same instance with some settings changed, as a new configuration."""

@@ -111,6 +111,39 @@ def test_weights_add_up_before_they_are_bounded(bench):
     assert vr.router.priority == 250
 
 
+@pytest.mark.parametrize(
+    ("weight", "factor", "priority"), [(1, -40, 60), (1, 40, 140), (-2, 10, 80), (2, 0, 100), (1, 254, 254)]
+)
+def test_a_number_counts_so_many_times_the_weight_healthy_or_not(bench, weight, factor, priority):
+    for healthy in (True, False):
+        vr = bench(priority=100, checks=[{"name": "web", "weight": weight}]).backup()
+        vr.verdict("web", healthy=healthy, factor=factor)
+        assert vr.router.priority == priority
+
+
+def test_a_number_counts_at_once_and_is_told_when_it_changes(bench):
+    vr = bench(priority=100, checks=[{"name": "web", "weight": 1, "fall": 5}]).backup()
+    vr.verdict("web", healthy=True, factor=0)
+    assert vr.verdict("web", healthy=False, detail="says -40", factor=-40) == [
+        vr.notes("check_changed", check="web", healthy=True, detail="says -40")
+    ]
+    assert vr.router.priority == 60
+    assert vr.verdict("web", healthy=False, factor=-40) == []
+    vr.verdict("web", healthy=False, factor=-50)
+    assert vr.router.priority == 50
+
+
+def test_a_number_that_leaves_no_priority_is_a_fault(bench):
+    """keepalived: -254 or less."""
+    vr = bench(priority=200, checks=[{"name": "web", "weight": 1}]).backup()
+    vr.verdict("web", healthy=False, factor=-253)
+    assert (vr.state, vr.router.priority) == ("BACKUP", 1)
+    vr.verdict("web", healthy=False, detail="says -254", factor=-254)
+    assert (vr.state, vr.router.detail) == ("FAULT", "check web: says -254")
+    vr.verdict("web", healthy=False, factor=-1)
+    assert vr.state == "BACKUP"
+
+
 @pytest.mark.parametrize(("weight", "healthy"), [(-100, False), (100, True)])
 def test_c_pkt_03_the_owner_s_priority_never_changes(bench, weight, healthy):
     vr = bench(priority=255, owner=True, checks=[{"name": "web", "weight": weight}]).known()

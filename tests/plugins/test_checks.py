@@ -229,3 +229,39 @@ async def test_a_check_that_names_a_plugin_without_one_fails(write, play, instan
             False,
             "its plugin has neither check nor monitor",
         )
+
+
+async def test_a_reversed_check_takes_the_plugin_s_word_the_other_way_round_and_no_other(write, play, instance):
+    """What hangs or raises has failed: reverse is no way to be healthy by it."""
+    plugin = write(
+        """
+        runs = 0
+        @hookimpl
+        def check():
+            global runs
+            runs += 1
+            if runs == 3:
+                raise RuntimeError("broken")
+            return Verdict(runs == 1, f"run {runs}")
+        """
+    )
+    async with play(plugin, instances=(instance("VI_1", reverse=True), instance("VI_2", reverse=False))) as stage:
+        await stage.until(lambda: len(stage.verdicts) >= 6)
+        heard = [(each.router, each.healthy) for each in stage.verdicts[:6]]
+        assert heard == [
+            ("VI_1", False),
+            ("VI_2", True),
+            ("VI_1", True),
+            ("VI_2", False),
+            ("VI_1", False),
+            ("VI_2", False),
+        ]
+
+
+async def test_a_reversed_monitor_is_taken_the_other_way_round_too(write, play, instance):
+    plugin = write(
+        "@hookimpl\ndef monitor(report):\n    report(Verdict(True, 'up', factor=3)); import time; time.sleep(600)"
+    )
+    async with play(plugin, instances=(instance(reverse=True),)) as stage:
+        await stage.until(lambda: stage.verdicts)
+        assert [(each.healthy, each.factor) for each in stage.verdicts] == [(False, 3)]

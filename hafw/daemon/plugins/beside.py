@@ -62,13 +62,11 @@ class Beside:
 
     def _judge(self, child: Child, watch: Watch, reply: Reply) -> None:
         if reply.failure is not None:
-            verdict = Verdict(False, explain(reply.failure, "check"))
+            self._health.report(watch.targets, Verdict(False, explain(reply.failure, "check")), reply.seconds)
         elif reply.verdict is None:
             child.kill("answered check without a verdict")
-            return
         else:
-            verdict = reply.verdict
-        self._health.report(watch.targets, verdict, reply.seconds)
+            self._health.answered(watch.targets, reply.verdict, reply.seconds)
 
     async def _monitor(self, child: Child, router: str, alone: bool) -> None:  # noqa: FBT001
         """One that raises is called again, one that returns has nothing to watch.
@@ -118,4 +116,4 @@ class Reports:
         elif self._count > REPORTS_PER_SECOND:
             self._child.kill(f"reported more than {REPORTS_PER_SECOND} verdicts in a second")
         else:
-            self._health.report(self._targets, part.verdict)
+            self._health.answered(self._targets, part.verdict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hafw.pipe import Verdict
@@ -35,6 +35,7 @@ class Health:
         self, checks: Iterable[tuple[str, CheckConfig]], grace: float, verdict: Callable[[VerdictReported], None]
     ) -> None:
         self._checks = tuple(checks)
+        self._reversed = {(router, check.settings.name) for router, check in self._checks if check.reverse}
         self._grace = grace
         self._verdict = verdict
         self._silent_since: dict[Target, float | None] = {}
@@ -58,10 +59,16 @@ class Health:
         return tuple(dict.fromkeys(name for name, _ in self._checks))
 
     def report(self, targets: Iterable[Target], verdict: Verdict, duration: float = 0.0) -> None:
-        """Pass a verdict on."""
+        """Pass on that a check failed to run, or what the daemon itself has found out."""
         for target in targets:
             self._silent_since.pop(target, None)
             self._tell(target, verdict, duration)
+
+    def answered(self, targets: Iterable[Target], verdict: Verdict, duration: float = 0.0) -> None:
+        """Pass on the plugin's own word, which some checks take the other way round."""
+        for target in targets:
+            own = replace(verdict, healthy=not verdict.healthy) if target in self._reversed else verdict
+            self.report((target,), own, duration)
 
     def lost(self, now: float, why: str) -> None:
         """The process is gone or has not come yet: nothing is known from now on."""
@@ -78,6 +85,11 @@ class Health:
 
     def _tell(self, target: Target, verdict: Verdict, duration: float) -> None:
         event = VerdictReported(
-            *target, verdict.healthy, detail=verdict.detail, duration=duration, immediate=verdict.immediate
+            *target,
+            verdict.healthy,
+            detail=verdict.detail,
+            duration=duration,
+            immediate=verdict.immediate,
+            factor=verdict.factor,
         )
         self._verdict(event)
