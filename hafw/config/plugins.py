@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_PLUGINS = ("vip", "arp")
 """On unless switched off: without them a MASTER binds and announces nothing."""
 
-_OURS = {
+PACKAGES = {
     **{name: name.replace("_", "-") for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email")},
     **dict.fromkeys(("interface", "file", "process"), "checks"),
 }
@@ -153,9 +153,9 @@ class PluginReading:
         return len(packages) == 1
 
     def _way_out(self, name: str) -> str:
-        if name in _OURS:
-            return f": pip install hafw-plugin-{_OURS[name]}"
-        near = did_you_mean(name, {*_OURS, *self._installed, *self._named} - {name})
+        if name in PACKAGES:
+            return f": pip install hafw-plugin-{PACKAGES[name]}"
+        near = did_you_mean(name, {*PACKAGES, *self._installed, *self._named} - {name})
         return f"{near or ': pip install the package that offers it'}"
 
     def _blame(self, path: str, message: str) -> None:
