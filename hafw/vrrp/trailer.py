@@ -44,7 +44,9 @@ class Signer:
         self, settings: HmacSettings, messages: Messages, source: IPAddress, clock: float
     ) -> list[tuple[IPAddress, bytes]]:
         """One advert as it leaves, by destination: ``messages`` differ in their checksum alone, which is not signed."""
-        trailer = self.sign(settings, messages[0][1], source, clock) if messages else b""
+        if not messages:
+            return []
+        trailer = self.sign(settings, messages[0][1], source, clock)
         return [(to, with_trailer(message, trailer, source, to)) for to, message in messages]
 
     def sign(self, settings: HmacSettings, message: bytes, source: IPAddress, clock: float) -> bytes:

@@ -118,6 +118,21 @@ def test_force_may_be_asked_for_later(bench):
     assert vr.state == "BACKUP"
 
 
+def test_force_that_was_asked_for_is_not_taken_back_by_asking_once_more(bench):
+    vr = bench(priority=100).settled()
+    asked(vr, force=True)
+    asked(vr)
+    vr.due()
+    assert vr.state == "BACKUP"
+
+
+def test_a_handover_ends_a_rivalry_at_that_moment(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(50)
+    vr.later(0.25)
+    assert vr.notes("split_brain_over", peer=str(vr.peer), seconds=0.25) in asked(vr)
+
+
 def test_all_claimed_before_an_advert_was_heard_is_a_handover_too(bench):
     vr = bench(priority=100).settled()
     asked(vr)
@@ -307,6 +322,23 @@ def test_a_router_that_recovers_before_anybody_took_over_answers_until_it_is_mas
     assert vr.lets_go() not in seen
 
 
+def test_it_says_so_to_whoever_watches_over_it_when_it_goes_on_answering(bench):
+    """The same set once more: what is held for ever without a word is a process that hangs."""
+    vr = sound(bench, priority=1)
+    vr.verdict("web", healthy=False)
+    vr.later(3.0).verdict("web", healthy=True)
+    assert vr.due() == [vr.holds()]
+
+
+def test_where_somebody_did_take_over_no_degraded_master_returns_beside_it(bench):
+    """The successor claims nothing: it is MASTER all the same, and its adverts are heard."""
+    vr = sound(bench)
+    vr.verdict("web", healthy=False, detail="refused")
+    vr.later(1.0).advert(50)
+    assert vr.due()[:2] == [vr.lets_go(), vr.notes("vip_released", outcome="not claimed in time")]
+    assert vr.state == "FAULT"
+
+
 def test_two_degraded_masters_end_as_one(bench):
     vr = degraded(bench)
     vr.later(0.5).advert(1, source="10.77.0.99")
@@ -339,6 +371,20 @@ def test_it_is_too_late_to_resume_after_three_intervals(bench):
     assert (actions, vr.state) == ([], "INITIALIZE")
     vr.known().startup()
     assert vr.state == "BACKUP"
+
+
+@pytest.mark.parametrize(("silence", "state"), [(5.9, "MASTER"), (6.0, "INITIALIZE")])
+def test_the_patience_of_the_peers_is_three_of_our_intervals(bench, silence, state):
+    vr, _ = resumed(bench, 100.0 - silence, advertisement_interval=2.0)
+    assert vr.state == state
+
+
+def test_what_is_told_is_how_long_the_peers_heard_nothing_if_somebody_spoke_for_us_meanwhile(bench):
+    vr = bench().at(100.0)
+    event = Resumed(
+        NAME, since=40.0, last_advert_at=99.5, primary=vr.own, verdicts={}, silence=0.123456, cause="SIGKILL"
+    )
+    assert vr.feed(event)[-1] == vr.notes("resumed", silence=0.123, cause="SIGKILL")
 
 
 def test_what_the_checks_said_counts_on(bench):

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from hafw.node import InstanceSettings, Node
+from hafw.node import ConfigurationReplaced, InstanceSettings, Node
 from hafw.vrrp.actions import Transition
 from hafw.vrrp.events import AdvertReceived, LinkChanged, PlanReported, Startup, Tick
 from hafw.vrrp.packet import Advertisement
@@ -90,6 +90,12 @@ def test_a_positive_weight_counts_while_healthy_a_negative_while_failing(bench, 
     assert vr.router.priority == 100
     vr.verdict("web", healthy=healthy)
     assert vr.router.priority == priority
+
+
+def test_a_critical_check_has_no_weight(bench):
+    vr = bench(priority=100, checks=[{"name": "web", "critical": True, "weight": 20}]).known()
+    vr.verdict("web", healthy=True)
+    assert vr.router.priority == 100
 
 
 @pytest.mark.parametrize(
@@ -343,6 +349,16 @@ def test_one_deadline_for_the_whole_host_and_one_number_for_all_transitions():
     assert node.deadline == 3.609375
     moves = [each for each in node.handle(Tick(), 3.609375) if isinstance(each, Transition)]
     assert [(each.router, each.new, each.seq) for each in moves] == [("slow", State.MASTER, 4)]
+
+
+def test_a_reload_says_what_each_of_its_routers_does():
+    before = [instance(name, vrid, "10.77.0.250") for name, vrid in (("a", 51), ("b", 52))]
+    after = [instance(name, vrid, "10.77.0.251") for name, vrid in (("a", 51), ("b", 52))]
+    node = started(*before)
+    node.handle(Tick(), 3.609375)
+    assert states(node) == ["MASTER", "MASTER"]
+    actions = node.handle(ConfigurationReplaced(tuple(after)), 4.0)
+    assert [(each.router, each.bound) for each in actions] == [(name, (ip_address("10.77.0.251"),)) for name in "ab"]
 
 
 def test_a_link_takes_down_the_routers_of_its_interface_only():

@@ -1,5 +1,7 @@
 """A new configuration for a running router: it goes on in the same state."""
 
+from ipaddress import ip_address
+
 import pytest
 
 
@@ -13,6 +15,7 @@ def test_a_new_interval_arms_no_advert_timer_outside_master(bench, state):
     assert vr.state == state
     assert vr.reload(advertisement_interval=0.5) == []
     assert vr.router.speaker.adver_at == float("inf")
+    assert (vr.deadline == float("inf")) is (state != "BACKUP")
 
 
 def test_a_new_interval_restarts_the_wait_of_a_backup_that_heard_nobody(bench):
@@ -114,11 +117,55 @@ def test_a_check_that_stays_keeps_its_verdict(bench):
     assert vr.startup() == [vr.moves("INITIALIZE", "BACKUP", "startup")]
 
 
-def test_an_instance_in_another_place_is_a_new_one(bench):
-    vr = bench(priority=100).backup()
-    assert vr.reload(vrid=52) == []
+def test_a_check_that_is_new_is_unknown_until_its_first_verdict(bench):
+    vr = bench(checks=[{"name": "web", "critical": True}]).known()
+    vr.startup()
+    vr.verdict("web", healthy=True)
+    vr.reload(checks=[{"name": "web", "critical": True}, {"name": "disk", "weight": -20, "rise": 3, "fall": 3}])
+    assert (vr.instance.checks["disk"].healthy, vr.router.priority) == (None, 100)
+    vr.verdict("disk", healthy=False)
+    assert (vr.state, vr.router.priority) == ("BACKUP", 80)
+
+
+def test_news_of_the_link_reach_a_router_after_a_reload(bench):
+    vr = bench().backup()
+    vr.reload(priority=150)
+    vr.link(up=False)
+    assert (vr.state, vr.router.reason) == ("FAULT", "interface-down")
+
+
+@pytest.mark.parametrize(("source", "state"), [("10.77.0.199", "MASTER"), ("10.77.0.201", "BACKUP")])
+def test_a_new_source_address_is_the_one_compared_from_then_on(bench, source, state):
+    vr = bench(priority=100).settled()
+    vr.reload(source_address=ip_address("10.77.0.200"))
+    vr.advert(100, source=source)
+    assert vr.state == state
+
+
+def test_without_a_configured_source_address_a_reload_keeps_the_primary_address(bench):
+    vr = bench(priority=100).settled()
+    vr.reload(preempt=False)
+    assert vr.router.primary == vr.own
+
+
+UNICAST = (ip_address("10.77.0.20"),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {"vrid": 52}), ({}, {"unicast_peers": UNICAST}), ({"unicast_peers": UNICAST}, {"unicast_peers": ()})],
+)
+def test_an_instance_in_another_place_is_a_new_one(bench, before, after):
+    vr = bench(priority=100, **before).backup()
+    assert vr.reload(**after) == []
     assert vr.state == "INITIALIZE"
     assert vr.instance.waits_for == "news of eth0"
+
+
+def test_other_unicast_peers_are_no_other_place(bench):
+    vr = bench(unicast_peers=UNICAST).backup()
+    vr.reload(unicast_peers=(*UNICAST, ip_address("10.77.0.30")))
+    assert vr.state == "BACKUP"
 
 
 def test_other_addresses_end_the_wait_after_a_refusal(bench):

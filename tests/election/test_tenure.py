@@ -290,6 +290,14 @@ def test_a_lost_address_is_put_back_at_once_and_announced(bench):
     assert vr.state == "MASTER"
 
 
+def test_addresses_that_were_lost_twice_were_away_since_the_first_time(bench):
+    vr = bench().settled()
+    vr.lost(VIP)
+    vr.later(0.25).lost(VIP_TWO)
+    vr.later(0.25)
+    assert vr.installed()[-1] == vr.notes("vip_restored", seconds=0.5)
+
+
 def test_a_long_list_of_lost_addresses_is_cut_in_the_notice_not_in_the_count(bench):
     many = tuple(ip_address(f"10.77.1.{n}") for n in range(1, 100))
     vr = bench(virtual_addresses=many).settled()
@@ -327,10 +335,11 @@ def test_removals_within_the_last_minute_count(bench):
     assert [action.kind for action in vr.lost(VIP)] == ["vip_lost"]
 
 
-def test_removals_more_than_a_minute_ago_are_forgotten(bench):
+@pytest.mark.parametrize("pause", [20.0, 25.0])
+def test_removals_a_minute_ago_and_more_are_forgotten(bench, pause):
     vr = bench().settled()
     for _ in range(20):
-        vr.run(until=vr.now + 25.0)
+        vr.run(until=vr.now + pause)
         assert vr.lost(VIP)[0] == vr.binds()
         vr.installed()
 

@@ -63,7 +63,9 @@ def test_c_rx_06_ethernet_padding_is_cut(padding):
 def test_c_rx_05_every_truncation_of_the_packet_is_refused():
     packet = HEADER + ADVERT
     for length in range(len(packet)):
-        assert refused(packet[:length])[0] == "ip-header-errors"
+        reason, said = refused(packet[:length])
+        assert reason == "ip-header-errors"
+        assert f"{length} octets" in said
 
 
 @pytest.mark.parametrize("version", [0, 5, 6, 15])
@@ -83,6 +85,11 @@ def test_do_not_fragment_is_no_fragment():
 
 def test_another_protocol_is_refused():
     assert refused(with_octets(HEADER + ADVERT, {9: 17})) == ("ip-header-errors", "IP protocol 17, VRRP is 112")
+
+
+def test_c_rx_19_an_authentication_header_is_refused_with_the_way_out():
+    said = "AH (IP protocol 51) is not supported: use PASS or version 3 on the peer"
+    assert refused(with_octets(HEADER + ADVERT, {9: 51})) == ("invalid-auth-type", said)
 
 
 CARP = bytes.fromhex("21330007 00010bc4 0123456789abcdef fedcba9876543210 0011223344556677 8899aabb")

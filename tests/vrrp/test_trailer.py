@@ -1,5 +1,7 @@
 """The HMAC trailer: what is signed, what is refused, and in which order."""
 
+import hashlib
+import hmac
 import re
 from dataclasses import replace
 from functools import partial
@@ -52,6 +54,21 @@ def test_the_published_vector_is_made_and_accepted(verifier):
     hear(verifier, TRAILER)
 
 
+@pytest.mark.parametrize(
+    ("message", "source", "opening"),
+    [
+        ("2107640101010000 c0000264 0000000000000000", "198.51.100.10", "04020700 c633640a000000000000000000000000"),
+        ("31c8640100640000 fe800000000000000000000000000100", "fe80::1", "0603c800 fe800000000000000000000000000001"),
+    ],
+)
+def test_family_version_vrid_and_source_are_signed_before_the_message(message, source, opening):
+    """Beside the draft's vector, whose VRID 51 opens with a 3 like its version."""
+    message = bytes.fromhex(message)
+    trailer = Signer().sign(SETTINGS, message, ip_address(source), NOW)
+    signed = bytes.fromhex(opening) + message + trailer[:12] + bytes(16)
+    assert trailer[12:] == hmac.new(KEY, signed, hashlib.sha256).digest()[:16]
+
+
 def test_the_checksum_is_not_signed(verifier):
     hear(verifier, TRAILER, message=MESSAGE[:6] + b"\xff\xff" + MESSAGE[8:])
 
@@ -77,14 +94,25 @@ def test_the_whole_source_is_signed(verifier, ours, other):
     hear(verifier, trailer, source=ip_address(ours))
 
 
-@pytest.mark.parametrize("trailer", [b"\x02" + TRAILER[1:], TRAILER[:2] + b"\x01" + TRAILER[3:]])
-def test_another_type_or_a_reserved_bit_is_malformed(verifier, trailer):
-    assert refusal(verifier, trailer) == "hmac-malformed"
+@pytest.mark.parametrize(("opening", "kind", "reserved"), [("02010000", 2, 0), ("01010100", 1, 256)])
+def test_another_type_or_a_reserved_bit_is_malformed(verifier, opening, kind, reserved):
+    with pytest.raises(BadPacket) as refused:
+        hear(verifier, bytes.fromhex(opening) + TRAILER[4:])
+    said = f"hmac-malformed: extension type {kind}, reserved {reserved}: must be 1 and 0"
+    assert str(refused.value) == said
 
 
 def test_a_key_that_we_do_not_have(verifier):
     trailer = signed_at(NOW, settings=replace(SETTINGS, keys={9: KEY}, active=9))
-    assert refusal(verifier, trailer) == "hmac-unknown-key"
+    with pytest.raises(BadPacket) as refused:
+        hear(verifier, trailer)
+    assert str(refused.value) == "hmac-unknown-key: signed with key 9, ours are 1, 7"
+
+
+def test_a_wrong_digest_names_the_key_that_may_differ(verifier):
+    with pytest.raises(BadPacket) as refused:
+        hear(verifier, TRAILER[:-1] + b"x")
+    assert str(refused.value) == "hmac-invalid: the HMAC is wrong: another key 1, or the advert was changed"
 
 
 def test_rotation_accepts_every_key_that_we_have(verifier):
@@ -97,8 +125,9 @@ def test_within_the_window(verifier, seconds):
     hear(verifier, signed_at(NOW + seconds))
 
 
-@pytest.mark.parametrize("seconds", [-6, 6])
+@pytest.mark.parametrize("seconds", [-6, 6, -int(NOW)])
 def test_outside_the_window_it_is_stale_and_the_clocks_are_named(verifier, seconds):
+    """The last one: a sender without a clock of its own, which begins in 1970."""
     with pytest.raises(BadPacket, match=re.escape(f"hmac-stale: signed {seconds:+d}s from our clock, allowed 5s")):
         hear(verifier, signed_at(NOW + seconds))
 
@@ -110,6 +139,24 @@ def test_an_old_advert_is_refused_before_its_digest_is_made(verifier):
 def test_monotonic_mode_asks_no_clock(verifier):
     hear(verifier, signed_at(NOW - 86_400), settings=MONOTONIC)
     assert refusal(verifier, signed_at(NOW - 86_401), settings=MONOTONIC) == "hmac-replayed"
+
+
+def test_in_monotonic_mode_a_clock_that_began_in_1970_may_be_set(verifier):
+    hear(verifier, signed_at(0), settings=MONOTONIC)
+    hear(verifier, signed_at(NOW), settings=MONOTONIC)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 2**31), (2**31, 0)])
+def test_of_two_that_are_half_the_circle_apart_neither_is_later(verifier, first, second):
+    """RFC 1982 section 3.2 leaves it undefined: then it may be a replay."""
+    hear(verifier, signed_at(first), settings=MONOTONIC)
+    assert refusal(verifier, signed_at(second), settings=MONOTONIC) == "hmac-replayed"
+
+
+def test_two_adverts_of_one_moment_are_both_heard(verifier):
+    signer = Signer()
+    for _ in "ab":
+        hear(verifier, signer.sign(SETTINGS, MESSAGE, SOURCE, NOW))
 
 
 def test_the_same_advert_twice_is_a_replay(verifier):
@@ -144,7 +191,10 @@ def test_in_multicast_four_senders_are_remembered(verifier):
 
 
 def test_only_enforce_requires_a_trailer(verifier):
-    assert refusal(verifier, b"") == "hmac-missing"
+    with pytest.raises(BadPacket) as refused:
+        hear(verifier, b"")
+    said = "hmac-missing: no HMAC trailer: sign on the sender, or mode = permissive here"
+    assert str(refused.value) == said
     for mode in (HmacMode.PERMISSIVE, HmacMode.RECEIVE_ONLY):
         hear(verifier, b"", settings=replace(SETTINGS, mode=mode))
 
@@ -170,11 +220,44 @@ def test_a_clock_that_was_set_back_by_more_than_the_window_starts_again():
     assert sequence(signer.sign(MONOTONIC, MESSAGE, SOURCE, NOW - 60)) == sequence(signed_at(NOW)) + 1
 
 
+def test_a_clock_that_was_set_back_within_the_window_goes_on_from_before():
+    signer = Signer()
+    signer.sign(SETTINGS, MESSAGE, SOURCE, NOW)
+    assert sequence(signer.sign(SETTINGS, MESSAGE, SOURCE, NOW - 5)) == sequence(signed_at(NOW)) + 1
+
+
 def test_the_second_after_the_last_one_of_32_bits(verifier):
     last, signer = 2.0**32 - 1, Signer()
     for clock in (last, last + 1, last + 2):
-        hear(verifier, signer.sign(SETTINGS, MESSAGE, SOURCE, clock), clock=clock)
+        trailer = signer.sign(SETTINGS, MESSAGE, SOURCE, clock)
+        assert trailer == signed_at(clock)
+        hear(verifier, trailer, clock=clock)
     assert refusal(verifier, signed_at(last), clock=last + 2) == "hmac-replayed"
+
+
+def test_copies_of_one_advert_carry_the_same_trailer_each_under_its_own_checksum(verifier):
+    destinations = [ip_address("fe80::2"), ip_address("fe80::3")]
+    source, router = ip_address("fe80::1"), ROUTERS[2]
+    messages = [(to, encode(router, 100, source, to, Checksum.AUTO)) for to in destinations]
+    sent = Signer().sign_all(SETTINGS, messages, source, NOW)
+    assert [to for to, _ in sent] == destinations
+    assert {payload[-28:] for _, payload in sent} == {Signer().sign(SETTINGS, messages[0][1], source, NOW)}
+    unicast = replace(router, unicast_peers=(source,))
+    for to, payload in sent:
+        copy = Datagram(payload=payload, source=source, destination=to, ttl=TTL)
+        decode_untrusted(
+            copy, unicast, [], lambda message, trailer: hear(Verifier(), trailer, message=message, source=source)
+        )
+
+
+def test_an_advert_to_one_peer_is_signed_and_one_to_nobody_takes_no_number():
+    signer = Signer()
+    assert signer.sign_all(SETTINGS, [], SOURCE, NOW) == []
+    assert signer.sign_all(SETTINGS, [(SOURCE, MESSAGE)], SOURCE, NOW) == [(SOURCE, PUBLISHED)]
+
+
+def test_only_receive_only_signs_nothing():
+    assert [mode for mode in HmacMode if not replace(SETTINGS, mode=mode).signs] == [HmacMode.RECEIVE_ONLY]
 
 
 def test_no_key_is_shown():
@@ -243,7 +326,7 @@ def test_without_a_key_a_trailer_is_a_length_error_that_says_what_it_looks_like(
 
 
 def test_the_trailer_of_another_length_is_a_length_error(router, own_source, signed, authenticate):
-    for payload in (signed[:-1], signed + b"\0"):
+    for payload in [signed + b"\0", *(signed[:length] for length in range(len(signed)) if length != len(signed) - 28)]:
         with pytest.raises(BadPacket, match="packet-length-errors"):
             decode_untrusted(datagram(payload, own_source), router, [], authenticate)
 
