@@ -16,7 +16,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check swarm fuzz bench clean
+.PHONY: help demo test check swarm fuzz bench conformance clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
+	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed
@@ -46,6 +47,9 @@ check: $(VENV)/.installed-dev
 	echo "==> import-linter"; \
 	report=$$($(VENV)/bin/lint-imports --no-cache) || { echo "$$report"; status=1; }; \
 	exit $$status
+
+conformance: $(VENV)/.installed
+	@$(VENV)/bin/python -m conformance
 
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)

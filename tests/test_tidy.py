@@ -184,6 +184,7 @@ def test_every_room_enters_only_the_rooms_below_it():
     assert wrong == []
 
 
+@pytest.mark.requirement("C-TMR-08")
 def test_the_election_imports_pure_parts_of_the_standard_library_only():
     wrong = [
         f"{name_of(path)} imports {name}"

@@ -125,6 +125,7 @@ async def host():
     made.writer.close()
 
 
+@pytest.mark.requirement("C-SIM-08")
 async def test_c_rx_27_a_million_bad_packets_move_nobody_and_are_counted_exactly(autojump_clock, host):
     chance = random.Random(SEED)
     assert host.states() == [State.MASTER, State.BACKUP]

@@ -182,14 +182,14 @@ async def backup(receiver):
     return receiver
 
 
-async def test_of_many_adverts_that_say_the_same_a_backup_hears_the_last_and_all_are_counted(autojump_clock, backup):
+async def test_c_sec_08_of_many_that_say_the_same_a_backup_hears_the_last_and_all_are_counted(autojump_clock, backup):
     for at in (1.0, 2.0, 3.0):
         backup.wait(at=at)
     assert backup.drain() == ([150], [3.0])
     assert backup.counted("advertisement-rcvd") == 4
 
 
-async def test_whatever_is_not_the_same_keeps_its_place_among_them(autojump_clock, backup):
+async def test_c_sec_08_whatever_is_not_the_same_keeps_its_place_among_them(autojump_clock, backup):
     for at, priority in ((1.0, 150), (2.0, 150), (3.0, 0), (4.0, 150)):
         backup.wait(priority, at=at)
     assert backup.drain() == ([150, 0, 150], [2.0, 3.0, 4.0])
@@ -238,7 +238,7 @@ async def test_an_advert_as_before_puts_right_what_the_status_says_of_its_sender
     assert (backup.wire.mismatches, backup.wire.refused) == ({"VI_1": {}}, {})
 
 
-async def test_a_flood_is_bounded(autojump_clock, backup):
+async def test_c_sec_08_a_flood_is_bounded(autojump_clock, backup):
     for _ in range(BATCH * PASSES + 1):
         backup.wait()
     assert backup.drain() == ([150], [0.0])

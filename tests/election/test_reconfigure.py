@@ -66,7 +66,7 @@ def test_a_new_priority_of_a_backup_shifts_its_timer(bench):
     assert vr.deadline == 1.0 + 3.8046875
 
 
-def test_new_addresses_of_a_master_are_bound_at_once_and_announced(bench):
+def test_c_arp_09_c_nd_13_new_addresses_of_a_master_are_bound_at_once_and_announced(bench):
     vr = bench(priority=100).settled()
     one = vr.settings.virtual_addresses[:1]
     assert vr.reload(virtual_addresses=one) == [vr.binds()]

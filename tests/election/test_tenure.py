@@ -36,7 +36,7 @@ def test_a_configured_list_of_repeats_is_kept(bench):
     assert announcements(vr, 25.0) == pytest.approx([2.0, 12.0, 22.0])
 
 
-def test_c_arp_07_nothing_is_announced_before_it_is_installed(bench):
+def test_c_arp_07_c_nd_11_nothing_is_announced_before_it_is_installed(bench):
     vr = bench().promoted()
     assert announcements(vr, 100.0) == []
 
@@ -92,6 +92,7 @@ def test_excluded_addresses_are_bound_and_held_with_the_others(bench):
     assert vr.advert(200)[0] == vr.holds(VIP, VIP_TWO, six)
 
 
+@pytest.mark.requirement("C-ARP-04", "C-ND-04", "C-FWD-05")
 @pytest.mark.parametrize(("interval", "wait"), [(0.1, 0.1), (0.5, 0.5), (1.0, 0.5), (10.0, 0.5)])
 def test_the_winner_has_its_interval_but_half_a_second_at_most_to_claim_and_as_long_again(bench, interval, wait):
     vr = bench(priority=100).settled()
@@ -173,7 +174,7 @@ def released(vr):
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_the_winner_is_reminded_once_whatever_it_answers(bench, version):
+def test_c_fsm_23_the_winner_is_reminded_once_whatever_it_answers(bench, version):
     vr = yielded(bench(priority=100, version=version).settled())
     start = vr.now
     assert vr.due() == [vr.reminds()]

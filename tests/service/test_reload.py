@@ -100,7 +100,7 @@ def test_a_new_priority_is_advertised_without_a_gap(lb1, capture, tools, way):
         assert [event["type"] for event in stream.events] == ["config_reloaded"]
 
 
-def test_an_address_that_is_added_is_bound_and_announced_and_one_that_is_removed_is_gone(lb1, capture, tools):
+def test_c_arp_09_an_address_that_is_added_is_bound_and_announced_and_one_that_is_removed_is_gone(lb1, capture, tools):
     lb1.write(tools.instance(virtual_addresses=[VIP, ADDED]))
     began = time.time()
     done = lb1.hafw("reload")

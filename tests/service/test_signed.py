@@ -99,6 +99,7 @@ def test_roll_out_and_rotation_cost_no_failover(pair, tools, signing, keys):
     assert refusals(pair[1]) == {}
 
 
+@pytest.mark.requirement("C-SEC-02")
 def test_who_has_no_key_is_not_believed_and_why_is_counted(pair, tools, signing):
     tools.elect(*pair, signing())
     lb2 = pair[1]

@@ -35,6 +35,7 @@ def running(common=None, wire=None, seed=0, **hosts):
     return lan
 
 
+@pytest.mark.requirement("C-OPS-01", "C-TMR-04")
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 255), min_size=2, max_size=6, unique=True), intervals)
 def test_c_tmr_02_no_two_routers_of_a_file_wait_the_same_and_the_best_waits_least(priorities, version_and_interval):

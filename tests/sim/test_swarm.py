@@ -15,6 +15,8 @@ from hafw.vrrp.tenure import Tenure
 SEEDS = 200
 
 
+@pytest.mark.requirement("C-SIM-01", "C-SIM-02", "C-SIM-03", "C-SIM-04", "C-SIM-05", "C-SIM-06", "C-SIM-07")
+@pytest.mark.requirement("C-FSM-10", "C-FSM-21", "C-SEC-05")
 def test_two_hundred_worlds_keep_every_promise():
     broken = [smallest(outcome) for seed in range(SEEDS) if (outcome := run(seed)).violation]
     assert not broken, "\n".join(f"{each.violation}\n{each.world}" for each in broken)

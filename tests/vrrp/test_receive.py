@@ -114,6 +114,7 @@ def test_a_good_advert_is_accepted_without_a_word(wire, router):
     assert differences == ()
 
 
+@pytest.mark.requirement("C-SEC-01")
 @pytest.mark.parametrize("ttl", [254, 64, 1, 0])
 @pytest.mark.parametrize(("wire", "router"), [(V3, OURS), (V2, OURS_V2), (UNICAST, OURS_UNICAST)])
 def test_c_rx_01_ttl_other_than_255_is_discarded(wire, router, ttl):
@@ -123,6 +124,7 @@ def test_c_rx_01_ttl_other_than_255_is_discarded(wire, router, ttl):
     )
 
 
+@pytest.mark.requirement("C-SEC-01")
 @pytest.mark.parametrize(("limit", "said"), [(254, "254"), (64, "64"), (0, "0"), (None, "unknown")])
 def test_c_rx_02_hop_limit_other_than_255_or_unknown_is_discarded(limit, said):
     assert refused(replace(V6, ttl=limit), OURS6) == (
@@ -131,12 +133,14 @@ def test_c_rx_02_hop_limit_other_than_255_or_unknown_is_discarded(limit, said):
     )
 
 
+@pytest.mark.requirement("C-IOP-07")
 @pytest.mark.parametrize("version", [0, 1, 2, 4, 15])
 def test_c_rx_03_version_other_than_3_is_discarded(version):
     assert refused(replace(V3, version=version)) == ("version-errors", f"version {version}, ours is 3")
     assert refused(replace(V6, version=version), OURS6) == ("version-errors", f"version {version}, ours is 3")
 
 
+@pytest.mark.requirement("C-IOP-07")
 @pytest.mark.parametrize("version", [0, 1, 3, 4, 15])
 def test_c_rx_03_version_other_than_2_is_discarded(version):
     assert refused(replace(V2, version=version), OURS_V2) == ("version-errors", f"version {version}, ours is 2")

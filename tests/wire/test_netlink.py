@@ -81,7 +81,7 @@ def test_an_ipv4_address_is_installed_as_meant(segment):
     assert back.flags == seen["flags"]
 
 
-def test_an_ipv6_address_is_installed_at_once_and_never_a_source(segment):
+def test_c_nd_15_an_ipv6_address_is_installed_at_once_and_never_a_source(segment):
     with Netlink() as netlink:
         assert netlink.change([AddressEntry(segment.near, V6, 64, proto=PROTO_HAFW)], []) == []
     seen = as_pyroute2_sees_it(str(V6))

@@ -49,7 +49,7 @@ def test_an_added_ipv4_address_reads_as_meant():
     assert message.get_attr("IFA_PROTO") == PROTO_HAFW
 
 
-def test_an_added_ipv6_address_is_never_checked_for_duplicates_nor_chosen_as_a_source():
+def test_c_nd_15_an_added_ipv6_address_is_never_checked_for_duplicates_nor_chosen_as_a_source():
     message = decoded(ifaddrmsg, encode_request(add_request(AddressEntry(7, IPv6Address("2001:db8::9"), 64)), 1))
     assert message["family"] == socket.AF_INET6
     assert message.get_attr("IFA_ADDRESS") == "2001:db8::9"

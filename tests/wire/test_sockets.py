@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -58,7 +59,8 @@ def is_vrrp(data: bytes) -> bool:
     return (IP in packet and packet[IP].proto == 112) or (IPv6 in packet and packet[IPv6].nh == 112)
 
 
-def test_c_pkt_16_and_21_an_ipv4_advert_leaves_with_the_right_header(segment, opened):
+@pytest.mark.requirement("C-IO-05", "C-SEC-01")
+def test_c_pkt_16_c_pkt_21_an_ipv4_advert_leaves_with_the_right_header(segment, opened):
     segment.ip("address add 192.0.2.100/24 dev near")
     opened(4).send(message(7), OURS[4], MULTICAST_GROUP[4])
     sent = Ether(segment.hear(is_vrrp))
@@ -68,7 +70,8 @@ def test_c_pkt_16_and_21_an_ipv4_advert_leaves_with_the_right_header(segment, op
     assert bytes(ip.payload)[: len(message(7))] == message(7)
 
 
-def test_c_pkt_17_and_21_an_ipv6_advert_leaves_with_the_right_header(segment, opened):
+@pytest.mark.requirement("C-IO-05", "C-SEC-01")
+def test_c_pkt_17_c_pkt_21_an_ipv6_advert_leaves_with_the_right_header(segment, opened):
     segment.ip("address add fe80::100/64 dev near nodad")
     opened(6).send(message(7, checksum=0x1234), OURS[6], MULTICAST_GROUP[6])
     sent = Ether(segment.hear(is_vrrp))
@@ -109,7 +112,7 @@ def test_sending_over_a_link_that_is_down_is_an_error_at_once(segment, opened, f
 
 
 @FAMILIES
-def test_c_rx_22_what_we_send_does_not_come_back(segment, opened, family: int):
+def test_c_io_03_c_rx_22_what_we_send_does_not_come_back(segment, opened, family: int):
     ours, beside = opened(family), opened(family)
     ours.send(message(7), OURS[family], MULTICAST_GROUP[family])
     segment.hear(is_vrrp)
@@ -127,7 +130,7 @@ def test_a_peers_advert_arrives_with_what_its_header_said(segment, opened, famil
 
 
 @pytest.mark.parametrize(("family", "field"), [(4, "ttl"), (6, "hlim")])
-def test_c_rx_01_and_02_the_ttl_is_told_and_left_to_the_decoder(segment, opened, family: int, field: str):
+def test_c_rx_01_c_rx_02_the_ttl_is_told_and_left_to_the_decoder(segment, opened, family: int, field: str):
     ours = opened(family)
     segment.inject(frame(family, message(7), **{field: 254}))
     segment.wait_readable(ours)
@@ -248,13 +251,52 @@ def test_a_unicast_socket_hears_unicast_only(segment, opened, family: int):
 
 
 @FAMILIES
-def test_another_interface_is_not_heard(segment, opened, family: int):
+def test_c_io_01_another_interface_is_not_heard(segment, opened, family: int):
     ours = opened(family)
     far = VrrpSocket.open("far", segment.far, family, MULTICAST_GROUP[family])
     segment.inject(frame(family, message(7)))
     segment.wait_readable(ours)
     assert far.receive() == []
     far.close()
+
+
+@FAMILIES
+def test_c_io_02_the_group_is_reported_to_switches_when_the_socket_opens(segment, opened, family: int):
+    """To all that snoop: an IGMPv3 or an MLDv2 report that names the group."""
+    everybody = {4: "224.0.0.22", 6: "ff02::16"}[family]
+    opened(family)
+    report = segment.hear(
+        lambda data: Ether(data).payload.dst == everybody and MULTICAST_GROUP[family].packed in data[34:]
+    )
+    assert report[:6].hex(":") == {4: "01:00:5e:00:00:16", 6: "33:33:00:00:00:16"}[family]
+
+
+@FAMILIES
+def test_c_fwd_08_an_advert_is_not_forwarded_by_a_router_that_forwards(segment, opened, family: int):
+    """Whatever its TTL; the last packet is for somebody, so it does arrive."""
+    ours = {4: "203.0.113.1/24", 6: "2001:db8:1::1/64"}[family]
+    there = {4: "198.51.100.2", 6: "2001:db8:2::2"}[family]
+    segment.ip("link add left address 02:00:00:00:00:03 type veth peer name right address 02:00:00:00:00:04")
+    for name in ("left", "right"):
+        segment.ip(f"link set {name} addrgenmode none up")
+    segment.ip(f"address add {there[:-1]}1/{24 if family == 4 else 64} dev left nodad")
+    segment.ip(f"neighbour add {there} lladdr 02:00:00:00:00:04 dev left")
+    segment.ip(f"address add {ours} dev near nodad")
+    segment.set("net/ipv4/ip_forward", "1")
+    segment.set("net/ipv6/conf/all/forwarding", "1")
+    opened(family)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as right:
+        right.bind(("right", 3))
+        right.settimeout(10)
+        limit = "ttl" if family == 4 else "hlim"
+        segment.inject(*(frame(family, message(7), **{limit: each}) for each in (255, 64, 2)))
+        source = {4: "203.0.113.9", 6: "2001:db8:1::9"}[family]
+        segment.inject(frame(family, message(8), src=source, dst=there).replace(MAC[family], NEAR_MAC))
+        heard = []
+        while not heard or heard[-1][1] != 8:
+            data = right.recv(65536)
+            heard += [(data, bytes(Ether(data).payload.payload)[1])] if is_vrrp(data) else []
+    assert len(heard) == 1
 
 
 def test_opening_on_no_interface_is_an_error_and_leaves_nothing_open(segment):
