@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 import sys
 
 import click
@@ -26,6 +27,7 @@ VERBS = {
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
     "sim": ("hafw.cli.sim", "the same election on a simulated LAN, as a timeline"),
     "replay": ("hafw.cli.replay", "a recorded journal through today's code"),
+    "import": ("hafw.cli.importing", "keepalived.conf as config.toml, and what became of each line"),
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
     "completion": ("hafw.cli.completion", "print the shell completion script"),
 }
@@ -33,7 +35,6 @@ NOT_BUILT = (
     "listen",
     "doctor",
     "explain",
-    "import",
 )
 ELSEWHERE = {
     **dict.fromkeys(("start", "restart"), "`systemctl {} hafw`, or `hafw run CONFIG` in the foreground"),
@@ -72,7 +73,7 @@ class Verbs(click.Group):
             near = difflib.get_close_matches(name, VERBS, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             ctx.fail(f"no such command: {name}{hint}")
-        command = getattr(importlib.import_module(VERBS[name][0]), name)
+        command = getattr(importlib.import_module(VERBS[name][0]), f"{name}_" if keyword.iskeyword(name) else name)
         assert isinstance(command, click.Command)
         return command
 

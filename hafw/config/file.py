@@ -44,6 +44,16 @@ def load(path: str | Path, node: str | None = None, *, machine: bool = True) -> 
     """
     try:
         text = _read(Path(path))
+    except UnreadableError as error:
+        raise ConfigErrors(str(path), [error.problem]) from None
+    return loads(text, path, node, machine=machine)
+
+
+def loads(
+    text: str, path: str | Path, node: str | None = None, *, machine: bool = False
+) -> tuple[Config, list[Problem]]:
+    """The same of a text that is no file yet, or not any more; ``path`` is what it is called."""
+    try:
         document = parse(text)
         return _load(document, Lines(text), Path(path), node, machine=machine)
     except UnreadableError as error:

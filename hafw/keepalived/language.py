@@ -11,14 +11,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from hafw.keepalived.macros import Macros
-from hafw.keepalived.report import Kind, Note, Place, shown
+from hafw.keepalived.report import Place, Report, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{}])|((?:\\.|[^\s"{}\\#!]|\\$)+)|([#!].*)|(")', re.DOTALL)
+    from hafw.keepalived.report import Kind
+
+_TOKEN = re.compile(
+    r""""(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^'\n]*)'(?=[\s{}]|$)|(?P<brace>[{}])"""
+    r"""|(?P<bare>(?:\\.|[^\s"{}\\#!]|\\$)+)|(?P<comment>[#!].*)|(?P<stray>")""",
+    re.DOTALL,
+)
 _INCLUDES = ("include", "includer", "includem", "includew", "includeb", "includea")
 _DEPTH_MAX = 32
+TOP_BLOCKS = frozenset(
+    {
+        *("global_defs", "vrrp_instance", "vrrp_sync_group", "vrrp_script", "vrrp_track_process", "vrrp_track_file"),
+        *("virtual_server", "virtual_server_group", "bfd_instance", "garp_group", "track_group"),
+        *("static_ipaddress", "static_routes", "static_rules", "linkbeat_interfaces", "interface_up_down_delays"),
+    }
+)
+"""Blocks that stand in no other: where one begins, all others have ended."""
 
 
 class Files(Protocol):
@@ -31,24 +45,37 @@ class Files(Protocol):
         """The files that a pattern names, sorted."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Statement:
     """A keyword with its words, and the block that it opens."""
 
     words: tuple[str, ...]
     place: Place
-    quoted: bool = False
-    """Whether one of the words stood in quotes."""
+    quoted: tuple[bool, ...] = ()
+    """Which of the words stood in quotes."""
     body: list[Statement] | None = None
+    told: bool = False
+    """Whether what became of it is known: it was carried over, or the report says what happened instead."""
 
     @property
     def word(self) -> str:
         """The keyword."""
         return self.words[0]
 
-    def note(self, kind: Kind, why: str) -> Note:
-        """A line of the report about this statement."""
-        return Note(self.place, shown(self.words), kind, why)
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The words behind it."""
+        return self.words[1:]
+
+    @property
+    def is_brace(self) -> bool:
+        """Whether it is a bare brace, of which the tree is made."""
+        return self.words in (("{",), ("}",)) and not self.quoted[0]
+
+    @property
+    def text(self) -> str:
+        """As the report shows it."""
+        return shown(self.words)
 
 
 @dataclass
@@ -57,24 +84,28 @@ class Reader:
 
     node: str
     files: Files
-    notes: list[Note] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
     macros: Macros = field(init=False)
     _open: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Macros report into the same list."""
-        self.macros = Macros(self.node, self.notes)
+        """Macros report into the same place."""
+        self.macros = Macros(self.node, self.report)
 
     def read(self, file: str, text: str) -> list[Statement]:
         """The statements of a whole configuration."""
         return self._nested(self._statements(file, text))
+
+    def _note(self, statement: Statement, kind: Kind, why: str) -> None:
+        statement.told = True
+        self.report.add(statement.place, statement.text, kind, why)
 
     def _statements(self, file: str, text: str) -> Iterator[Statement]:
         """Flat: a brace is a statement of its own."""
         self._open.append(file)
         for place, line in _logical(file, text):
             if "\0" in line:
-                self.notes.append(Note(place, "", "dropped", "a line with a NUL in it, which keepalived ignores too"))
+                self.report.add(place, "", "dropped", "a line with a NUL in it, which keepalived ignores too")
                 continue
             for expanded in self.macros.expand(line, place):
                 for statement in self._split(expanded, place):
@@ -86,39 +117,37 @@ class Reader:
 
     def _split(self, line: str, place: Place) -> Iterator[Statement]:
         words: list[str] = []
-        quoted = False
+        quoted: list[bool] = []
         for found in _TOKEN.finditer(line):
-            text, brace, bare, comment, stray = found.groups()
-            if comment is not None:
+            kind = found.lastgroup
+            if kind == "comment":
                 break
-            if brace is not None:
+            if kind == "brace":
                 if words:
-                    yield Statement(tuple(words), place, quoted)
-                yield Statement((brace,), place)
-                words, quoted = [], False
-            elif stray is not None:
-                self.notes.append(Note(place, shown(line.split()), "changed", "a quote without its end: left out"))
-            elif text is not None:
-                words.append(re.sub(r'\\(["\\])', r"\1", text))
-                quoted = True
+                    yield Statement(tuple(words), place, tuple(quoted))
+                yield Statement((found[0],), place, (False,))
+                words, quoted = [], []
+            elif kind == "stray":
+                self.report.add(place, shown(line.split()), "changed", "a quote without its end: left out")
             else:
-                words.append(re.sub(r"\\(.)", r"\1", bare))
+                words.append(_unescaped(found))
+                quoted.append(kind != "bare")
         if words:
-            yield Statement(tuple(words), place, quoted)
+            yield Statement(tuple(words), place, tuple(quoted))
 
     def _included(self, statement: Statement) -> Iterator[Statement]:
-        pattern = statement.words[1]
+        statement.told = True
         here = posixpath.dirname(statement.place.file)
-        found = self.files.glob(posixpath.join(here, pattern))
+        found = self.files.glob(posixpath.join(here, statement.words[1]))
         if not found:
-            self.notes.append(statement.note("decide", "includes no file that can be read here"))
+            self._note(statement, "decide", "includes no file that can be read here")
         for file in found:
             if file in self._open or len(self._open) >= _DEPTH_MAX:
-                self.notes.append(statement.note("dropped", f"{file} includes itself: not read again"))
+                self._note(statement, "dropped", f"{file} includes itself: not read again")
                 continue
             text = self.files.read(file)
             if text is None:
-                self.notes.append(statement.note("decide", f"{file} cannot be read"))
+                self._note(statement, "decide", f"{file} cannot be read")
             else:
                 yield from self._statements(file, text)
 
@@ -127,33 +156,51 @@ class Reader:
         stack = [top]
         opened: list[Statement] = []
         for each in flat:
-            if each.word == "{" and not each.quoted:
+            if not each.is_brace:
+                if each.word in TOP_BLOCKS and len(stack) > 1 and _begins_a_block(each):
+                    self._note(each, "changed", f"the block `{opened[0].text}` was never closed: it ends before this")
+                    each.told = False
+                    del stack[1:], opened[:]
+                stack[-1].append(each)
+            elif each.word == "{":
                 if len(stack) > _DEPTH_MAX or not stack[-1] or stack[-1][-1].body is not None:
-                    self.notes.append(each.note("dropped", "a brace that opens no block"))
+                    self._note(each, "dropped", "a brace that opens no block")
                     continue
                 body: list[Statement] = []
                 stack[-1][-1].body = body
                 opened.append(stack[-1][-1])
                 stack.append(body)
-            elif each.word == "}" and not each.quoted:
-                if not opened:
-                    self.notes.append(each.note("dropped", "a brace that closes no block"))
-                    continue
+            elif not opened:
+                self._note(each, "dropped", "a brace that closes no block")
+            else:
                 opened.pop()
                 stack.pop()
-            else:
-                stack[-1].append(each)
-        self.notes += [each.note("changed", "the block is never closed: taken as closed at the end") for each in opened]
+        for each in opened:
+            self.report.add(each.place, each.text, "changed", "the block is never closed: taken as closed at the end")
         return top
+
+
+def _begins_a_block(statement: Statement) -> bool:
+    """``vrrp_script`` with its name, and not a word of another block that happens to be the same."""
+    return len(statement.words) <= 4
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """A word without what kept it together."""
+    if found["double"] is not None:
+        return re.sub(r'\\(["\\])', r"\1", found["double"])
+    if found["single"] is not None:
+        return found["single"]
+    return re.sub(r"\\([#!\"{}\\])", r"\1", found["bare"])
 
 
 def _logical(file: str, text: str) -> Iterator[tuple[Place, str]]:
     """Lines with their places; a definition that ends in a backslash goes on in the next line."""
     pending, start = "", 0
-    for number, raw in enumerate(text.replace("\r", "").split("\n"), 1):
+    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         line = pending + raw
-        if raw.endswith("\\") and line.lstrip().startswith("$"):
-            pending, start = line[:-1].rstrip() + "\n", start or number
+        if raw.rstrip().endswith("\\") and line.lstrip().startswith(("$", "@")):
+            pending, start = line.rstrip()[:-1].rstrip(" \t") + "\n", start or number
             continue
         yield Place(file, start or number), line
         pending, start = "", 0

@@ -9,19 +9,21 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hafw.keepalived.report import Note, Place, shown
+from hafw.keepalived.report import Report, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hafw.keepalived.report import Place
+
 LINES_MAX = 100_000
 _DEPTH_MAX = 20
-_LINE_MAX = 4096
-_DEFINITION = re.compile(r"\s*\$([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
-_USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)((?:\s+[^}]*)?)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
-_CONDITION = re.compile(r"\s*@(\^?)([A-Za-z0-9_.-]+)[ \t]+(.*)", re.DOTALL)
-_REPEAT = re.compile(r"\s*~(SEQx?|LST)\(([^)]*)\)(.*)", re.DOTALL)
-_IDS = re.compile(r"^[ \t]*@\^?([A-Za-z0-9_.-]+)[ \t]", re.MULTILINE)
+_LINE_MAX = 65_536
+_DEFINITION = re.compile(r"[ \t]*\$([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)", re.DOTALL)
+_USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)([ \t]+[^}\n]*)?\}|\$([A-Za-z_][A-Za-z0-9_]*)(?=[ \t\n]|$)")
+_CONDITION = re.compile(r"[ \t]*@(\^?)([^ \t^]+)([ \t]+(.*)|$)", re.DOTALL)
+_REPEAT = re.compile(r"[ \t]*~(SEQx?|LST)\(([^)]*)\)(.*)", re.DOTALL)
+_GROUP = re.compile(r"\{([^{}]*)\}|([^,{}]+)")
 
 
 @dataclass
@@ -29,81 +31,113 @@ class Macros:
     """What is defined so far, for one router: its id decides which ``@id`` lines count."""
 
     node: str
-    notes: list[Note] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
     values: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, None] = field(default_factory=dict)
+    """The routers that ``@id`` lines name, in their order."""
     lines: int = 0
 
-    def expand(self, text: str, place: Place) -> Iterator[str]:
+    def expand(self, text: str, place: Place, depth: int = 0) -> Iterator[str]:
         """The lines that one line stands for: none for a definition or for another router's line."""
-        if condition := _CONDITION.match(text):
-            negated, wanted, text = condition.groups()
-            if (wanted == self.node) == bool(negated):
-                return
-        if definition := _DEFINITION.match(text):
-            self.values[definition[1]] = definition[2].strip()[:_LINE_MAX]
+        if self.lines > LINES_MAX:
             return
-        for each in self._repeated(text, place, 0):
-            for line in self._substituted(each, place).split("\n"):
-                self.lines += 1
-                if self.lines <= LINES_MAX:
-                    yield line
-                elif self.lines == LINES_MAX + 1:
-                    self._note(place, text, f"more than {LINES_MAX} lines: the rest was not read")
+        if condition := _CONDITION.match(text):
+            if self._applies(condition):
+                yield from self.expand(condition[4] or "", place, depth)
+        elif definition := _DEFINITION.match(text):
+            self.values[definition[1]] = definition[2].strip()[:_LINE_MAX]
+        elif repeat := _REPEAT.match(text):
+            yield from self._repeated(repeat, place, depth)
+        else:
+            yield from self._plain(text, place, depth)
+
+    def _plain(self, text: str, place: Place, depth: int) -> Iterator[str]:
+        """A line that defines and repeats nothing: its macros are replaced, one layer at a time."""
+        new = self._substituted(text, place)
+        if new == text:
+            self.lines += 1
+            if self.lines > LINES_MAX:
+                self._note(place, text, f"more than {LINES_MAX} lines: the rest was not read")
+                return
+            yield text
+        elif depth >= _DEPTH_MAX:
+            self._note(place, text, "a macro that names itself: what is left of it stays as it is")
+            yield text
+        elif len(new) > _LINE_MAX:
+            self._note(place, text, f"more than {_LINE_MAX} characters with its macros: left out")
+        else:
+            for line in new.split("\n"):
+                yield from self.expand(line, place, depth + 1)
+
+    def _applies(self, condition: re.Match[str]) -> bool:
+        self.ids.setdefault(condition[2])
+        return (condition[2] == self.node) != bool(condition[1])
 
     def _note(self, place: Place, text: str, why: str) -> None:
-        self.notes.append(Note(place, shown(text.split()), "decide", why))
+        self.report.add(place, shown(text.split()), "decide", why)
 
-    def _repeated(self, text: str, place: Place, depth: int) -> Iterator[str]:
+    def _repeated(self, found: re.Match[str], place: Place, depth: int) -> Iterator[str]:
         """``~SEQ(var, start, step, end) line`` and ``~LST(var, a, b) line``, which may stand in each other."""
-        found = _REPEAT.match(text)
-        if not found or depth >= _DEPTH_MAX:
-            yield text
-            return
         kind, words, rest = found.groups()
-        name, *values = [each.strip() for each in words.split(",")]
         try:
-            items = values if kind == "LST" else _sequence(values, hexadecimal=kind == "SEQx")
+            names, rows = _rows(kind, words)
         except (ValueError, IndexError):
-            self._note(place, text, f"~{kind} needs a name and numbers: the line was not read")
+            self._note(place, found[0], f"~{kind} needs a name and what it stands for: the line was not read")
             return
-        name = name.removeprefix("$")
-        for item in items:
-            if self.lines > LINES_MAX:
-                return
-            pattern = rf"\$\{{{re.escape(name)}\}}|\${re.escape(name)}(?![A-Za-z0-9_])"
-            yield from self._repeated(re.sub(pattern, lambda _: item, rest), place, depth + 1)  # noqa: B023 - used at once
+        before = {name: self.values.get(name) for name in names}
+        for row in rows:
+            if self.lines > LINES_MAX or depth >= _DEPTH_MAX:
+                break
+            self.values.update(zip(names, row, strict=False))
+            yield from self.expand(rest, place, depth + 1)
+        for name, value in before.items():
+            if value is None:
+                self.values.pop(name, None)
+            else:
+                self.values[name] = value
 
     def _substituted(self, text: str, place: Place) -> str:
         """Late binding: a value is looked at when it is used. An undefined name stays as it is."""
-        for _ in range(_DEPTH_MAX):
-            if "$" not in text:
-                return text
-            new = _USE.sub(lambda found: self._value(found, place), text)
-            if new == text:
-                return text
-            if len(new) > _LINE_MAX:
-                self._note(place, text, f"more than {_LINE_MAX} characters with its macros: cut there")
-                return new[:_LINE_MAX]
-            text = new
-        self._note(place, text, "a macro that names itself: what is left of it stays as it is")
-        return text
+        return _USE.sub(lambda found: self._value(found, place), text) if "$" in text else text
 
     def _value(self, found: re.Match[str], place: Place) -> str:
-        name = found[1] or found[3]
-        predefined = {"_PWD": place.file.rpartition("/")[0] or ".", "_HASH": "\\#", "_BANG": "\\!"}
-        return self.values.get(name, predefined.get(name, found[0]))
+        name, words = found[1] or found[3], (found[2] or "").split()
+        if name in self.values:
+            return self.values[name]
+        if name == "_RANDOM":
+            lowest = words[0] if words and words[0].isdecimal() else "0"
+            self._note(place, found[0], f"a number by chance at every start: {lowest}, the lowest, stands for it")
+            return lowest
+        if name == "_ENV":
+            self._note(place, found[0], "the environment of keepalived is not known here: it stays as it is")
+        predefined = {
+            "_PWD": place.file.rpartition("/")[0] or ".",
+            "_INSTANCE": self.node,
+            "_HASH": "\\#",
+            "_BANG": "\\!",
+        }
+        return predefined.get(name, found[0])
 
 
-def ids(text: str) -> list[str]:
-    """The routers that ``@id`` lines name, in their order."""
-    return list(dict.fromkeys(_IDS.findall(text)))
+def _rows(kind: str, words: str) -> tuple[list[str], Iterator[tuple[str, ...]]]:
+    """The names that a repetition sets, and the values of each round."""
+    parts = [each[0] for each in _GROUP.finditer(words) if each[0].strip()]
+    groups = [tuple(word.strip() for word in each.strip().strip("{}").split(",")) for each in parts]
+    names = [name.removeprefix("$") for name in groups[0]]
+    if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in names) or len(groups) < 2:
+        raise ValueError
+    if kind == "LST":
+        return names, iter(groups[1:])
+    return names[:1], _sequence([each[0] for each in groups[1:]], hexadecimal=kind == "SEQx")
 
 
-def _sequence(words: list[str], *, hexadecimal: bool) -> list[str]:
+def _sequence(words: list[str], *, hexadecimal: bool) -> Iterator[tuple[str, ...]]:
+    """Start and step may be left out; ``ValueError``: no numbers."""
     numbers = [int(each, 0) for each in words]
-    first = numbers[0] if len(numbers) > 1 else 1
-    step = numbers[1] if len(numbers) > 2 else (1 if numbers[-1] >= first else -1)
+    last = numbers[-1]
+    first = numbers[0] if len(numbers) > 1 else 1 if last > 0 else -1
+    step = numbers[1] if len(numbers) > 2 else (1 if last >= first else -1)
     if not step:
         raise ValueError
-    found = range(first, numbers[-1] + (1 if step > 0 else -1), step)[: LINES_MAX + 1]
-    return [f"{each:x}" if hexadecimal else str(each) for each in found]
+    found = range(first, last + (1 if step > 0 else -1), step)[: LINES_MAX + 1]
+    return ((f"{each:x}" if hexadecimal else str(each),) for each in found)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-Kind = Literal["changed", "dropped", "not carried over", "decide"]
+Kind = Literal["decide", "not carried over", "changed", "dropped", "advice"]
+KINDS: tuple[Kind, ...] = ("decide", "not carried over", "changed", "dropped", "advice")
+"""The gravest first: it stands for a line of which several things are to be said."""
 _WORDS_SHOWN = 60
+_REASONS_SHOWN = 6
 _SECRETS = ("auth_pass", "key", "password")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """A line of the input."""
 
@@ -23,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line of the report. ``decide`` is for what no program can know: the operator has to look."""
+    """What became of something in one line. ``decide`` is for what no program can know: the operator has to look."""
 
     place: Place
     words: str
@@ -32,19 +36,70 @@ class Note:
 
     def render(self) -> str:
         """As compilers write it, so that editors find the line."""
-        words = f" `{self.words}`" if self.words else ""
-        return f"{self.place.file}:{self.place.line}: {self.kind}:{words}: {self.why}"
+        words = f"`{self.words}`: " if self.words else ""
+        return f"{self.place.file}:{self.place.line}: {self.kind}: {words}{self.why}"
 
     def as_json(self) -> dict[str, str | int]:
         """For ``--json``."""
-        flat = asdict(self)
-        return {**flat.pop("place"), **flat}
+        return {
+            "file": self.place.file,
+            "line": self.place.line,
+            "kind": self.kind,
+            "words": self.words,
+            "why": self.why,
+        }
+
+
+@dataclass
+class Report:
+    """Everything that is to be said of an import; each line of the input comes up once."""
+
+    _notes: dict[Note, None] = field(default_factory=dict)
+
+    def add(self, place: Place, words: str, kind: Kind, why: str) -> None:
+        """Say it; what was said already is not said twice."""
+        self._notes.setdefault(Note(place, words, kind, why))
+
+    def notes(self) -> list[Note]:
+        """Everything that was said, in the order in which it was."""
+        return list(self._notes)
+
+    def lines(self) -> list[Note]:
+        """One note for each line, in the order of the files and their lines."""
+        files = {name: number for number, name in enumerate(dict.fromkeys(each.place.file for each in self._notes))}
+        by_place: dict[Place, list[Note]] = {}
+        for each in self._notes:
+            by_place.setdefault(each.place, []).append(each)
+        ordered = sorted(by_place, key=lambda place: (files[place.file], place.line))
+        return [_together(by_place[place]) for place in ordered]
+
+    def counts(self) -> dict[Kind, int]:
+        """How many lines of each kind there are."""
+        found = Counter(each.kind for each in self.lines())
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+
+def _together(notes: Sequence[Note]) -> Note:
+    """One note for everything that is said of a line."""
+    if len(notes) == 1:
+        return notes[0]
+    first = min(notes, key=lambda each: KINDS.index(each.kind))
+    same = len({each.words for each in notes}) == 1
+    whys = list(dict.fromkeys(each.why if same else f"`{each.words}`: {each.why}" for each in _gravest_first(notes)))
+    if len(whys) > _REASONS_SHOWN:
+        whys[_REASONS_SHOWN:] = [f"and {len(whys) - _REASONS_SHOWN} more of this line"]
+    return Note(first.place, first.words if same else "", first.kind, "; ".join(whys))
+
+
+def _gravest_first(notes: Sequence[Note]) -> Iterator[Note]:
+    yield from sorted(notes, key=lambda each: KINDS.index(each.kind))
 
 
 def shown(words: Sequence[str]) -> str:
     """The words of a line, short, printable, and without a password."""
     kept = list(words)
-    if len(kept) > 1 and kept[0] in _SECRETS:
-        kept[1:] = ["***"]
+    for secret in _SECRETS:
+        if secret in kept[:-1]:
+            kept[kept.index(secret) + 1 :] = ["***"]
     text = "".join(each if each.isprintable() else "?" for each in " ".join(kept))
     return text if len(text) <= _WORDS_SHOWN else text[: _WORDS_SHOWN - 3] + "..."

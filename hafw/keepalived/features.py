@@ -1,0 +1,28 @@
+"""What hafw cannot do yet though its configuration has a name for it. Take a line out when it can."""
+
+from __future__ import annotations
+
+NOT_BUILT: frozenset[str] = frozenset(
+    {
+        "group",  # [instance.NAME] group, [group.NAME]
+        "virtual_mac",
+        "interface",  # the plugins that check an interface, a file, a process
+        "file",
+        "process",
+        "reverse",  # of a check
+        "notify_by_instance",  # [plugin.notify_script.instance.NAME] and .group.NAME
+        "notify_deleted",
+        "notify_master_rx_lower_pri",
+        "fifo",
+        "routes",
+        "startup_delay",
+        "track_primary",
+    }
+)
+
+WAIT = "not built yet in hafw"
+
+
+def is_built(feature: str) -> bool:
+    """Whether what is called so may stand in a configuration."""
+    return feature not in NOT_BUILT

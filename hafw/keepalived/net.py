@@ -1,0 +1,120 @@
+"""What hafw itself says of the result: a table that it would refuse is kept as a comment, with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hafw.config.file import ConfigErrors, loads
+from hafw.keepalived.toml import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hafw.config.problem import Problem
+    from hafw.keepalived.draft import Draft, Path, Section
+    from hafw.keepalived.report import Place, Report
+
+_ROUNDS = 50
+"""Each one switches something off; so many, and more is wrong than can be mended here."""
+
+
+def catch(draft: Draft, nodes: tuple[str, ...], report: Report) -> bool:
+    """Switch off what hafw refuses; whether anything is left that can run."""
+    _orphans(draft)
+    for _ in range(_ROUNDS):
+        errors, warnings = _problems(text_of(draft), nodes)
+        off = {path: each for each in errors if (path := _table(draft, each.path)) is not None}
+        if not errors:
+            _advise(draft, warnings, report)
+            return True
+        if not off:
+            return False
+        for path, problem in off.items():
+            _switch_off(draft, path, problem, report)
+        _orphans(draft)
+    return False
+
+
+def _problems(text: str, nodes: tuple[str, ...]) -> tuple[list[Problem], list[Problem]]:
+    """As every router sees the file."""
+    errors: dict[Problem, None] = {}
+    warnings: dict[Problem, None] = {}
+    for node in nodes if len(nodes) > 1 else ("",):
+        try:
+            _, found = loads(text, "config.toml", node or None)
+        except ConfigErrors as error:
+            found = error.problems
+        for each in found:
+            (errors if each.severity == "error" else warnings)[each] = None
+    return list(errors), list(warnings)
+
+
+def _table(draft: Draft, path: str) -> Path | None:
+    """The smallest table that can be left out and to which a key path belongs; ``None``: the path names none."""
+    best: Path | None = None
+    for each, section in draft.sections.items():
+        name = ".".join(each)
+        able = len(each) != 3 and not section.why_off
+        if (
+            able
+            and (path == name or path.startswith((f"{name}.", f"{name}[")))
+            and len(name) > len(".".join(best or ()))
+        ):
+            best = each
+    return best
+
+
+def _switch_off(draft: Draft, path: Path, problem: Problem, report: Report) -> None:
+    section = draft.sections[path]
+    joint = " " if problem.message.startswith("= ") else ": "
+    why = f"{problem.path}{joint}{problem.message}"
+    draft.switch_off(path, f"hafw refuses it: {why}")
+    if section.place is not None:
+        words = ".".join(path)
+        report.add(section.place, words, "decide", f"stands there as a comment, since hafw refuses it: {why}")
+
+
+def _orphans(draft: Draft) -> None:
+    """What belongs to a table that is switched off is so too; plugins that no check asks any more among it."""
+    for path, section in list(draft.sections.items()):
+        parent = draft.sections.get(path[:2])
+        if parent is not None and parent.why_off and not section.why_off:
+            section.why_off = parent.why_off
+    asked = {
+        str(section.get("plugin") or path[3])
+        for path, section in draft.sections.items()
+        if len(path) == 4 and path[2] == "check" and not section.why_off
+    }
+    for path, section in draft.sections.items():
+        if path[0] == "plugin" and section.get("plugin") and path[1] not in asked and not section.why_off:
+            section.why_off = "No check asks it:"
+    _empty_groups(draft)
+
+
+def _empty_groups(draft: Draft) -> None:
+    members = {section.get("group") for section in draft.children("instance").values() if not section.why_off}
+    for name, section in draft.children("group").items():
+        if name not in members and not section.why_off:
+            draft.switch_off(("group", name), "No instance belongs to it:")
+
+
+def _advise(draft: Draft, warnings: Iterable[Problem], report: Report) -> None:
+    """Hafw's warnings, at the lines that they come from."""
+    for each in warnings:
+        place, words = _origin(draft, each.path)
+        if place is not None:
+            joint = " " if each.message.startswith("= ") else ": "
+            report.add(place, words, "advice", f"hafw check warns: {each.path}{joint}{each.message}")
+
+
+def _origin(draft: Draft, path: str) -> tuple[Place | None, str]:
+    section: Section | None = None
+    for each, found in draft.sections.items():
+        name = ".".join(each)
+        if path == name or path.startswith(f"{name}."):
+            section = found if section is None or len(found.path) > len(section.path) else section
+    if section is None:
+        return None, ""
+    key = path[len(".".join(section.path)) + 1 :].partition(".")[0].partition("[")[0]
+    entry = section.entries.get(key)
+    return (entry.place if entry and entry.place else section.place), key or ".".join(section.path)

@@ -1,0 +1,102 @@
+"""A draft as the text of config.toml, the way a person would write it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hafw.keepalived.draft import ByNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hafw.keepalived.draft import Draft, Entry, Path, Section, Value
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_WIDTH = 110
+_ORDER = ("node", "instance", "group", "plugin", "control", "process", "journal")
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def text_of(draft: Draft) -> str:
+    """The whole file."""
+    parts = ["\n".join(_comments(draft.head))] if draft.head else []
+    ordered = sorted(draft.sections.values(), key=lambda each: _rank(each.path, draft))
+    shown = (each for each in ordered if each.entries or each.above or each.below)
+    parts += ["\n".join(_lines(each)) for each in shown]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rank(path: Path, draft: Draft) -> tuple[object, ...]:
+    """By kind; the tables of an instance follow it at once."""
+    first = list(draft.sections)
+    parent = path[:2]
+    at = first.index(parent) if parent in draft.sections else first.index(path)
+    return (_ORDER.index(path[0]), at, len(path) > 2, first.index(path))
+
+
+def _lines(section: Section) -> Iterator[str]:
+    mark = "# " if section.why_off else ""
+    yield from _comments(section.above)
+    if section.why_off and len(section.path) == 2:
+        yield from _comments([section.why_off])
+    yield f"{mark}[{'.'.join(map(key, section.path))}]"
+    for name, entry in section.entries.items():
+        for line in _entry(name, entry):
+            yield mark + line
+    yield from _comments(section.below)
+
+
+def _comments(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"# {printable(line)}" if line else "#"
+
+
+def printable(text: str) -> str:
+    """What may stand in a comment: no line end, nothing that moves a terminal's cursor."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def _entry(name: str, entry: Entry) -> Iterator[str]:
+    comment = f"  # {printable(entry.comment)}" if entry.comment else ""
+    line = f"{key(name)} = {value(entry.value)}"
+    if not isinstance(entry.value, list) or len(line) <= _WIDTH:
+        yield line + comment
+        return
+    yield f"{key(name)} = [{comment}"
+    for each in entry.value:
+        yield f"  {value(each)},"
+    yield "]"
+
+
+def key(name: str) -> str:
+    """A key, in quotes where TOML wants them."""
+    return name if _BARE.fullmatch(name) else string(name)
+
+
+def value(found: Value | ByNode) -> str:
+    """A value on one line."""
+    if isinstance(found, ByNode):
+        return value(found.values)
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, int):
+        return str(found)
+    if isinstance(found, str):
+        return string(found)
+    if isinstance(found, list):
+        return f"[{', '.join(map(value, found))}]"
+    return f"{{ {', '.join(f'{key(name)} = {value(each)}' for name, each in found.items())} }}"
+
+
+def string(text: str) -> str:
+    """A basic string."""
+    return '"' + "".join(_character(each) for each in text) + '"'
+
+
+def _character(each: str) -> str:
+    if each in _ESCAPES:
+        return _ESCAPES[each]
+    if each.isprintable() or each == " ":
+        return each
+    return f"\\u{ord(each):04x}" if ord(each) <= 0xFFFF else f"\\U{ord(each):08x}"
