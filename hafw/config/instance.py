@@ -19,7 +19,7 @@ from hafw.secret import key_octets
 from hafw.vrrp.settings import AntiReplay, Checksum, HmacMode, HmacSettings, RouterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from hafw.config.nodes import NodeReader
     from hafw.config.tables import AuthTable
@@ -105,6 +105,7 @@ class InstanceReading:
             values["family"] = first.ip.version
             values["advertised"] = [vip for vip in values["vips"] if vip.ip.version == first.ip.version]
         values["peers"] = self._peers(values.get("unicast_peers") or ())
+        values["goodbyes"] = self._goodbyes(values.get("goodbye") or {})
         self._parse("source_address", "source", parse_unicast)
         self._parse("multicast_group", "group_address", parse_ip)
 
@@ -123,6 +124,16 @@ class InstanceReading:
             except ValueError as error:
                 self.blame(key, f'= "{text}": {error}')
         return peers
+
+    def _goodbyes(self, texts: Mapping[str, str]) -> dict[str, IPAddress]:
+        """By node; this router's own is of use to the others only."""
+        found = {}
+        for node, text in texts.items():
+            try:
+                found[node] = parse_unicast(text)
+            except ValueError as error:
+                self.blame(f"goodbye.{node}", f'= "{text}": {error}')
+        return found
 
     def _parse(self, key: str, name: str, parse: Callable[[str], IPAddress]) -> None:
         text = self.values.get(key, FAILED)
@@ -208,6 +219,7 @@ class InstanceReading:
             password=_password(values["auth"]),
             hmac=_hmac(values["auth"], values["advertisement_interval"]),
             unicast_peers=tuple(peer for _, peer in values["peers"]),
+            goodbye=tuple(address for node, address in values["goodbyes"].items() if node != self._reader.node),
             source_address=values["source"],
             multicast_group=values["group_address"],
             checksum=Checksum(values["checksum"]),

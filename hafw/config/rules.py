@@ -261,6 +261,36 @@ def _peer_is_virtual(peers: list[tuple[str, IPAddress]], vips: list[Vip], exclud
 
 
 @_rule
+def _goodbye_is_signed(goodbye: dict[str, str] | None, auth: AuthTable | None) -> Iterator[Mistake]:
+    if goodbye is not None and (auth is None or auth.type != "hmac"):
+        way_out = 'auth = { type = "hmac", ... }, or leave it out'
+        yield "goodbye", f"needs signed adverts, or anybody could end a MASTER from afar: {way_out}"
+    elif goodbye is not None and auth is not None and auth.mode == "receive-only":
+        yield "goodbye", 'needs mode = "permissive" or "enforce": with "receive-only" nothing is signed'
+
+
+@_rule
+def _goodbye_elsewhere(
+    goodbyes: dict[str, IPAddress], vips: list[Vip], excluded: list[Vip], peers: list[tuple[str, IPAddress]]
+) -> Iterator[Mistake]:
+    virtual, near = {vip.ip for vip in [*vips, *excluded]}, {peer for _, peer in peers}
+    for node, address in goodbyes.items():
+        key, shown = f"goodbye.{node}", f'= "{address}": '
+        if address in virtual:
+            yield key, f"{shown}is a virtual address: name the address that a router always has"
+        elif address in near:
+            yield key, f"{shown}is one of unicast_peers, by the network whose loss is to be told: name another one"
+        elif address.version == 6 and address.is_link_local:
+            yield key, f"{shown}is link-local, which does not say by which interface: name another one"
+
+
+@_rule
+def _no_goodbye(goodbye: dict[str, str] | None) -> Iterator[Mistake]:
+    if goodbye == {}:
+        yield "goodbye", '= {}: must name the other routers: { lb2 = "10.0.0.2" }, or leave it out'
+
+
+@_rule
 def _no_peer(unicast_peers: tuple[str, ...] | None) -> Iterator[Mistake]:
     if unicast_peers == ():
         yield "unicast_peers", "= []: must name the other routers; for multicast leave it out"

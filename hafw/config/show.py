@@ -81,6 +81,7 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "down_timer_adverts": router.down_timer_adverts,
         "auth": _auth(router),
         "unicast_peers": [str(each) for each in router.unicast_peers] or None,
+        "goodbye": [str(each) for each in router.goodbye] or None,
         "source_address": _text(router.source_address),
         "multicast_group": _text(router.multicast_group),
         "checksum": str(router.checksum),

@@ -167,6 +167,10 @@ class InstanceTable:
     unicast_peers: Annotated[tuple[str, ...] | None, Meta(description="The other routers; multicast when left out")] = (
         None
     )
+    goodbye: Annotated[
+        dict[str, str] | None,
+        Meta(description="By router: an address on another network, to be told there of a lost link; needs hmac"),
+    ] = None
     source_address: str | None = None
     multicast_group: str | None = None
     checksum: Literal["auto", "rfc9568", "pseudo-header"] = "auto"

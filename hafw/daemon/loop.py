@@ -17,7 +17,7 @@ import trio
 from hafw.daemon.observe import timestamp
 from hafw.pipe import StateChange
 from hafw.records import event_record
-from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SetAddresses, Transition
+from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SendGoodbye, SetAddresses, Transition
 from hafw.vrrp.events import Event, Suspended, Tick
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Election:
             match action:
                 case SendAdvertisement(router, priority):
                     self._wire.send(self.node.instances[router].router, priority)
+                case SendGoodbye(router):
+                    self._wire.elsewhere.send(self.node.instances[router].router)
                 case SetAddresses():
                     self._set_addresses(action)
                 case Announce(router):

@@ -11,7 +11,6 @@ asks, with the time at which they came; and one that came before, bit by bit, is
 from __future__ import annotations
 
 import select
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ import trio
 
 from hafw.daemon.authentication import Authentication
 from hafw.daemon.clock import Stamps
+from hafw.daemon.elsewhere import Elsewhere
+from hafw.daemon.heard import BATCH, PASSES, Heard, rest_for
 from hafw.daemon.resume import Life
 from hafw.daemon.speech import Speeches
 from hafw.vrrp.events import AdvertReceived
@@ -39,10 +40,6 @@ Key = tuple[str, int, "IPAddress | None"]
 """Interface, family, group; no group: unicast."""
 
 SOCKETS_MAX = 4096
-BATCH, PASSES = 64, 32
-"""Batches taken from a socket before others have their turn: a flood is bounded, a pause is caught up with."""
-HURRY = 0.01
-"""Seconds between two looks into a socket that could overflow."""
 OWNER = 255
 PEERS_KEPT = 64
 """Peers of one instance that the status can show to differ: sources can be forged."""
@@ -54,47 +51,19 @@ def socket_key(settings: RouterSettings) -> Key:
     return settings.interface, settings.family, group
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """An advert that was accepted without a remark, and what it was judged by."""
-
-    router: VirtualRouter
-    settings: RouterSettings
-    primary: IPAddress | None
-    event: AdvertReceived
-    counter: tuple[str, str]
-
-    @property
-    def holds(self) -> bool:
-        """Whether it would be accepted again."""
-        return self.settings is self.router.settings and self.primary is self.router.primary
-
-    @property
-    def is_routine(self) -> bool:
-        """Whether it tells a BACKUP only that its MASTER lives: of many such the last one says it all."""
-        return self.router.state is State.BACKUP and self.event.advert.priority >= self.router.priority
-
-
-def rest_for(taken: int, room: int, seconds: float) -> float:
-    """How long a socket with this room may be left alone, when so many came in the last seconds: until half is full."""
-    if taken >= min(room // 2, BATCH * PASSES):  # perhaps it was full, and who knows how many came
-        return HURRY
-    return seconds * room / 2 / taken if taken else inf
-
-
 class Wire:
     """All VRRP sockets of this host, opened and closed as interfaces come and go."""
 
     def __init__(
         self,
         routers: Mapping[str, VirtualRouter],
-        received: Callable[[AdvertReceived, float], None],
+        received: Callable[[AdvertReceived, float | None], None],
         observer: Observer,
         *,
         mute: bool = False,
         life: Life | None = None,
     ) -> None:
-        """``received`` is called with each advert and the time at which it came.
+        """``received`` is called with each advert and the time at which it came; ``None``: now, after all others.
 
         ``mute``: hear everything, send nothing (``--dry-run``). ``life``: how the guard is told of us.
         """
@@ -111,7 +80,7 @@ class Wire:
         self._inbox = select.epoll()
         self._keys: dict[int, Key] = {}
         """By descriptor in the inbox."""
-        self._heard: dict[Key, dict[Hashable, _Heard]] = {}
+        self._heard: dict[Key, dict[Hashable, Heard]] = {}
         self._last_heard: dict[str, Hashable] = {}
         self._speeches = Speeches(self._way)
         self._stamps = Stamps()
@@ -120,6 +89,14 @@ class Wire:
         self._by_vrid: dict[tuple[Key, int], VirtualRouter] = {}
         self._forms: dict[str, Checksum] = {}
         self._authentication = Authentication()
+        self.elsewhere = Elsewhere(
+            self._authentication,
+            lambda router: self._speeches.elsewhere(router, self.form(router.settings)),
+            lambda event: received(event, None),
+            observer,
+            mute=mute,
+        )
+        """For goodbyes of a MASTER that lost its own link."""
         self._readers: dict[Key, trio.CancelScope] = {}
         self._opened, self._to_read = trio.open_memory_channel[Key](SOCKETS_MAX)
         self.serve(routers)
@@ -130,6 +107,7 @@ class Wire:
         """Call ``hear`` when something has arrived that cannot wait; it is to ``drain``."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tune_bells)
+            nursery.start_soon(self.elsewhere.run)
             task_status.started()
             async for key in self._to_read:
                 nursery.start_soon(self._listen, key, hear)
@@ -181,6 +159,7 @@ class Wire:
             socket.limit_to(self._vrids(key))
         for interface, ifindex in tuple(self._indices.items()):
             self.link(interface, ifindex)
+        self.elsewhere.serve(routers.values(), self._indices)
         self.turned()
 
     def link(self, interface: str, ifindex: int) -> None:
@@ -246,6 +225,7 @@ class Wire:
 
     def close(self) -> None:
         """Close every socket."""
+        self.elsewhere.close()
         for key in list(self._sockets):
             self._close(key)
 
@@ -316,7 +296,7 @@ class Wire:
             heard.pop(self._last_heard.get(name), None)  # one for each router, however many speak for it
             heard[arrival.identity], self._last_heard[name] = known, arrival.identity
 
-    def _take_untrusted(self, key: Key, datagram: Datagram, at: float) -> _Heard | None:
+    def _take_untrusted(self, key: Key, datagram: Datagram, at: float) -> Heard | None:
         """Judge it and pass it on; return what need not be judged again if it comes again."""
         now = trio.current_time()
         vrid = peek_vrid_untrusted(datagram.payload)
@@ -347,7 +327,7 @@ class Wire:
         self._received(event, at)
         if differs or advert.priority == 0 or signed:  # a signed one that comes again is a replay
             return None
-        return _Heard(router, settings, primary, event, (name, "advertisement-rcvd"))
+        return Heard(router, settings, primary, event, (name, "advertisement-rcvd"))
 
     def _compare(self, name: str, peer: str, differs: Iterable[str], now: float) -> None:
         """Remember and report what a peer has configured otherwise than we have."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.packet import encode
+from hafw.vrrp.packet import MULTICAST_GROUP, encode
 from hafw.vrrp.trailer import Signer
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ class Speeches:
         if said is None or hmac is None or not hmac.signs:
             return said
         return said.signed(self._signers.setdefault(router.settings.name, Signer()))
+
+    def elsewhere(self, router: VirtualRouter, form: Checksum) -> bytes:
+        """A goodbye as it would stand on the router's own network, signed, to be carried over another one."""
+        settings, primary = router.settings, router.primary
+        assert settings.hmac is not None
+        assert primary is not None
+        group = settings.multicast_group or MULTICAST_GROUP[settings.family]
+        signer = self._signers.setdefault(settings.name, Signer())
+        message = encode(settings, 0, primary, group, form)
+        ((_, signed),) = signer.sign_all(settings.hmac, [(group, message)], primary, time.time())
+        return signed
 
     def _speech(self, router: VirtualRouter, priority: int, form: Checksum) -> Speech | None:
         settings, primary = router.settings, router.primary

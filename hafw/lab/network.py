@@ -25,7 +25,7 @@ from hafw.lab import janitor, namespaces
 from hafw.lab.capture import Capture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 INTERFACE: Final = "eth0"
 """The one interface of every host."""
@@ -90,6 +90,15 @@ class Lab:
         self._ip(
             network, "link set lo up", f"link set {INTERFACE} addrgenmode none", f"link set {INTERFACE} up", *assigned
         )
+
+    def cable(self, interface: str, ends: Mapping[str, str]) -> None:
+        """Connect two hosts by a network of their own: ``interface`` on both, with the address (and length) of each."""
+        (one, address), (other, its_address) = ends.items()
+        near, far = self._hosts[one].network, self._hosts[other].network
+        peer = f"peer name {interface} netns /proc/self/fd/{far}"
+        self._ip(near, f"link add {interface} type veth {peer}", keep=far)
+        for network, own in ((near, address), (far, its_address)):
+            self._ip(network, f"link set {interface} addrgenmode none up", f"addr add {own} dev {interface}")
 
     def path(self, host: str, name: str) -> Path:
         """Where this host keeps a file of its own; gone with the lab."""

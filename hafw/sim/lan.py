@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from hafw.node import Node
 from hafw.sim.host import Host, concerns
 from hafw.sim.seen import Entry, Timelines
-from hafw.vrrp.actions import Action, Announce, SendAdvertisement, SetAddresses
+from hafw.vrrp.actions import Action, Announce, SendAdvertisement, SendGoodbye, SetAddresses
 from hafw.vrrp.events import (
     AddressesClaimed,
     AddressesInstalled,
@@ -206,6 +206,8 @@ class Lan:
         match action:
             case SendAdvertisement(router, priority):
                 self._send(host, host.settings(router), priority)
+            case SendGoodbye(router):
+                self._say_elsewhere(host, host.settings(router))
             case SetAddresses():
                 self._set(host, action)
             case Announce(router):
@@ -214,15 +216,22 @@ class Lan:
                 pass
 
     def _send(self, host: Host, settings: RouterSettings, priority: int) -> None:
-        advert = Advertisement(
-            version=settings.version,
-            vrid=settings.vrid,
-            priority=priority,
-            interval=settings.advertisement_interval,
-            addresses=settings.virtual_addresses,
-        )
+        advert = _advert(settings, priority)
         source = host.primary[settings.family]
         self._broadcast(host, lambda receiver: self._hear(receiver, advert, source))
+
+    def _say_elsewhere(self, sender: Host, settings: RouterSettings) -> None:
+        """By another network, which works; believed by those who follow the sender."""
+        advert, source = _advert(settings, 0), sender.primary[settings.family]
+
+        def arrive() -> None:
+            for each in self.hosts.values():
+                instance = None if each.node is None else each.node.instances.get(settings.name)
+                peer = None if instance is None else instance.router.peer
+                if each is not sender and peer is not None and peer.source == source and peer.live(self.now):
+                    self.inject(each.name, AdvertReceived(settings.name, advert, source))
+
+        self._at(self.now + self._delay, arrive)
 
     def _hear(self, host: Host, advert: Advertisement, source: IPAddress) -> None:
         for each in host.instances:
@@ -314,3 +323,13 @@ class Lan:
             self._seen.note(name, self.masters(name), self.now)
         for address in {address for each in routers.values() for address in each.all_addresses}:
             self._seen.note(address, self.holders(address), self.now)
+
+
+def _advert(settings: RouterSettings, priority: int) -> Advertisement:
+    return Advertisement(
+        version=settings.version,
+        vrid=settings.vrid,
+        priority=priority,
+        interval=settings.advertisement_interval,
+        addresses=settings.virtual_addresses,
+    )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OWNER = 255
 INTERFACE = "eth0"
+ELSEWHERE = ip_address("198.51.100.1")
+"""Stands for the others on another network."""
 Configurations = dict[str, tuple[InstanceSettings, ...]]
 """By node, its instances: what a configuration file says of a cluster."""
 
@@ -68,6 +70,7 @@ ROUTER_KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
         "`rfc`: the skew of the protocol, as keepalived has it; `ranked` when left out and all priorities differ",
     ),
     "last_resort": (_yes, "`no`: a failed check releases the addresses even if nobody takes over"),
+    "goodbye": (_yes, "`yes`: when its link goes, it tells the others by another network"),
     "checks": (_checks, "`nginx` is critical, `nginx:-60` lowers the priority while it fails"),
     "instance": (name, "VI_1 when left out; one `router` line per instance of a router"),
     "address": (address, "the router's own; 192.0.2.1, 192.0.2.2, ... (or fe80::1, ...) when left out"),
@@ -166,6 +169,7 @@ class Stage:
             preempt=given.get("preempt", True),
             preempt_delay=given.get("preempt_delay", 0.0),
             last_resort=given.get("last_resort", True),
+            goodbye=(ELSEWHERE,) if given.get("goodbye") else (),
         )
         _refuse_unspeakable(settings)
         own = given.get("address")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, Transition
+from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, SendGoodbye, Transition
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ class Story:
                 if kind == "resumed" or (kind == "degraded" and not fields["on"]):
                     row.become(State.MASTER, entry.time)
                 text = " ".join([kind, *(f"{key}={self._value(each)}" for key, each in fields.items() if each != "")])
+            case SendGoodbye():
+                text = "says goodbye by another network: priority 0"
             case SendAdvertisement(priority=0):
                 text = "says goodbye: priority 0"
             case SendAdvertisement(priority=priority) if self.verbose or not speaks:

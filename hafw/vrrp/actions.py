@@ -6,8 +6,8 @@ The order of a returned list is part of the contract; the shell carries it out f
   the addresses are installed;
 - preempting a live MASTER: ``SetAddresses`` while still BACKUP; once installed ``SendAdvertisement, Transition,
   Announce``;
-- leaving MASTER: ``SendAdvertisement(priority=0)`` where one is due, ``SetAddresses`` with every address held until
-  claimed, ``Transition``.
+- leaving MASTER: ``SendAdvertisement(priority=0)`` where one is due (``SendGoodbye`` without a link), ``SetAddresses``
+  with every address held until claimed, ``Transition``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ class SendAdvertisement:
 
     router: str
     priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendGoodbye:
+    """Say priority 0 to each of ``RouterSettings.goodbye``: the router's own interface cannot be used any more."""
+
+    router: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +80,4 @@ class Notice:
     fields: Mapping[str, str | float] = field(default_factory=dict)
 
 
-Action = SendAdvertisement | SetAddresses | Announce | Transition | Notice
+Action = SendAdvertisement | SendGoodbye | SetAddresses | Announce | Transition | Notice

@@ -49,6 +49,7 @@ Reason = Literal[
     "hmac-invalid",
     "hmac-missing",
     "hmac-replayed",
+    "goodbye-unexpected",
     "count-zero",
     "interval-zero",
     "first-not-link-local",

@@ -269,7 +269,7 @@ class VirtualRouter:
         said, self.handing_over = self.handing_over, False
         if said:  # a repeat would restart the peers' skew
             return [self._move(state, reason, now, detail)]
-        goodbye = [SendAdvertisement(self.settings.name, 0)] if can_send else []
+        goodbye = self.speaker.goodbye(can_send=can_send)
         leave = self._depart(Departure(now, silent=not can_send), now)
         started = [self._notice("handover_started", planned=state is State.INITIALIZE)] if can_send else []
         return [*goodbye, *leave, self._move(state, reason, now, detail), *started]

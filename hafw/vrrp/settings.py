@@ -108,6 +108,8 @@ class RouterSettings:
     """Signed adverts; excludes ``password``."""
     unicast_peers: tuple[IPAddress, ...] = ()
     """Empty: multicast."""
+    goodbye: tuple[IPAddress, ...] = ()
+    """Addresses of the others on another network, to tell them that the MASTER's link is gone; needs ``hmac``."""
     source_address: IPAddress | None = None
     """``None``: the interface's primary address (IPv6: its link-local address)."""
     multicast_group: IPAddress | None = None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, Notice, SendAdvertisement
+from hafw.vrrp.actions import Action, Notice, SendAdvertisement, SendGoodbye
 from hafw.vrrp.contest import Contest
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class Speaker:
         """No longer MASTER, or about not to be."""
         self.adver_at, self.degraded = inf, False
         return [*self._end_rivalry(now), *self.contest.end(now)]
+
+    def goodbye(self, *, can_send: bool) -> list[Action]:
+        """Priority 0; without a link to those who can be told by another network."""
+        if can_send:
+            return [self._advert(0)]
+        return [SendGoodbye(self.settings.name)] if self.settings.goodbye else []
 
     def late(self, now: float) -> float:
         """Seconds by which the next advert is late, if more than an interval: 0 otherwise.

@@ -384,6 +384,51 @@ PEERS_AND_AUTHENTICATION = {
     ),
 }
 
+HMAC = 'auth = { type = "hmac", keys = { 1 = "env:HAFW_KEY" } }'
+
+GOODBYE = {
+    "goodbye that nobody signs": (
+        config('goodbye = { lb2 = "10.0.0.2" }'),
+        (
+            "5: instance.VI_1.goodbye: needs signed adverts, or anybody could end a MASTER from afar:"
+            ' auth = { type = "hmac", ... }, or leave it out'
+        ),
+    ),
+    "goodbye that is no address": (
+        config(f'{HMAC}\ngoodbye = {{ lb2 = "lb2.example.com" }}'),
+        (
+            '6: instance.VI_1.goodbye.lb2 = "lb2.example.com": must be an IPv4 or IPv6 address such as'
+            " 192.0.2.1, 192.0.2.1/24 or 2001:db8::1"
+        ),
+    ),
+    "goodbye to a virtual address": (
+        config(f'{HMAC}\ngoodbye = {{ lb2 = "192.0.2.250" }}'),
+        '6: instance.VI_1.goodbye.lb2 = "192.0.2.250": is a virtual address: name the address that a router always has',
+    ),
+    "goodbye by the same network": (
+        config(f'{HMAC}\nunicast_peers = ["192.0.2.2"]\ngoodbye = {{ lb2 = "192.0.2.2" }}'),
+        (
+            '7: instance.VI_1.goodbye.lb2 = "192.0.2.2": is one of unicast_peers, by the network'
+            " whose loss is to be told: name another one"
+        ),
+    ),
+    "goodbye by no interface": (
+        config(f'{HMAC}\ngoodbye = {{ lb2 = "fe80::2" }}'),
+        (
+            '6: instance.VI_1.goodbye.lb2 = "fe80::2": is link-local, which does not say by which interface:'
+            " name another one"
+        ),
+    ),
+    "goodbye to nobody": (
+        config(f"{HMAC}\ngoodbye = {{}}"),
+        '6: instance.VI_1.goodbye = {}: must name the other routers: { lb2 = "10.0.0.2" }, or leave it out',
+    ),
+    "goodbye before anything is signed": (
+        config(f'{HMAC[:-2]}, mode = "receive-only" }}\ngoodbye = {{ lb2 = "10.0.0.2" }}'),
+        '6: instance.VI_1.goodbye: needs mode = "permissive" or "enforce": with "receive-only" nothing is signed',
+    ),
+}
+
 CHECKS_AND_PLUGINS = {
     "neither critical nor weight": (
         config(CHECK),
@@ -783,7 +828,7 @@ SYNTAX = {
 CASES = [
     pytest.param(text, [expected] if isinstance(expected, str) else expected, id=name)
     for table in (
-        *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, CHECKS_AND_PLUGINS, NOT_BUILT),
+        *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, GOODBYE, CHECKS_AND_PLUGINS, NOT_BUILT),
         *(RANKED, PROCESS, JOURNAL, KEEPALIVED, MISNAMED, NODES, WARNINGS, SYNTAX),
     )
     for name, (text, expected) in table.items()

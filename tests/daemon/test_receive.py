@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pytest
 import trio
 
+from hafw.daemon.heard import BATCH, HURRY, PASSES, rest_for
 from hafw.daemon.observe import Observer, start_logging
-from hafw.daemon.sockets import BATCH, HURRY, PASSES, Wire, rest_for, socket_key
+from hafw.daemon.sockets import Wire, socket_key
 from hafw.vrrp.events import Startup
 from hafw.vrrp.packet import Datagram, encode
 from hafw.vrrp.router import VirtualRouter

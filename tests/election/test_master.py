@@ -1,6 +1,10 @@
 """MASTER: RFC 9568 section 6.4.3, and giving way in silence."""
 
+from ipaddress import ip_address
+
 import pytest
+
+from hafw.vrrp.actions import SendGoodbye
 
 LOWER_ADDRESS, HIGHER_ADDRESS = "10.77.0.9", "10.77.0.20"
 
@@ -203,6 +207,20 @@ def test_c_fsm_36_a_master_whose_link_is_gone_cannot_say_goodbye(bench):
         vr.holds(),
         vr.moves("MASTER", "FAULT", "interface-down", detail="eth0 no carrier"),
     ]
+
+
+def test_a_master_whose_link_is_gone_says_goodbye_by_another_network_where_there_is_one(bench):
+    vr = bench(priority=100, goodbye=(ip_address("10.0.0.2"),)).settled()
+    assert vr.link(up=False) == [
+        SendGoodbye("VI_1"),
+        vr.holds(),
+        vr.moves("MASTER", "FAULT", "interface-down", detail="eth0 no carrier"),
+    ]
+
+
+def test_a_backup_whose_link_is_gone_has_nothing_to_say(bench):
+    vr = bench(priority=100, goodbye=(ip_address("10.0.0.2"),)).backup()
+    assert vr.link(up=False) == [vr.moves("BACKUP", "FAULT", "interface-down", detail="eth0 no carrier")]
 
 
 def test_c_fsm_36_a_master_without_a_primary_address_cannot_say_goodbye(bench):
