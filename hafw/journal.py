@@ -161,16 +161,17 @@ def beginning(  # noqa: PLR0913 - the parts of a line, each by name
     at: float,
     instances: Iterable[InstanceSettings],
     *,
-    goes_on: int | None = None,
+    seq: int = 0,
+    goes_on: bool = False,
     lost: int = 0,
     notes: Mapping[str, Any] | None = None,
 ) -> str:
     """The line of a beginning.
 
-    ``goes_on``: the ``seq`` of a Node that has lived before, and of which so many lines were ``lost``. ``notes`` are
-    JSON for people: the date, the seed of a swarm.
+    ``seq``: of the Node's last transition; one that begins may have it from another. ``goes_on``: it has lived before,
+    and so many lines were ``lost``. ``notes`` are JSON for people: the date, the seed of a swarm.
     """
-    life = {"life": "begins"} if goes_on is None else {"life": "goes on", "seq": goes_on, "lost": lost}
+    life = {"life": "goes on", "seq": seq, "lost": lost} if goes_on else {"life": "begins", "seq": seq}
     head = {"journal": VERSION, "hafw": hafw.__version__, "host": host, "at": at, **life, **(notes or {})}
     return _text({**head, "instances": [encode(each) for each in instances]})
 
@@ -204,8 +205,8 @@ class Paper(Protocol):
     def ready(self) -> bool:
         """Whether a beginning could be written after something was lost."""
 
-    def begin(self, line: Callable[[int], str]) -> bool:
-        """As ``write``, for the line of a beginning; it is told how many lines were taken and lost all the same."""
+    def begin(self, line: Callable[[int], str], lost: int = 0) -> bool:
+        """As ``write``, for the line of a beginning: it is told of ``lost`` ones and of what was taken and lost."""
 
     def write(self, line: Callable[[], str]) -> bool:
         """Take a line, to be made when there is time for it; False: it is lost."""
@@ -224,31 +225,33 @@ class Pages:
         self.lines.append(line())
         return True
 
-    def begin(self, line: Callable[[int], str]) -> bool:
+    def begin(self, line: Callable[[int], str], lost: int = 0) -> bool:
         """Keep it."""
-        return self.write(partial(line, 0))
+        return self.write(partial(line, lost))
 
 
 class RecordedNode(Node):
     """A Node that writes down its life. What cannot be written is counted, and the journal says so."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a Node's, and those of its journal by name
         self,
         instances: Iterable[InstanceSettings],
         now: float,
         paper: Paper,
         host: str = "",
+        *,
         notes: Callable[[], Mapping[str, Any]] = dict,
+        seq: int = 0,
     ) -> None:
-        """``notes`` of each beginning."""
+        """``notes`` of each beginning; ``seq`` as of a Node."""
         settings = tuple(instances)
-        super().__init__(settings, now)
+        super().__init__(settings, now, seq)
         self._paper, self._host, self._notes = paper, host, notes
         self._untold: list[str] = []
         """Routers whose state is to follow, the next one last."""
         self._lost = 0
         told = notes()
-        self._is_readable = paper.begin(lambda _lost: beginning(host, now, settings, notes=told))
+        self._is_readable = paper.begin(lambda _lost: beginning(host, now, settings, seq=seq, notes=told))
 
     def handle(self, event: Event | ConfigurationReplaced, now: float) -> list[Action]:
         """As a Node does, and write it down."""
@@ -270,9 +273,8 @@ class RecordedNode(Node):
     def _begin_again(self, now: float) -> None:
         settings = tuple(each.settings for each in self.instances.values())
         seq, lost, told = self.seq, self._lost, self._notes()
-        self._is_readable = self._paper.begin(
-            lambda more: beginning(self._host, now, settings, goes_on=seq, lost=lost + more, notes=told)
-        )
+        begin = partial(beginning, self._host, now, settings, seq=seq, goes_on=True, notes=told)
+        self._is_readable = self._paper.begin(lambda all_lost: begin(lost=all_lost), lost)
         if self._is_readable:
             self._lost, self._untold = 0, list(reversed(self.instances))
 

@@ -26,7 +26,7 @@ from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
 from hafw.daemon.succession import Succession
-from hafw.daemon.testament import Testament
+from hafw.daemon.testament import Testament, read_history
 from hafw.pipe import StateChange, VipChange
 from hafw.vrrp.events import (
     AddressesInstalled,
@@ -75,7 +75,8 @@ class Daemon:
         self.dry_run = dry_run
         self.started_at = trio.current_time()
         self.observer = Observer(writer)
-        self.node, self._end_journal = node_of(config, self.started_at, self.observer.log)
+        self.history = read_history() if self.life.inheritance.cause and not dry_run else None
+        self.node, self._end_journal = node_of(config, self.started_at, self.history, self.observer.log)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
         self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)

@@ -14,7 +14,7 @@ from hafw import lifeline
 from hafw import will as last_will
 from hafw.daemon.control import CommandError
 from hafw.daemon.observe import timestamp
-from hafw.daemon.testament import read_history, read_plans
+from hafw.daemon.testament import read_plans
 from hafw.pipe import StateChange
 from hafw.vrrp.events import Resumed
 from hafw.vrrp.settings import State
@@ -64,8 +64,8 @@ class Succession:
         daemon, life = self._daemon, self._daemon.life
         if not life.inheritance.cause:
             return
-        if history := read_history():
-            daemon.observer.seq, daemon.node.seq = history.seq, history.node_seq
+        if history := daemon.history:
+            daemon.observer.seq = history.seq
             daemon.observer.events.extend(history.transitions)
             self.deferring = frozenset(history.deferring)
         daemon.wire.adopt()

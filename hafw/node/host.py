@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Node:
     """All instances of this host; the only thing that the shell and the simulator drive."""
 
-    def __init__(self, instances: Iterable[InstanceSettings], now: float) -> None:
+    def __init__(self, instances: Iterable[InstanceSettings], now: float, seq: int = 0) -> None:
+        """``seq``: the number of the last transition, when it goes on where another Node has ended."""
         self.instances = {each.router.name: Instance(each, now) for each in instances}
-        self.seq = 0
+        self.seq = seq
         self._deadlines = Deadlines()
 
     @property

@@ -58,7 +58,7 @@ class Account:
     """What a journal holds, and what became of it."""
 
     began: float = inf
-    """The time of the first line; all others count from it."""
+    """The time of the first line; all others count from it. After a reboot they go on where they had stopped."""
     seconds: float = 0.0
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By name, the notes of its first beginning."""
@@ -80,9 +80,13 @@ class Account:
 def replay(lines: Iterable[str]) -> Account:
     """Live through it up to the first difference. Raises ``BadJournal``."""
     account, lives, recent = Account(), dict[str, _Life](), deque[Step](maxlen=CONTEXT)
+    latest: dict[str, float] = {}
     for number, record in _records(lines, account):
         try:
             host, at = str(record["host"]), float(record["at"])
+            if record.get("life") == "begins" and at < latest.get(host, -inf):  # a reboot: its clock begins anew
+                account.began = at - account.seconds
+            latest[host] = at
             account.began = min(account.began, at)
             account.seconds = max(account.seconds, at - account.began)
             if "journal" in record:
@@ -148,7 +152,7 @@ class _Life:
         account.lost += int(record.get("lost", 0))
         untold = {each.router.name for each in instances} if goes_on else set()
         node = _PartialNode(instances, at, untold)
-        node.seq = int(record["seq"]) if goes_on else 0
+        node.seq = int(record["seq"])
         return _Life(host, node, untold)
 
     def learn(self, record: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class WatchedLan(TroubledLan):
         """One that writes down its life, if there is paper."""
         if self._paper is None:
             return super().node(host)
-        return RecordedNode(host.instances, self.now, self._paper, host.name, lambda: self._notes)
+        return RecordedNode(host.instances, self.now, self._paper, host.name, notes=lambda: self._notes)
 
     def boot(self, name: str) -> None:
         """Start it, with a check that is well."""

@@ -30,6 +30,7 @@ VIRTUAL = {4: ("10.77.0.250",), 6: ("fe80::77:250", "2001:db8:77::250")}
 PATIENCE = 15.0
 CROSSING = 0.03
 """Seconds in which an advert may be under way on a shared machine; less than any interval here."""
+JOURNAL = "journal.jsonl"
 NEEDED = {"keepalived": "keepalived", "frr": "vrrpd"}
 
 
@@ -83,6 +84,8 @@ class Story:
     owners: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """By chapter, at its end: the virtual addresses that each host has."""
     adverts: list[Advert] = field(default_factory=list)
+    journals: dict[str, list[str]] = field(default_factory=dict)
+    """By host, what its hafw has written down; of other programs nothing."""
 
     def chapter(self, name: str) -> list[Advert]:
         """What was heard in it."""
@@ -108,7 +111,8 @@ class Story:
 def start(lab: Lab, program: str, host: str, case: Case) -> list[subprocess.Popen[Any]]:
     settings = case.settings(host)
     if program == "hafw":
-        return [routers.start_hafw(lab, host, routers.hafw_configuration(settings))]
+        journal = f'[journal]\npath = "{lab.path(host, JOURNAL)}"\n'
+        return [routers.start_hafw(lab, host, routers.hafw_configuration(settings) + journal)]
     if program == "keepalived":
         return [routers.start_keepalived(lab, host, routers.keepalived_configuration(settings))]
     return routers.start_frr(lab, host, settings)
@@ -167,6 +171,8 @@ def play(case: Case, high: str, low: str, lab: Lab) -> Story:
         lab.kill(process)
     chapter("death", LOW, begin, adverts=1)
     story.adverts = capture.adverts()
+    hafws = [host for host, program in ((HIGH, high), (LOW, low)) if program == "hafw"]
+    story.journals = {host: lab.path(host, JOURNAL).read_text("utf-8").splitlines() for host in hafws}
     return story
 
 

@@ -5,6 +5,8 @@ keepalived beside itself is the control: what the harness finds there it cannot 
 
 import pytest
 
+from hafw.sim.replay import replay
+
 HIGH, LOW = "high", "low"
 NOISE = 0.15
 """Seconds by which a shared machine may be late."""
@@ -53,6 +55,19 @@ def test_c_tmr_03_the_death_of_the_master_is_noticed_after_master_down_interval(
     expected = 3 * story.case.interval + story.case.skew
     assert expected * 0.95 <= silence <= expected + NOISE
     assert story.owners["death"][LOW]
+
+
+def test_what_hafw_recorded_of_it_is_lived_through_again(story, request):
+    """Whoever was killed may have left half a line, and who still runs be in the middle of one."""
+    _, *programs = request.node.callspec.params["story"]
+    assert list(story.journals) == [
+        host for host, program in zip((HIGH, LOW), programs, strict=True) if program == "hafw"
+    ]
+    for lines in story.journals.values():
+        account = replay(lines)
+        assert account.difference is None
+        assert account.lost == 0
+        assert {"BACKUP", "MASTER"} <= {each.new for _, _, each in account.transitions}
 
 
 @pytest.mark.parametrize("chapter", ["election", "goodbye", "return"])

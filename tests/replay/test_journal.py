@@ -85,10 +85,10 @@ class Leaves:
     def ready(self):
         return self.rng.random() < 0.3
 
-    def begin(self, line):
+    def begin(self, line, lost=0):
         if self.full:
             self.leaves.append([])
-        return self.write(lambda: line(0))
+        return self.write(lambda: line(lost))
 
     def write(self, line):
         if self.rng.random() < self.refusals:
@@ -317,6 +317,28 @@ def test_a_line_that_was_cut_off_by_a_death_is_accepted_at_the_end_and_before_th
     assert replay(cut).cut_off == [count + 1]
     account = replay([*cut, *whole])
     assert (account.difference, account.cut_off, account.lives) == (None, [count + 1], 2)
+
+
+def test_after_a_reboot_the_clock_begins_anew_and_the_story_goes_on():
+    pages = Pages()
+    for start in (1000.0, 5.0):
+        node = RecordedNode(instances("VI_1"), start, pages)
+        started(node, "VI_1", now=start)
+        run(node, start + 10.0)
+    account = replay(pages.lines)
+    assert account.difference is None
+    assert account.seconds == 2 * 9.609375
+    assert [at for at, _, each in account.transitions if each.new == "MASTER"] == [3.609375, 9.609375 + 3.609375]
+
+
+def test_a_daemon_that_goes_on_for_another_numbers_its_transitions_on():
+    pages = Pages()
+    node = RecordedNode(instances("VI_1"), 0.0, pages, seq=7)
+    started(node, "VI_1")
+    run(node, 5.0)
+    account = replay(pages.lines)
+    assert account.difference is None
+    assert [each.seq for _, _, each in account.transitions] == [8, 9]
 
 
 @pytest.mark.parametrize(
