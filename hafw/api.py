@@ -5,7 +5,7 @@ from __future__ import annotations
 from hafw.config.permissions import check_script
 from hafw.config.values import Duration
 from hafw.hookspecs import hookimpl
-from hafw.pipe import Address, Frame, Router, StateChange, Verdict, VipChange
+from hafw.pipe import Address, Frame, Group, GroupChange, Router, StateChange, Verdict, VipChange
 from hafw.secret import Secret
 
 __all__ = [
@@ -13,6 +13,8 @@ __all__ = [
     "Address",
     "Duration",
     "Frame",
+    "Group",
+    "GroupChange",
     "Router",
     "Secret",
     "StateChange",

@@ -13,7 +13,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hafw.pipe import Address, Frame, Router, StateChange, Verdict, VipChange
+    from hafw.pipe import Address, Frame, Group, GroupChange, Router, StateChange, Verdict, VipChange
 
 PROJECT = "hafw"
 """Of pluggy's markers, and of the entry-point group."""
@@ -70,6 +70,11 @@ def stopped(router: Router, change: StateChange) -> Mapping[str, Any] | None:
 @hookspec(firstresult=True)
 def vip_changed(router: Router, change: VipChange) -> Mapping[str, Any] | None:
     """One virtual address was bound, lost, restored or released; returns as ``became_master`` does."""
+
+
+@hookspec(firstresult=True)
+def group_changed(group: Group, change: GroupChange) -> Mapping[str, Any] | None:
+    """The state of a sync group changed; after its members were told; returns as ``became_master`` does."""
 
 
 @hookspec(firstresult=True)

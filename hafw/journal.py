@@ -6,7 +6,8 @@ Pure: values to JSON and back. A journal is JSON lines of three kinds, each with
   the Node ``begins`` there, or ``goes on``: the file is a new one, or lines were ``lost``;
 - a **step** (``event``, ``actions``): one call of ``handle``;
 - a **state** of one router, after a beginning of a Node that goes on. They come one by one, a line per step, because
-  that of 255 routers would take too long at a time; until its state is there, nothing is known of a router.
+  that of 255 routers would take too long at a time; until its state is there, nothing is known of a router. Those of
+  one sync group come together, for none of them decides alone.
 
 Secrets are never in it: the election does not use them, so settings are written without.
 """
@@ -29,9 +30,9 @@ from hafw.vrrp.contest import Claim, Contest
 from hafw.vrrp.departure import Departure
 from hafw.vrrp.events import Event
 from hafw.vrrp.listener import Listener
+from hafw.vrrp.member import Member
 from hafw.vrrp.packet import Advertisement
 from hafw.vrrp.peer import Peer
-from hafw.vrrp.router import VirtualRouter
 from hafw.vrrp.settings import Checksum, RouterSettings, State
 from hafw.vrrp.speaker import Speaker
 from hafw.vrrp.tenure import Tenure
@@ -43,7 +44,7 @@ VERSION = 1
 """Of the form of the lines."""
 
 _VALUES = (ConfigurationReplaced, InstanceSettings, CheckSettings, RouterSettings, Advertisement, Peer, Claim, Cause)
-_LIVING = (Instance, VirtualRouter, Tenure, Listener, Speaker, Contest, Departure, CheckStatus)
+_LIVING = (Instance, Member, Tenure, Listener, Speaker, Contest, Departure, CheckStatus)
 """What changes; written with a number, since one of them may be known to several others."""
 _ENUMS = (State, Checksum)
 _KINDS: dict[str, Any] = {
@@ -281,6 +282,11 @@ class RecordedNode(Node):
     def _tell(self, now: float) -> None:
         """Of one router more; made now, for it will change."""
         name = self._untold.pop()
-        if name in self.instances:
-            line = state(self._host, now, self.instances[name])
-            self._is_readable = self._paper.write(lambda: line)
+        instance = self.instances.get(name)
+        group = self.groups.get(instance.settings.router.group) if instance else None
+        for each in group.members if group else [instance] if instance else []:
+            line = state(self._host, now, each)
+            self._is_readable = self._is_readable and self._paper.write(lambda line=line: line)  # type: ignore[misc]
+        if group:
+            told = {each.name for each in group.members}
+            self._untold = [each for each in self._untold if each not in told]

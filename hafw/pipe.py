@@ -52,6 +52,8 @@ class Router:
     """The interface's link-layer address, ``02:00:00:00:00:01``; empty while it does not exist."""
     primary_address: str = ""
     addresses: tuple[Address, ...] = ()
+    group: str = ""
+    """The sync group; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,34 @@ class StateChange:
     priority: int
     """Effective priority."""
     peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a hook is told of a sync group."""
+
+    name: str
+    members: tuple[str, ...]
+    """Its instances, in configured order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """A transition of a sync group, as the ``group_changed`` hook hears it, after those of its members."""
+
+    seq: int
+    time: str
+    """UTC, ISO 8601 with milliseconds."""
+    group: str
+    members: tuple[str, ...]
+    old: str
+    new: str
+    """``MASTER``: every member is. ``FAULT``: one is. ``BACKUP``, ``INITIALIZE``; ``STOP`` when the daemon ends."""
+    reason: str
+    instance: str = ""
+    """The member that began it."""
+    priority: int = 0
+    """As keepalived tells it of groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +173,7 @@ class Call:
     router: str = ""
     change: StateChange | None = None
     vip_change: VipChange | None = None
+    group_change: GroupChange | None = None
     event: Mapping[str, Any] | None = None
     budget: float = 0.0
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hafw.vrrp.actions import Notice, Transition
+from hafw.vrrp.actions import GroupTransition, Notice, Transition
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hafw.node import Instance
+    from hafw.node import Group, Instance
     from hafw.vrrp.settings import RouterSettings
 
 Record = dict[str, Any]
@@ -39,6 +39,31 @@ def event_record(action: Transition | Notice, settings: RouterSettings) -> Recor
     return record
 
 
+def group_event_record(action: GroupTransition) -> Record:
+    """A line of the event stream about a sync group; ``instance`` is the member that began it."""
+    record: Record = {
+        "type": "group_changed",
+        "group": action.group,
+        "from": str(action.old),
+        "to": str(action.new),
+        "reason": action.reason,
+        "instance": action.router,
+    }
+    return record | ({"detail": action.detail} if action.detail else {})
+
+
+def group_record(group: Group, now: float) -> Record:
+    """One sync group as ``hafw status --json`` shows it."""
+    since = max(each.router.since for each in group.members)
+    return {
+        "name": group.name,
+        "state": str(group.state),
+        "since_seconds": round(now - since, 3),
+        "members": [each.name for each in group.members],
+        "waiting": {each.name: why for each in group.members if (why := group.waits_for(each, now))},
+    }
+
+
 def restart_record(events: Iterable[Record]) -> Record | None:
     """What became of it when the daemon before this one died; ``None``: there was none, or it is long ago."""
     told = [each for each in events if each["type"] in {"fenced", "restarted", "resumed"}]
@@ -56,6 +81,7 @@ def instance_record(instance: Instance, now: float) -> Record:
         "version": settings.version,
         "state": str(router.state),
         "since_seconds": round(now - router.since, 3),
+        "group": settings.group,
         "reason": router.reason,
         "detail": router.detail or instance.waits_for_now,
         "priority": settings.priority,

@@ -18,9 +18,12 @@ import zlib
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-VERSION = 4
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+VERSION = 5
 BEAT = 5.0
 """Seconds between two touches of the record by a daemon that lives: each costs as much as an advert."""
 
@@ -79,6 +82,8 @@ class Bequest:
 
     seal: Seal | None = None
     """What the messages are signed with; ``None``: they are not."""
+    sync_group: str = ""
+    """Resumed together with all others of this sync group, or not at all; empty: alone."""
 
     def mute(self) -> Bequest:
         """As it is when its goodbye is said: addresses are left, to be removed."""
@@ -92,6 +97,12 @@ class Bequest:
         said = next(iter((self.adverts or self.goodbyes).values()), "")
         head = bytes.fromhex(said[:4])  # version and type, VRID; the priority follows
         return bool(head) and message[:2] == head and message[2:3] > b"\0" and source != self.source
+
+
+def whole_groups(names: Collection[str], bequests: Collection[Bequest]) -> set[str]:
+    """Those of ``names`` whose sync group has no other MASTER among the bequests: a group goes on as a whole."""
+    broken = {each.sync_group for each in bequests if each.goodbyes and each.name not in names} - {""}
+    return {each.name for each in bequests if each.name in names and each.sync_group not in broken}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,7 @@ def _bequest(record: dict[str, Any]) -> Bequest:
         verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
         links={str(name): int(index) for name, index in record["links"].items()},
         seal=None if record["seal"] is None else _seal(record["seal"]),
+        sync_group=str(record["sync_group"]),
     )
 
 

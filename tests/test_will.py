@@ -24,6 +24,7 @@ WILL = Will(
             addresses=(BoundAddress("192.0.2.250", 32, "eth0"),),
             links={"eth0": 2},
             seal=Seal(1, "file:/etc/hafw/vrrp.key", "time", 5.0),
+            sync_group="VG_1",
         ),
     ),
 )
@@ -49,7 +50,7 @@ def test_an_empty_will_leaves_no_record():
 
 def test_a_record_of_another_version_is_refused_by_name():
     record = json.loads(WILL.dumps()) | {"version": 1}
-    with pytest.raises(BadWill, match="version 1 of another hafw: must be 4"):
+    with pytest.raises(BadWill, match="version 1 of another hafw: must be 5"):
         loads_untrusted(json.dumps(record))
 
 

@@ -21,13 +21,15 @@ PATIENCE = 15.0
 @click.option("--wait", is_flag=True, help="Also wait until every address was claimed or released.")
 @click.pass_obj
 def handover(socket: str, name: str | None, *, force: bool, wait: bool) -> None:
-    """Let another router take over, without a gap; NAME: only this instance.
+    """Let another router take over, without a gap; NAME: only this instance, and those of its sync group.
 
     The address stays here, answering, until the other one claims it. When nobody takes over it stays for good, and the
     exit code is 1. Afterwards this router does not take the role back while its successor lives.
     """
     request: Record = {"do": "handover", "force": force, "wait": wait} | ({"instance": name} if name else {})
     moved = ask(socket, request, timeout=_patience(socket))["instances"]
+    if name and moved[1:]:
+        click.echo(f"{name} is in group {moved[0]['group']}, which moves as one: {_listed(moved)}")
     for each in moved:
         line, well = told(each)
         click.echo(line, err=not well)
@@ -75,6 +77,10 @@ def _patience(socket: str) -> float:
     """Seconds after which a daemon that does not answer has to be called hung: peers have their own time to answer."""
     instances = ask(socket, {"do": "status"})["instances"]
     return PATIENCE + 2 * max(float(each["master_down_interval"]) for each in instances)
+
+
+def _listed(moved: list[Record]) -> str:
+    return ", ".join(each["instance"] for each in moved)
 
 
 # -- words ------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ def status(socket: str, name: str | None, as_json: bool, watch: bool) -> None:  
             click.echo(f"hafw: no instance {name!r} in {answer['config']}: there is {', '.join(known)}", err=True)
             sys.exit(FAILED)
         answer["instances"] = [each for each in answer["instances"] if name in {None, each["name"]}]
+        answer["groups"] = [each for each in answer["groups"] if not name or name in each["members"]]
         text = json.dumps(answer, ensure_ascii=False, indent=None if watch else 2) if as_json else render(answer)
         click.echo(("\033[H\033[2J" if watch and not as_json and sys.stdout.isatty() else "") + text)
         if not watch:
@@ -53,7 +54,14 @@ def render(answer: Record) -> str:
         for plugin in answer["plugins"]
         if plugin["state"] in {"backing-off", "parked"}
     ]
-    return "\n\n".join(part for part in (head, "\n".join(above), table(rows), "\n".join(remarks)) if part)
+    groups = table([["GROUP", "STATE", "MEMBERS", "SINCE"], *map(_group, answer["groups"])]) if answer["groups"] else ""
+    waits = [f"{name}: {why}" for group in answer["groups"] for name, why in group["waiting"].items()]
+    parts = (head, "\n".join(above), table(rows), groups, "\n".join([*remarks, *waits]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _group(each: Record) -> list[str]:
+    return [each["name"], each["state"], ", ".join(each["members"]), span(each["since_seconds"])]
 
 
 def _state(each: Record) -> str:
@@ -166,6 +174,9 @@ def sentence(event: Record) -> str:
     if event["type"] == "state_changed":
         move = f"{shown.pop('instance')} {shown.pop('from')} -> {shown.pop('to')}"
         shown = {"": move, **shown}
+    elif event["type"] == "group_changed":
+        move = f"{shown.pop('group')} {shown.pop('from')} -> {shown.pop('to')}"
+        shown = {"": move, **shown}
     words = " ".join(f"{key}={value}" if key else str(value) for key, value in shown.items())
     return f"{event['time']}  {event['type']:<18} {words}"
 
@@ -175,16 +186,23 @@ def sentence(event: Record) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def history(socket: str, name: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """Transitions since the daemon started, with their reasons."""
+    """Transitions since the daemon started, with their reasons; NAME: of one instance or group."""
     transitions = ask(socket, {"do": "history"})["transitions"]
-    transitions = [each for each in transitions if name in {None, each["instance"]}]
+    if name is None or any(each.get("group") == name for each in transitions):
+        transitions = [each for each in transitions if name in {None, each.get("group")}]
+    else:
+        transitions = [each for each in transitions if each["instance"] == name and "group" not in each]
     if as_json:
         click.echo(json.dumps(transitions, ensure_ascii=False, indent=2))
         return
     rows = [["TIME", "INSTANCE", "FROM", "TO", "REASON", "PRIORITY", "PEER", "DETAIL"]]
     keys = ("time", "instance", "from", "to", "reason", "priority", "peer", "detail")
-    rows += [[str(each.get(key, "")) for key in keys] for each in transitions]
+    rows += [[str({**each, "instance": _whom(each)}.get(key, "")) for key in keys] for each in transitions]
     click.echo(table(rows))
+
+
+def _whom(event: Record) -> str:
+    return f"group {event['group']}" if "group" in event else str(event["instance"])
 
 
 @click.command()

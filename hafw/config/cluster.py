@@ -71,7 +71,7 @@ def level_priorities(views: Sequence[View]) -> Iterator[Problem]:
 
 def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
     """Checks whose weight leaves the same router MASTER whatever they say."""
-    for name, readings in _by_instance(views).items():
+    for readings in _by_instance(views).values():
         priorities = {node: each.priority or 0 for node, each in readings.items()}
         # An owner's weight has a warning of its own, what cannot be read has an error, and many weights do something.
         known = all(None not in reading.weights.values() for reading in readings.values())
@@ -80,7 +80,8 @@ def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
         checks = next(iter(readings.values())).weights
         for check in checks if len(checks) <= _WEIGHTS_MAX else ():
             if not any(_decides(check, node, readings) for node in readings):
-                yield _idle(f"instance.{name}.check.{check}.weight", check, priorities, readings)
+                path = next(iter(readings.values())).weight_paths[check]
+                yield _idle(f"{path}.check.{check}.weight", check, priorities, readings)
 
 
 def _by_instance(views: Sequence[View]) -> dict[str, dict[str, InstanceReading]]:

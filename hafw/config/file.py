@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hafw.config.cluster import idle_weights, incomplete, level_priorities
 from hafw.config.convert import convert
 from hafw.config.foreign import FileReader
+from hafw.config.groups import crossed
 from hafw.config.lines import Lines
 from hafw.config.nodes import NodeReader
 from hafw.config.plugins import Ground, installed_plugins
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hafw.config.model import Config
 
 _SIZE_MAX = 4 * 1024 * 1024
-_TABLES = ("node", "instance", "plugin", "control", "process", "journal")
+_TABLES = ("node", "instance", "group", "plugin", "control", "process", "journal")
 
 
 class ConfigErrors(Exception):  # noqa: N818 - it carries many
@@ -100,6 +101,7 @@ def _load(
     views = [View(document, NodeReader(each, is_current=False, machine=False), ground) for each in nodes]
     problems += [problem for view in (current, *views) for problem in view.problems]
     problems += [*incomplete(scout.node_tables, nodes, name), *level_priorities(views), *idle_weights(views)]
+    problems += crossed(views)
     placed = sorted(lines.place(dict.fromkeys(problems)), key=lambda each: each.line)
     if any(problem.severity == "error" for problem in placed):
         raise ConfigErrors(str(path), placed, current.config)

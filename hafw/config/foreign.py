@@ -52,7 +52,7 @@ _WORDS = {
     "garp_master_refresh": ("announce", _ANNOUNCE),
     "vrrp_instance": ("instance", f"{_SAME}[instance.NAME]"),
     "vrrp_script": ("", _CHECKS),
-    "vrrp_sync_group": ("", "sync groups are not built yet: leave it out"),
+    "vrrp_sync_group": ("", 'a sync group is group = "NAME" in each of its instances'),
     "global_defs": ("", "[node] holds the router's name, [control] the socket"),
     "virtual_server": ("", "hafw moves addresses, and nginx balances: leave it out"),
 }

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.addresses import Vip, parse_ip, parse_unicast, parse_vips
+from hafw.config.checks import NAME, ChecksReading
 from hafw.config.cluster import DEFAULT_PRIORITY, OWNER_PRIORITY, is_ranking, known_priorities
 from hafw.config.convert import FAILED
-from hafw.config.model import CheckConfig, InstanceConfig
-from hafw.config.problem import Problem, did_you_mean
+from hafw.config.model import InstanceConfig
+from hafw.config.problem import Problem
 from hafw.config.rules import broken_rules
-from hafw.config.tables import INTERVAL, CheckTable, InstanceTable
+from hafw.config.tables import InstanceTable
 from hafw.config.types import keys_of
-from hafw.config.values import format_duration
-from hafw.node import CheckSettings
 from hafw.secret import key_octets
 from hafw.vrrp.settings import AntiReplay, Checksum, HmacMode, HmacSettings, RouterSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from hafw.config.model import CheckConfig
     from hafw.config.nodes import NodeReader
     from hafw.config.tables import AuthTable
     from hafw.vrrp.settings import IPAddress
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
-_CHECK_TIMEOUT = 0.8
 _WINDOW_INTERVALS, _WINDOW_LEAST = 3, 5.0
 """Of signed adverts: how many intervals, and at least how many seconds, clocks may differ."""
 
@@ -37,10 +34,6 @@ class InstanceReading:
     def __init__(self, name: str, table: dict[str, Any], reader: NodeReader) -> None:
         self.name = name
         self.path = f"instance.{name}"
-        self.plugins: dict[str, str] = {}
-        """The plugin of each check, by the key path that names it."""
-        self.weights: dict[str, int | None] = {}
-        """The weight of each check that has one; ``None``: it cannot be read."""
         self.config: InstanceConfig | None = None
         self._reader = reader
         errors = self._errors()
@@ -48,9 +41,13 @@ class InstanceReading:
         self._derive()
         for key, message, severity in broken_rules(self.values):
             self.blame(key, message, severity)
-        checks = self._checks(table.get("check", {}))
+        owner = bool(self.values.get("owner"))
+        checks = ChecksReading(table.get("check", {}), self.path, reader, owner=owner, group=self.group)
+        self.plugins, self.weights, self.check_names = checks.plugins, checks.weights, frozenset(checks.names)
+        self.weight_paths = dict.fromkeys(self.weights, self.path)
+        """The table of each of these checks: its own, or the group's."""
         if self._errors() == errors and reader.is_current:
-            self.config = self._build(checks)
+            self.config = self._build(checks.configs)
 
     @property
     def vips(self) -> list[Vip]:
@@ -73,6 +70,16 @@ class InstanceReading:
             return None
         return sorted(priorities.values(), reverse=True).index(self.priority)
 
+    @property
+    def group(self) -> str:
+        """The sync group; empty: none."""
+        return str(self.values.get("group") or "")
+
+    def join(self, checks: ChecksReading) -> None:
+        """Know the weights of the group's checks, too."""
+        self.weights = {**self.weights, **checks.weights}
+        self.weight_paths |= dict.fromkeys(checks.weights, checks.path)
+
     def blame(self, key: str, message: str, severity: Any = "error") -> None:  # noqa: ANN401
         """Report a mistake in a key of this instance."""
         place = self._reader.place(f"{self.path}.{key}")
@@ -83,7 +90,7 @@ class InstanceReading:
 
     def _read(self, table: dict[str, Any]) -> dict[str, Any]:
         """The good values, defaults included, by key; a wrong one is missing."""
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             message = "an instance's name must be letters, digits, _ . : and -, at most 64"
             self._reader.problems.append(Problem(self.path, message))
         own = {key: value for key, value in table.items() if key != "check"}
@@ -144,59 +151,6 @@ class InstanceReading:
         except ValueError as error:
             self.blame(key, f'= "{text}": {error}')
 
-    def _checks(self, tables: Any) -> tuple[CheckConfig, ...]:  # noqa: ANN401
-        if not isinstance(tables, dict):
-            self.blame("check", f"must be tables: [{self.path}.check.NAME]")
-            return ()
-        found = [self._check(name, table) for name, table in tables.items()]
-        return tuple(each for each in found if each is not None)
-
-    def _check(self, name: str, table: Any) -> CheckConfig | None:  # noqa: ANN401
-        path, before = f"{self.path}.check.{name}", self._errors()
-        if not isinstance(table, dict):
-            known = [key.key for key in keys_of(CheckTable)]
-            self.blame(f"check.{name}", f"must be a table: [{path}]{did_you_mean(name, known)}")
-            return None
-        if not _NAME.fullmatch(name):
-            self.blame(f"check.{name}", "a check's name must be letters, digits, _ . : and -, at most 64")
-        values = self._reader.read_keys(table, CheckTable, path)
-        self.plugins[f"{path}.plugin" if "plugin" in table else path] = values.get("plugin") or name
-        if "weight" in table:
-            self.weights[name] = values.get("weight") or None
-        self._check_rules(name, table, values)
-        if self._errors() > before:
-            return None
-        interval = float(values.get("interval", INTERVAL))
-        return CheckConfig(
-            settings=CheckSettings(
-                name=name,
-                critical=values.get("critical", False),
-                weight=values.get("weight") or 0,
-                rise=values.get("rise", 2),
-                fall=values.get("fall", 2),
-            ),
-            plugin=values.get("plugin") or name,
-            reverse=values.get("reverse", False),
-            interval=interval,
-            timeout=float(values.get("timeout", min(_CHECK_TIMEOUT, _CHECK_TIMEOUT * interval))),
-        )
-
-    def _check_rules(self, name: str, table: dict[str, Any], values: dict[str, Any]) -> None:
-        key = f"check.{name}"
-        unread = {"critical", "weight"} & set(table) - set(values)
-        if not unread and not values.get("critical") and "weight" not in values:
-            self.blame(key, "critical = true or weight = N is required: what shall its failure do?")
-        if values.get("critical") and "weight" in values:
-            self.blame(f"{key}.weight", f"= {values['weight']}: has no meaning with critical = true: leave one out")
-        if values.get("weight") == 0:
-            self.blame(f"{key}.weight", "= 0: must be -253 to 253 and not 0, which changes nothing")
-        elif "weight" in values and self.values.get("owner"):
-            self.blame(f"{key}.weight", f"= {values['weight']}: has no effect: 255 never changes", "warning")
-        interval, timeout = values.get("interval", INTERVAL), values.get("timeout", 0)
-        if timeout > interval and ("interval" in values or "interval" not in table):
-            shown = f'= "{format_duration(timeout)}": is longer than the interval of {format_duration(interval)}'
-            self.blame(f"{key}.timeout", f"{shown}: a hanging check delays the next one", "warning")
-
     def _build(self, checks: tuple[CheckConfig, ...]) -> InstanceConfig:
         values = self.values
         advertised, interface = values["advertised"], values["interface"]
@@ -216,6 +170,7 @@ class InstanceReading:
             down_timer_adverts=values["down_timer_adverts"],
             rank=self.rank,
             last_resort=values["last_resort"],
+            group=values["group"],
             password=_password(values["auth"]),
             hmac=_hmac(values["auth"], values["advertisement_interval"]),
             unicast_peers=tuple(peer for _, peer in values["peers"]),

@@ -28,6 +28,8 @@ class CheckConfig:
     """Seconds one run may take."""
     reverse: bool = False
     """What the plugin calls healthy counts as failed. A check that cannot run has failed either way."""
+    group: str = ""
+    """The sync group whose check it is: run once, for all of its members; empty: the instance's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,14 @@ class Config:
     control_group: str = ""
     process: ProcessConfig = field(default_factory=ProcessConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The sync groups, by name, with their members in configured order."""
+        names = dict.fromkeys(each.router.group for each in self.instances.values() if each.router.group)
+        return {
+            group: tuple(name for name, each in self.instances.items() if each.router.group == group) for group in names
+        }
 
     @property
     def settings(self) -> tuple[InstanceSettings, ...]:

@@ -33,7 +33,7 @@ Severity = Literal["error", "warning"]
 Rule = Callable[..., Iterator[Mistake]]
 
 _RULES: list[tuple[tuple[str, ...], Severity, Rule]] = []
-_NOT_BUILT = {"virtual_mac": (False,), "accept": (True,), "group": ()}
+_NOT_BUILT = {"virtual_mac": (False,), "accept": (True,)}
 """What a key that is not built yet may say all the same."""
 
 _MTU = 1500

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from hafw.config.tables import ControlTable, InstanceTable, JournalTable, NodeTable, PluginTable, ProcessTable
+from hafw.config.tables import (
+    ControlTable,
+    GroupTable,
+    InstanceTable,
+    JournalTable,
+    NodeTable,
+    PluginTable,
+    ProcessTable,
+)
 from hafw.config.types import is_table, keys_of, shape_of
 from hafw.config.values import Duration
 from hafw.secret import Secret
@@ -47,6 +55,7 @@ def schema(plugin_schemas: Mapping[str, Schema]) -> Schema:
                 "minProperties": 1,
                 "additionalProperties": _table(InstanceTable, by_node=True),
             },
+            "group": {"type": "object", "additionalProperties": _table(GroupTable, by_node=True)},
             "plugin": {"type": "object", "properties": plugins, "additionalProperties": _plugin({"type": "object"})},
             "control": _table(ControlTable, by_node=True),
             "process": _table(ProcessTable, by_node=True),

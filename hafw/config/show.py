@@ -37,6 +37,8 @@ def _lines(config: Config) -> Iterator[str]:
         yield from _table("journal", {"path": config.journal.path, "max_size": config.journal.max_size})
     for instance in config.instances.values():
         yield from _instance(instance)
+    for group, members in config.groups.items():
+        yield from _group(group, config.instances[members[0]])
     for plugin in config.plugins.values():
         yield from _plugin(plugin)
 
@@ -87,12 +89,25 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "checksum": str(router.checksum),
         "skew": "rfc" if router.rank is None else "ranked",
         "last_resort": router.last_resort,
+        "group": router.group,
     }
     yield from _table(path, values)
     repeat = [format_duration(each) for each in router.announce_repeat]
     refresh = format_duration(router.announce_refresh)
     yield from _table(f"{path}.announce", {"repeat": repeat, "refresh": refresh, "rate": instance.announce_rate})
+    yield from _checks(path, instance, "")
+
+
+def _group(name: str, member: InstanceConfig) -> Iterator[str]:
+    path = f"group.{_key(name)}"
+    yield from _table(path, {})
+    yield from _checks(path, member, name)
+
+
+def _checks(path: str, instance: InstanceConfig, group: str) -> Iterator[str]:
     for check in instance.checks:
+        if check.group != group:
+            continue
         settings = check.settings
         consequence = {"critical": True} if settings.critical else {"weight": settings.weight}
         timing = {"interval": format_duration(check.interval), "timeout": format_duration(check.timeout)}

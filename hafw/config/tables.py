@@ -6,7 +6,7 @@ The JSON schema of the file is made from these types, descriptions included.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -139,6 +139,13 @@ class CheckTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTable:
+    """``[group.NAME]``: what belongs to a sync group as a whole."""
+
+    check: dict[str, CheckTable] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceTable:
     """``[instance.NAME]``: one virtual router."""
 
@@ -183,7 +190,7 @@ class InstanceTable:
         Meta(description="ranked when the priorities of all routers are known and differ, else rfc, when left out"),
     ] = None
     last_resort: Annotated[bool, Meta(description="Serve on when a check fails and nobody takes over")] = True
-    group: Annotated[Any, Meta(description="Not built yet")] = None
+    group: Annotated[str, Meta(description="Sync group: MASTER together with its other instances or not at all")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

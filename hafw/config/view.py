@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hafw.config.groups import GroupsReading
 from hafw.config.instance import InstanceReading
 from hafw.config.model import Config, JournalConfig, ProcessConfig
 from hafw.config.plugins import PluginReading
@@ -36,9 +37,11 @@ class View:
         self._instances = self._read_instances(document.get("instance", {}))
         self._clashes_of_vrids()
         self._clashes_of_addresses()
+        self._groups = GroupsReading(self._table(document, "group"), self._instances, reader)
         self._plugins = PluginReading(self._table(document, "plugin"), reader, ground)
         for instance in self._instances:
             self._plugins.require(instance.plugins)
+        self._plugins.require(self._groups.plugins)
 
     @property
     def problems(self) -> list[Problem]:
@@ -54,6 +57,11 @@ class View:
     def instances(self) -> dict[str, InstanceReading]:
         """What could be read of each instance, by name."""
         return {each.name: each for each in self._instances}
+
+    @property
+    def groups(self) -> dict[str, list[InstanceReading]]:
+        """The members of each sync group, by its name."""
+        return self._groups.members
 
     @property
     def config(self) -> Config:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import hafw
-from hafw.records import instance_record, restart_record
+from hafw.records import group_record, instance_record, restart_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ class Answers:
             "restart": restart_record(daemon.observer.events),
             "maintenance": daemon.maintenance.record(),
             "instances": [self._instance(name, now) for name in daemon.node.instances],
+            "groups": [group_record(group, now) for group in daemon.node.groups.values()],
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
             "counters": self._counters(""),
             "log_lines_dropped": daemon.observer.log_lines_dropped,
@@ -59,8 +60,9 @@ class Answers:
         return {name: value for (owner, name), value in counters.items() if owner == instance}
 
     async def history(self, _request: Mapping[str, Any]) -> Record:
-        """Transitions, the oldest first."""
-        return {"transitions": [each for each in self._daemon.observer.events if each["type"] == "state_changed"]}
+        """Transitions of instances and groups, the oldest first."""
+        told = {"state_changed", "group_changed"}
+        return {"transitions": [each for each in self._daemon.observer.events if each["type"] in told]}
 
     async def plugins(self, _request: Mapping[str, Any]) -> Record:
         """Each with its failures."""

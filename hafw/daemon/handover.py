@@ -65,6 +65,7 @@ class Handovers:
     async def command(self, request: Mapping[str, Any]) -> Record:
         """``{"do": "handover", "instance": NAME, "force": bool, "wait": bool}``; without a name: all instances.
 
+        A member of a sync group goes with all others.
         ``wait``: for every address to be claimed, released or taken back, not only for a successor to speak.
         """
         known = list(self.election.node.instances)
@@ -73,7 +74,15 @@ class Handovers:
             raise CommandError("unknown-instance", f"no instance {name!r}: there is {', '.join(known)}", "instance")
         force, wait = boolean(request, "force"), boolean(request, "wait")
         with self.alone():
-            return {"instances": await self.move(known if name is None else [name], force=force, wait=wait)}
+            return {
+                "instances": await self.move(known if name is None else self._company(name), force=force, wait=wait)
+            }
+
+    def _company(self, name: str) -> list[str]:
+        """Who goes with this one: the members of its sync group, in configured order, or nobody else."""
+        node = self.election.node
+        group = node.groups.get(node.instances[name].settings.router.group)
+        return [name] if group is None else [each.name for each in group.members]
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -116,10 +125,12 @@ class Handovers:
     def _record(self, name: str, parting: Parting | None) -> Record:
         instance = self.election.node.instances.get(name)
         state = str(instance.router.state) if instance else "removed"
+        group = instance.settings.router.group if instance else ""
+        head = {"instance": name, **({"group": group} if group else {})}
         if parting is None:
-            return {"instance": name, "outcome": NOT_MASTER, "state": state, "successor": None, "seconds": None}
+            return {**head, "outcome": NOT_MASTER, "state": state, "successor": None, "seconds": None}
         return {
-            "instance": name,
+            **head,
             "outcome": parting.outcome,
             "state": state,
             "successor": parting.successor,

@@ -15,9 +15,18 @@ from typing import TYPE_CHECKING
 import trio
 
 from hafw.daemon.observe import timestamp
-from hafw.pipe import StateChange
-from hafw.records import event_record
-from hafw.vrrp.actions import Action, Announce, Notice, SendAdvertisement, SendGoodbye, SetAddresses, Transition
+from hafw.pipe import GroupChange, StateChange
+from hafw.records import event_record, group_event_record
+from hafw.vrrp.actions import (
+    Action,
+    Announce,
+    GroupTransition,
+    Notice,
+    SendAdvertisement,
+    SendGoodbye,
+    SetAddresses,
+    Transition,
+)
 from hafw.vrrp.events import Event, Suspended, Tick
 
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ class Election:
         set_addresses: Callable[[SetAddresses], None],
         announce: Callable[[str], None],
         changed: Callable[[str, StateChange], None],
+        group_changed: Callable[[GroupChange], None] = lambda _change: None,
         timer: Timer,
         sleep_watch: SleepWatch | None = None,
     ) -> None:
@@ -58,6 +68,7 @@ class Election:
         self._set_addresses = set_addresses
         self._announce = announce
         self._changed = changed
+        self._group_changed = group_changed
         self._pending: deque[tuple[Event | ConfigurationReplaced, float | None]] = deque()
         self._busy = False
         self._timer = timer
@@ -138,6 +149,8 @@ class Election:
                     self._announce(router)
                 case Transition():
                     self._transition(action)
+                case GroupTransition():
+                    self._group_transition(action)
                 case Notice():
                     settings = self.node.instances[action.router].router.settings
                     self._observer.event(event_record(action, settings))
@@ -158,3 +171,18 @@ class Election:
             peer=str(action.peer or ""),
         )
         self._changed(action.router, change)
+
+    def _group_transition(self, action: GroupTransition) -> None:
+        self._observer.event(group_event_record(action))
+        members = self.node.groups[action.group].members
+        change = GroupChange(
+            seq=action.seq,
+            time=timestamp(),
+            group=action.group,
+            members=tuple(each.name for each in members),
+            old=str(action.old),
+            new=str(action.new),
+            reason=action.reason,
+            instance=action.router,
+        )
+        self._group_changed(change)

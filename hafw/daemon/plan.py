@@ -44,15 +44,22 @@ async def describe_takeovers(config: Config) -> str:
             except PlanRefused as error:
                 paragraphs.append(f"{name}: cannot take over: {error}")
                 continue
+            group = instance.router.group
+            with_others = f"; group {group}, together with {_others(config, name)}" if group else ""
             missing = "" if link else f"; {router.interface} does not exist here: frames are made when it appears"
             paragraphs.append(
-                f"{name} (VRID {router.vrid} on {router.interface}{missing})\n"
+                f"{name} (VRID {router.vrid} on {router.interface}{with_others}{missing})\n"
                 + "\n".join(
                     [*_on_master(instance, plan, plugins.snapshot()), *_on_leaving(instance, plugins.snapshot())]
                 )
             )
         nursery.cancel_scope.cancel()
     return "\n\n".join(paragraphs)
+
+
+def _others(config: Config, name: str) -> str:
+    group = config.instances[name].router.group
+    return ", ".join(each for each in config.groups[group] if each != name) or "nobody"
 
 
 def _on_master(instance: InstanceConfig, plan: Plan, plugins: list[PluginStatus]) -> Iterator[str]:

@@ -83,7 +83,7 @@ class Life:
         self.will = _will_as_it_was()
         mine = {each.name: each for each in self.will.bequests if each.name in self.inheritance.resume}
         voices = [voice for each in mine.values() if (voice := self._voice(each))]
-        self._stand_in = StandIn(voices, self._beat)
+        self._stand_in = StandIn(whole(voices, mine.values()), self._beat)
         rivals = self._stand_in.begin()
         for voice in self._stand_in.voices:
             self.resumed[voice.bequest.name] = voice.bequest
@@ -224,6 +224,7 @@ class StandIn:
     def __init__(self, voices: Iterable[Voice], beat: Beat) -> None:
         self.voices = list(voices)
         self._beat = beat
+        self._everybody = [voice.bequest for voice in self.voices]
         self._rivals: set[str] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stand-in", daemon=True)
@@ -255,14 +256,25 @@ class StandIn:
         for opened in {voice.opened for voice in self.voices}:
             concerned = [voice.bequest for voice in self.voices if voice.opened is opened]
             self._rivals |= rivals_heard(opened, concerned)
-        self.voices = [voice for voice in self.voices if voice.bequest.name not in self._rivals]
-        for voice in list(self.voices):
+        self._keep([voice for voice in self.voices if voice.bequest.name not in self._rivals])
+        silent = set()
+        for voice in self.voices:
             if voice.due_at > now:
                 continue
             if voice.speak(time.monotonic()):
                 self._beat.mark(voice.bequest.slot, voice.sign())
             else:
-                self.voices.remove(voice)
+                silent.add(voice)
+        self._keep([voice for voice in self.voices if voice not in silent])
+
+    def _keep(self, voices: list[Voice]) -> None:
+        self.voices = whole(voices, self._everybody)
+
+
+def whole(voices: list[Voice], everybody: Collection[Bequest]) -> list[Voice]:
+    """Without those of whose sync group another member cannot be spoken for."""
+    together = last_will.whole_groups([voice.bequest.name for voice in voices], everybody)
+    return [voice for voice in voices if voice.bequest.name in together]
 
 
 def _will_as_it_was() -> Will:

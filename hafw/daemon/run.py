@@ -19,7 +19,7 @@ from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.journal import node_of
 from hafw.daemon.loop import Election
 from hafw.daemon.maintenance import Maintenance, state_path
-from hafw.daemon.observe import Observer, timestamp
+from hafw.daemon.observe import Observer
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.process import apply, look_after
 from hafw.daemon.reload import Reloads
@@ -27,7 +27,7 @@ from hafw.daemon.resume import Life
 from hafw.daemon.sockets import Wire
 from hafw.daemon.succession import Succession
 from hafw.daemon.testament import Testament, read_history
-from hafw.pipe import StateChange, VipChange
+from hafw.daemon.tidings import Tidings
 from hafw.vrrp.events import (
     AddressesInstalled,
     AddressesLost,
@@ -47,20 +47,13 @@ if TYPE_CHECKING:
     from hafw.config import Config, InstanceConfig
     from hafw.daemon.observe import LogWriter
     from hafw.node import ConfigurationReplaced
-    from hafw.pipe import Router
+    from hafw.pipe import GroupChange, Router, StateChange
     from hafw.records import Record
     from hafw.vrrp.actions import SetAddresses
     from hafw.vrrp.settings import IPAddress
 
 PLAN_RETRY = 5.0
 """Seconds until the plugins are asked again when they could not say what to bind."""
-VIP_CHANGES = {
-    "takeover_complete": "vip_bound",
-    "vip_lost": "vip_lost",
-    "vip_restored": "vip_restored",
-    "vip_released": "vip_released",
-}
-"""What an event of the stream is to the ``vip_changed`` hook."""
 STOP_BUDGET = 10.0
 """Seconds that ``stopped`` hooks have at the end."""
 
@@ -89,6 +82,7 @@ class Daemon:
             set_addresses=self._set_addresses,
             announce=self._announce,
             changed=self._changed,
+            group_changed=self._group_changed,
             timer=TimerFd(),
             sleep_watch=SleepWatch(),
         )
@@ -96,10 +90,10 @@ class Daemon:
         self.maintenance = Maintenance(self.handovers, None if dry_run else state_path())
         self.testament = Testament(self)
         self.succession = Succession(self)
+        self.tidings = Tidings(self)
         self.plans: dict[str, Plan] = {}
         self.adopted: dict[str, frozenset[IPAddress]] = {}
         """By router: the addresses that a daemon before us left bound, and that are resumed."""
-        self._lost: dict[str, list[str]] = {}
         self._planned_for: dict[str, tuple[int, str]] = {}
         self._reloads = Reloads(self)
         self._nursery: trio.Nursery
@@ -133,7 +127,7 @@ class Daemon:
             self._nursery.start_soon(self.maintenance.run)
             if not self.dry_run:
                 self.observer.subscribe(self.plugins.publish)
-                self.observer.subscribe(self._vip_changed)
+                self.observer.subscribe(self.tidings.vip_changed)
                 self.succession.resume()
                 self._nursery.start_soon(self.succession.hear_guard)
                 self._nursery.start_soon(self.testament.run)
@@ -236,9 +230,7 @@ class Daemon:
             return
         await self.keeper.settled()
         last_will.clear()  # nothing is left: there is no will
-        for name, instance in self.node.instances.items():
-            old = "MASTER" if name in masters else str(instance.router.state)
-            self.plugins.deliver(self._describe(name), self._stopped(name, old))
+        self.tidings.stopped(masters)
         await self.plugins.drain(STOP_BUDGET)
 
     async def before_release(self, names: Iterable[str]) -> list[str]:
@@ -247,17 +239,6 @@ class Daemon:
         if masters and not self.dry_run:
             await self.plugins.before_release([self._describe(name) for name in masters], RELEASE_BUDGET)
         return masters
-
-    def _stopped(self, name: str, old: str) -> StateChange:
-        return StateChange(
-            seq=self.observer.seq + 1,
-            time=timestamp(),
-            instance=name,
-            old=old,
-            new="STOP",
-            reason="shutdown",
-            priority=self.node.instances[name].router.priority,
-        )
 
     # -- events into the election -------------------------------------------------------------------------------
 
@@ -269,7 +250,7 @@ class Daemon:
         if isinstance(event, LinkChanged):
             self._link_changed(event.interface)
         elif isinstance(event, AddressesLost):
-            self._lost[event.router] = [str(address) for address in event.addresses]
+            self.tidings.lost(event)
         self.dispatch(event)
 
     def _link_changed(self, interface: str) -> None:
@@ -359,29 +340,9 @@ class Daemon:
         if change.new != "INITIALIZE":
             self.plugins.deliver(self._describe(name), change)
 
-    def _vip_changed(self, event: Record) -> None:
-        """Tell the ``vip_changed`` hooks of every address that an event is about."""
-        change = VIP_CHANGES.get(event["type"])
-        name = event.get("instance", "")
-        if change is None or name not in self.plans:
-            return
-        if event["type"] == "vip_restored":
-            addresses = self._lost.pop(name, [])
-        elif event["type"] == "vip_lost":
-            addresses = self._lost.get(name, [])
-        else:
-            addresses = [str(address) for address in self.plans[name].addresses]
-        router = self._describe(name)
-        for address in addresses:
-            told = VipChange(
-                seq=event["seq"],
-                time=event["time"],
-                instance=name,
-                address=address,
-                change=change,
-                culprit=event.get("culprit", ""),
-            )
-            self.plugins.deliver(router, told)
+    def _group_changed(self, change: GroupChange) -> None:
+        if not self.dry_run and change.new != "INITIALIZE":
+            self.plugins.deliver_group(change)
 
     def _plugin_notice(self, kind: str, fields: Mapping[str, Any]) -> None:
         self.observer.event({"type": kind, **fields})

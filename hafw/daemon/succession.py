@@ -16,7 +16,7 @@ from hafw.daemon.control import CommandError
 from hafw.daemon.observe import timestamp
 from hafw.daemon.testament import read_plans
 from hafw.pipe import StateChange
-from hafw.vrrp.events import Resumed
+from hafw.vrrp.events import ReleaseAsked, Resumed
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
@@ -72,10 +72,17 @@ class Succession:
         spoken = life.take_over()
         self._kept = read_plans() if spoken else {}
         self._tell(list(spoken))
-        for name, spoke_at in spoken.items():
-            bequest = life.resumed[name]
-            if not self._resume(bequest, trio.current_time() - (life.now() - spoke_at)):
-                life.give_up([name])
+        bequests = [life.resumed[name] for name in spoken]
+        together = last_will.whole_groups([each.name for each in bequests if self._fits(each)], bequests)
+        life.give_up([name for name in spoken if name not in together])
+        resumed = [each for each in bequests if each.name in together]
+        refused = [
+            each for each in resumed if not self._resume(each, trio.current_time() - (life.now() - spoken[each.name]))
+        ]
+        life.give_up([each.name for each in refused])
+        for group in {each.sync_group for each in refused} - {""}:  # what the election has of it goes, too
+            for member in daemon.node.groups[group].members:
+                daemon.dispatch(ReleaseAsked(member.name))
 
     def _tell(self, resumed: list[str]) -> None:
         """Of the death; what was resumed is told router by router."""
@@ -87,14 +94,20 @@ class Succession:
         elif not resumed:
             self._daemon.observer.event({"type": "restarted", "cause": inheritance.cause})
 
-    def _resume(self, bequest: Bequest, spoke_at: float) -> bool:
-        """False: it does not fit the configuration, or the election would not have it."""
+    def _fits(self, bequest: Bequest) -> bool:
+        """Whether it fits the configuration, sync group included."""
         daemon, name = self._daemon, bequest.name
         instance, kept = daemon.node.instances.get(name), self._kept.get(name)
         if instance is None or kept is None or daemon.life.will.node != daemon.config.node_name:
             return False
-        if {each.address for each in kept.addresses} != {str(each) for each in instance.settings.router.all_addresses}:
-            return False
+        settings = instance.settings.router
+        same = {each.address for each in kept.addresses} == {str(each) for each in settings.all_addresses}
+        return same and bequest.sync_group == settings.group
+
+    def _resume(self, bequest: Bequest, spoke_at: float) -> bool:
+        """False: the election would not have it."""
+        daemon, name = self._daemon, bequest.name
+        instance, kept = daemon.node.instances[name], self._kept[name]
         daemon.plans[name] = kept.plan(kept.ifindex, kept.mac)
         daemon.adopted[name] = frozenset(ip_address(each.address) for each in bequest.addresses)
         daemon.dispatch(
@@ -134,6 +147,9 @@ class Succession:
                 priority=daemon.node.instances[name].router.priority,
             )
             daemon.plugins.deliver(daemon.describe(daemon.config.instances[name]), change)
+        for group in daemon.node.groups.values():
+            if group.state is State.MASTER:
+                daemon.plugins.deliver_group(daemon.tidings.of_group(group, "MASTER", "MASTER", "resumed"))
 
     async def hear_guard(self) -> None:
         """Start the routers that the guard was still handing over when we began."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hafw.vrrp.router import VirtualRouter
     from hafw.vrrp.settings import Checksum
 
+TOLD = {"state_changed", "group_changed"}
+"""The events that outlive a daemon."""
 TRANSITIONS_KEPT = 100
 """Transitions that outlive a daemon."""
 
@@ -91,6 +93,7 @@ def bequest(
         verdicts=healthy,
         links=links,
         seal=seal_of(settings),
+        sync_group=settings.group,
     )
 
 
@@ -167,7 +170,7 @@ class Testament:
 
     def _heard(self, event: Record) -> None:
         """A verdict changes what is said; a transition is to be told."""
-        if event["type"] in {"check_changed", "state_changed"}:
+        if event["type"] in {"check_changed", *TOLD}:
             self.changed()
 
     def _instances(self) -> Iterator[tuple[str, Any]]:
@@ -175,7 +178,7 @@ class Testament:
 
     def _history(self) -> KeptHistory:
         observer = self._daemon.observer
-        transitions = [event for event in observer.events if event["type"] == "state_changed"]
+        transitions = [event for event in observer.events if event["type"] in TOLD]
         instances = self._daemon.node.instances
         deferring = [name for name, each in instances.items() if each.router.listener.deferring]
         return KeptHistory(observer.seq, self._daemon.node.seq, transitions[-TRANSITIONS_KEPT:], deferring)
@@ -247,5 +250,5 @@ def read_history() -> KeptHistory | None:
         history = msgspec.json.decode(last_will.history_path().read_bytes(), type=KeptHistory)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    told = [each.get("type") == "state_changed" and isinstance(each.get("seq"), int) for each in history.transitions]
+    told = [each.get("type") in TOLD and isinstance(each.get("seq"), int) for each in history.transitions]
     return history if all(told) else None

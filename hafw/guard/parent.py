@@ -276,11 +276,13 @@ class Guard:
         signs = {each.name: self._beat.sign(each.slot) for each in fresh}
         bequests = [amended(each, signs[each.name]) for each in fresh]
         rivals = self._sockets.rivals(bequests)
-        self._resuming = tuple(
-            each
+        able = [
+            each.name
             for each in bequests
             if trusted and each.name not in rivals and is_resumable(each, signs[each.name], now, self._start)
-        )
+        ]
+        together = last_will.whole_groups(able, bequests)
+        self._resuming = tuple(each for each in bequests if each.name in together)
         self._hand_over([each for each in bequests if each not in self._resuming], rivals)
         if self._resuming:
             self._record(will)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 NOT_BUILT: frozenset[str] = frozenset(
     {
-        "group",  # [instance.NAME] group, [group.NAME]
         "virtual_mac",
         "interface",  # the plugins that check an interface, a file, a process
         "file",
         "process",
         "reverse",  # of a check
-        "notify_by_instance",  # [plugin.notify_script.instance.NAME] and .group.NAME
         "notify_deleted",
         "notify_master_rx_lower_pri",
         "fifo",

@@ -6,6 +6,7 @@ into *causes*. There is one ``deadline`` for the whole host.
 
 from __future__ import annotations
 
+from hafw.node.group import Group
 from hafw.node.host import Node
 from hafw.node.instance import RETRY_FIRST, RETRY_MAX, Cause, CheckStatus, Instance
 from hafw.node.settings import (
@@ -26,6 +27,7 @@ __all__ = [
     "CheckSettings",
     "CheckStatus",
     "ConfigurationReplaced",
+    "Group",
     "Instance",
     "InstanceSettings",
     "Node",

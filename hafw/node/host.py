@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hafw.node.group import Group
 from hafw.node.instance import Instance
 from hafw.node.settings import ConfigurationReplaced, InstanceSettings, same_router
-from hafw.vrrp.actions import Action, Transition
+from hafw.vrrp.actions import Action, GroupTransition, Transition
 from hafw.vrrp.deadlines import Deadlines
-from hafw.vrrp.events import Event, LinkChanged, Suspended, Tick
+from hafw.vrrp.events import AdvertReceived, Event, LinkChanged, ReleaseAsked, Suspended, Tick, VerdictReported
+from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +23,11 @@ class Node:
     def __init__(self, instances: Iterable[InstanceSettings], now: float, seq: int = 0) -> None:
         """``seq``: the number of the last transition, when it goes on where another Node has ended."""
         self.instances = {each.router.name: Instance(each, now) for each in instances}
+        self.groups: dict[str, Group] = {}
+        """The sync groups, by name."""
         self.seq = seq
         self._deadlines = Deadlines()
+        self._regroup()
 
     @property
     def deadline(self) -> float:
@@ -41,6 +46,10 @@ class Node:
                 actions = self._replace(event.instances, now)
                 self._schedule(self.instances.values())
                 return [self._numbered(action) for action in actions]
+            case ReleaseAsked() if event.router in self._group_of:
+                concerned = self._group_of[event.router].members
+            case VerdictReported() if event.router in self.groups:
+                concerned = self.groups[event.router].members
             case Tick():
                 concerned = [self.instances[name] for name in self._deadlines.take(now)]
             case Suspended():
@@ -51,9 +60,41 @@ class Node:
                 ]
             case _:
                 concerned = [self.instances[event.router]] if event.router in self.instances else []
+        members = [each for each in concerned if each.name in self._group_of]
+        before = [each.stance(now) for each in members]
         actions = [action for each in concerned for action in each.handle(event, now)]
+        if members:
+            moved = [each for each, old in zip(members, before, strict=True) if each.stance(now) != old]
+            concerned = [*concerned, *self._settle_groups(moved, event, actions, now)]
         self._schedule(concerned)
         return [self._numbered(action) for action in actions] if actions else actions
+
+    def _settle_groups(self, moved: list[Instance], event: Event, actions: list[Action], now: float) -> list[Instance]:
+        """What one member did concerns the others; adds to ``actions``, and returns all whom it concerned."""
+        groups = list(dict.fromkeys(self._group_of[each.name] for each in moved))
+        for group in groups:
+            actions += group.settle(now)
+            actions += group.transition(actions)
+        if isinstance(event, AdvertReceived) and event.advert.priority == 0:
+            groups += self._hasten(event, now)
+        return [each for group in groups for each in group.members]
+
+    def _hasten(self, event: AdvertReceived, now: float) -> list[Group]:
+        """A MASTER that resigned in one member of a group is not waited for in the others."""
+        group, peer = self._group_of[event.router], self.instances[event.router].router.peer
+        if peer is None or (peer.priority, peer.heard_at) != (0, now):  # not from the MASTER that is heard
+            return []
+        group.hasten(now)
+        return [group]
+
+    def _regroup(self) -> None:
+        """Find the groups that the settings name."""
+        found: dict[str, list[Instance]] = {}
+        for each in self.instances.values():
+            if group := each.settings.router.group:
+                found.setdefault(group, []).append(each)
+        self.groups = {name: Group(name, members) for name, members in found.items()}
+        self._group_of = {each.name: group for group in self.groups.values() for each in group.members}
 
     def _schedule(self, instances: Iterable[Instance]) -> None:
         """Note when these want to be called next."""
@@ -62,6 +103,7 @@ class Node:
 
     def _replace(self, instances: tuple[InstanceSettings, ...], now: float) -> list[Action]:
         """Keyed by name: what stays goes on in its state, what is new waits for its ``Startup``."""
+        states = {name: group.state for name, group in self.groups.items()}
         before, self.instances = self.instances, {}
         self._deadlines = Deadlines()
         actions: list[Action] = []
@@ -72,10 +114,15 @@ class Node:
             else:
                 old = Instance(each, now)
             self.instances[each.router.name] = old
+        self._regroup()
+        for name, group in self.groups.items():
+            came = group.settle(now)
+            moves = [each for each in came if isinstance(each, Transition)]
+            actions += [*came, *group.became(states.get(name, State.INITIALIZE), moves)]
         return actions
 
     def _numbered(self, action: Action) -> Action:
-        if not isinstance(action, Transition):
+        if not isinstance(action, Transition | GroupTransition):
             return action
         self.seq += 1
         return replace(action, seq=self.seq)

@@ -29,7 +29,7 @@ from hafw.vrrp.events import (
     Tick,
     VerdictReported,
 )
-from hafw.vrrp.router import VirtualRouter
+from hafw.vrrp.member import Member
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 RETRY_FIRST = 5.0
 """Seconds in FAULT after the kernel refused an address, before it is tried again; doubles up to ``RETRY_MAX``."""
 RETRY_MAX = 300.0
+GROUP = "group"
+"""The key of the cause that is another member's of the sync group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Cause:
 
     reason: str
     detail: str
+    is_opinion: bool = False
+    """A check says so, and may be wrong: what fails everywhere proves nothing, and somebody has to serve."""
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Instance:
     def __init__(self, settings: InstanceSettings, now: float) -> None:
         self.settings = settings
         self.name = settings.router.name
-        self.router = VirtualRouter(settings.router, now)
+        self.router = Member(settings.router, now)
         self.checks = {check.name: CheckStatus(check) for check in settings.checks}
         self.causes: dict[str, Cause] = {}
         self.wanted = False
@@ -127,6 +131,28 @@ class Instance:
         outside = self.wanted and self.router.state in {State.INITIALIZE, State.FAULT} and not self.causes
         return f"waits for {self.waits_for}" if outside and self.waits_for else ""
 
+    # -- for the sync group -------------------------------------------------------------------------------------
+
+    @property
+    def own_causes(self) -> list[Cause]:
+        """Without what another member of the group is the cause of."""
+        return [cause for key, cause in self.causes.items() if key != GROUP]
+
+    def share(self, cause: Cause | None, now: float) -> list[Action]:
+        """Serve only while no other member of the group has a cause."""
+        if self.causes.get(GROUP) == cause:
+            return []
+        self._set_cause(GROUP, cause)
+        return self._settle(now)
+
+    def stance(self, now: float) -> tuple[object, ...]:
+        """All that the group looks at: nothing is to be done while it is the same for every member."""
+        router = self.router
+        position = router.state, router.willing, router.listener.down_at == inf, router.unrelieved, router.follows(now)
+        return (*position, router.tenure.installed, router.priority, tuple(self.own_causes))
+
+    # -- events -------------------------------------------------------------------------------------------------
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event that concerns this instance."""
         match event:
@@ -158,6 +184,8 @@ class Instance:
         """Take new settings of the same router. Checks that stay keep their verdict, new ones count as unknown."""
         if settings.router.all_addresses != self.settings.router.all_addresses:  # what was refused may be gone
             self._forget_refusal()
+        if settings.router.group != self.settings.router.group:
+            self._set_cause(GROUP, None)
         self.settings, before = settings, self.checks
         self.checks = {check.name: before.get(check.name, CheckStatus(check)) for check in settings.checks}
         for name in before.keys() - self.checks.keys():
@@ -209,7 +237,7 @@ class Instance:
             return []
         if self.causes:
             cause = next(iter(self.causes.values()))
-            last_resort = router.settings.last_resort and all(key.startswith("check ") for key in self.causes)
+            last_resort = router.settings.last_resort and all(each.is_opinion for each in self.causes.values())
             raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send, last_resort)
             return router.handle(raised, now)
         if self.waits_for:
@@ -250,7 +278,8 @@ class Instance:
         """Make a cause of a critical check that fails, or of a number that leaves no priority at all."""
         name = check.settings.name
         failed = check.healthy is False and (check.settings.critical or check.weight_now <= -PRIORITY_MAX)
-        self._set_cause(f"check {name}", Cause("check-failed", f"check {name}: {check.detail}") if failed else None)
+        cause = Cause("check-failed", f"check {name}: {check.detail}", is_opinion=True)
+        self._set_cause(f"check {name}", cause if failed else None)
 
     def _release_when_installed(self, event: ReleaseAsked | AddressesInstalled, now: float) -> list[Action]:
         """What is not there yet cannot be held until it is claimed: a MASTER first takes over, then hands over."""

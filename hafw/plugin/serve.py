@@ -27,7 +27,7 @@ import pluggy
 import hafw
 from hafw.config.convert import convert
 from hafw.config.types import keys_of
-from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Hello, Outcome, Reply, Start, Verdict
+from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.confine import Needs, before_calling, before_loading
 from hafw.plugin.loading import CannotLoadError, Loaded, load
 
@@ -157,7 +157,8 @@ class Plugin:
             "routers": call.routers,
             "router": self._routers.get(call.router),
             "report": self._reporter(call.id),
-            "change": call.change or call.vip_change,
+            "change": call.change or call.vip_change or call.group_change,
+            "group": Group(name=told.group, members=told.members) if (told := call.group_change) else None,
             "event": call.event,
             "budget": call.budget,
         }

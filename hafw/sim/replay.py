@@ -212,12 +212,14 @@ class _PartialNode(Node):
             for name in self._untold:
                 del self.instances[name]
                 self._deadlines.set(name, inf)
+            self._regroup()
         return actions
 
     def adopt(self, instance: Instance) -> None:
         """Know this one too, in its place: events for several routers go round in order."""
         known = {**self.instances, instance.name: instance}
         self.instances = {name: known[name] for name in self._order if name in known}
+        self._regroup()
         self._schedule([instance])
 
 

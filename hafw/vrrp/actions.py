@@ -8,6 +8,9 @@ The order of a returned list is part of the contract; the shell carries it out f
   Announce``;
 - leaving MASTER: ``SendAdvertisement(priority=0)`` where one is due (``SendGoodbye`` without a link), ``SetAddresses``
   with every address held until claimed, ``Transition``.
+
+A sync group does each of these for all of its members in one list: every ``SendAdvertisement`` of a takeover comes
+before the rest of it.
 """
 
 from __future__ import annotations
@@ -72,6 +75,20 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupTransition:
+    """The state of a sync group changed; comes after the ``Transition`` of its members, and shares their ``seq``."""
+
+    router: str
+    """The member that began it."""
+    group: str
+    old: State
+    new: State
+    reason: str
+    seq: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something an operator wants to know; ``kind`` is one of the stable event words of the control socket."""
 
@@ -80,4 +97,4 @@ class Notice:
     fields: Mapping[str, str | float] = field(default_factory=dict)
 
 
-Action = SendAdvertisement | SendGoodbye | SetAddresses | Announce | Transition | Notice
+Action = SendAdvertisement | SendGoodbye | SetAddresses | Announce | Transition | GroupTransition | Notice

@@ -34,6 +34,9 @@ class Listener:
         """Stay BACKUP whatever happens."""
         self.deferring = False
         """Do not want the role back from the successor that it was handed to."""
+        self.clashes = 0
+        """How often in a row its sync group lost the role soon after it took it."""
+        self._reserve, self._reserved_at = 0.0, -inf
         self._preempt_at: float | None = None
         self._forgiven = False
 
@@ -48,9 +51,9 @@ class Listener:
         """
         scale = 1.0 if self.settings.version == 2 else self.master_adver_interval
         skew = (256 - self.priority) * scale / 256
-        if self.settings.rank is None or self.priority != self.settings.priority:
-            return skew
-        return min(skew, (self.settings.rank + 1) * max(scale * RANK_STEP, RANK_STEP_MIN))
+        if self.settings.rank is not None and self.priority == self.settings.priority:
+            skew = min(skew, (self.settings.rank + 1) * max(scale * RANK_STEP, RANK_STEP_MIN))
+        return skew + self._reserve
 
     @property
     def master_down_interval(self) -> float:
@@ -64,6 +67,12 @@ class Listener:
         """
         before = self.skew_time
         self.priority = priority
+        self.down_at += self.skew_time - before
+
+    def hold_back(self, clashes: int, turns: int, now: float) -> None:
+        """Let others go first by so many intervals, after so many clashes, until one of them is MASTER."""
+        before = self.skew_time
+        self.clashes, self._reserve, self._reserved_at = clashes, turns * self.master_adver_interval, now
         self.down_at += self.skew_time - before
 
     def reconfigure(self, settings: RouterSettings, now: float) -> None:
@@ -136,6 +145,8 @@ class Listener:
             return False
         self.learn_interval(event.advert.interval)
         self._forgiven = False
+        if now > self._reserved_at + self.master_adver_interval:  # not said before it yielded as we did
+            self._reserve = 0.0
         self.down_at = now + self.master_down_interval
         return True
 
@@ -146,6 +157,14 @@ class Listener:
         self.heard(event, now)
         self._preempt_at = None
         self.down_at = now + self.skew_time
+
+    def hasten(self, now: float) -> None:
+        """The MASTER resigned in another router of its sync group: one advert of it that is missing is enough."""
+        if self.peer is None or self.down_at == inf:
+            return
+        due = self.peer.heard_at + self.master_adver_interval
+        self.down_at = min(self.down_at, max(now, due) + self.skew_time)
+        self.peer = replace(self.peer, priority=0)
 
     def follow(self, now: float) -> bool:
         """Time a live MASTER by its last advert: we discarded it while we outranked the sender, and no longer do.

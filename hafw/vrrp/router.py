@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, Notice, SendAdvertisement, Transition
+from hafw.vrrp.actions import Action, SendAdvertisement, Transition
 from hafw.vrrp.departure import Departure
 from hafw.vrrp.events import (
     AddressesClaimed,
@@ -44,60 +44,17 @@ from hafw.vrrp.events import (
     Suspended,
     Tick,
 )
-from hafw.vrrp.listener import Listener
 from hafw.vrrp.settings import State
-from hafw.vrrp.speaker import LAST_RESORT_PRIORITY, Speaker
-from hafw.vrrp.tenure import Tenure, successor_time
+from hafw.vrrp.speaker import LAST_RESORT_PRIORITY
+from hafw.vrrp.standing import Standing
+from hafw.vrrp.tenure import successor_time
 
 if TYPE_CHECKING:
-    from hafw.vrrp.peer import Peer
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
 
-class VirtualRouter:
-    """One ``[instance.NAME]`` on this host. The protocol's mutable state lives here and in what it owns."""
-
-    def __init__(self, settings: RouterSettings, now: float) -> None:
-        self.settings = settings
-        self.tenure = Tenure(settings)
-        self.listener = Listener(settings)
-        self.speaker = Speaker(settings, self.listener)
-        self.state = State.INITIALIZE
-        self.reason = "starting"
-        self.detail = ""
-        self.since = now
-        self.primary: IPAddress | None = settings.source_address
-        self.handing_over = False
-        """MASTER that has said goodbye and waits for a successor."""
-        self._departure: Departure | None = None
-        self._fault: FaultRaised | None = None
-
-    # -- what others may ask ------------------------------------------------------------------------------------
-
-    @property
-    def deadline(self) -> float:
-        """When ``Tick`` wants to be called next; ``inf``: never."""
-        return min(self.listener.down_at, self.speaker.deadline, self.tenure.deadline)
-
-    @property
-    def priority(self) -> int:
-        """The effective one."""
-        return self.listener.priority
-
-    @property
-    def degraded(self) -> bool:
-        """MASTER with a failed check, because nobody else would be."""
-        return self.speaker.degraded
-
-    @property
-    def peer(self) -> Peer | None:
-        """Who was last heard."""
-        return self.listener.peer
-
-    @property
-    def done(self) -> bool:
-        """Out of the election and holding nothing: the process may end."""
-        return self.state is State.INITIALIZE and not self.tenure.held
+class VirtualRouter(Standing):
+    """One ``[instance.NAME]`` on this host, and how it moves from state to state."""
 
     def reconfigure(self, settings: RouterSettings, now: float) -> list[Action]:
         """Take new settings of the same router (interface, VRID, version, family) and go on in the same state."""
@@ -123,6 +80,9 @@ class VirtualRouter:
                 actions = actions + self._master(event, now)
             case State.FAULT:
                 actions = actions + self._in_fault(event, now)
+        return self._concluded(actions, now)
+
+    def _concluded(self, actions: list[Action], now: float) -> list[Action]:
         leaving = self._departure
         return actions if leaving is None or self.tenure.held else actions + self._departed(leaving, now)
 
@@ -212,16 +172,6 @@ class VirtualRouter:
 
     # -- from state to state ------------------------------------------------------------------------------------
 
-    def _move(
-        self, state: State, reason: str, now: float, detail: str = "", peer: IPAddress | None = None
-    ) -> Transition:
-        old, self.state = self.state, state
-        self.reason, self.detail, self.since = reason, detail, now
-        return Transition(self.settings.name, old, state, reason, 0, self.priority, detail, peer)
-
-    def _notice(self, kind: str, **fields: str | float) -> Notice:
-        return Notice(self.settings.name, kind, fields)
-
     def _enter(self, now: float, reason: str) -> list[Action]:
         """Join the election from INITIALIZE or FAULT: RFC 9568 section 6.4.1."""
         self.listener.join(now)
@@ -249,12 +199,12 @@ class VirtualRouter:
         hold = self.tenure.hold(now, successor_time(event.advert.interval), self._remind, has_successor=True)
         return [*over, *hold, self._withdraw(reason, now, event.source)]
 
-    def _withdraw(self, reason: str, now: float, peer: IPAddress | None) -> Transition:
+    def _withdraw(self, reason: str, now: float, peer: IPAddress | None, detail: str = "") -> Transition:
         """From MASTER to listening, or to FAULT while there is a cause."""
         if self._fault is not None:
             return self._move(State.FAULT, self._fault.reason, now, self._fault.detail, peer)
         self.listener.listen(now)
-        return self._move(State.BACKUP, reason, now, peer=peer)
+        return self._move(State.BACKUP, reason, now, detail, peer)
 
     def _remind(self, now: float) -> list[Action]:
         """Tell the MASTER that there were two: with a priority that nobody gives way to, for we are BACKUP."""
@@ -276,9 +226,19 @@ class VirtualRouter:
 
     # -- handover and last resort -------------------------------------------------------------------------------
 
+    @property
+    def _time_to_relieve(self) -> float:
+        """Seconds that the others need to take over after a goodbye."""
+        return self.listener.master_down_interval
+
+    @property
+    def _is_last_resort(self) -> bool:
+        fault = self._fault
+        return self.state is State.FAULT and fault is not None and fault.last_resort and not self.listener.maintenance
+
     def _depart(self, departure: Departure, now: float) -> list[Action]:
         self._departure = departure
-        hold = self.tenure.hold(now, self.listener.master_down_interval, self._unrelieved)
+        hold = self.tenure.hold(now, self._time_to_relieve, self._unrelieved)
         return [*hold, *self.speaker.fall_silent(now)]
 
     def _release(self, now: float, *, force: bool) -> list[Action]:
@@ -304,17 +264,19 @@ class VirtualRouter:
 
     def _unrelieved(self, now: float) -> list[Action]:
         """The time to be relieved is over, and some addresses are still here."""
-        departure, fault = self._departure, self._fault
+        departure = self._departure
         if departure is None or departure.successor is not None:
             return []
         if self.state is State.BACKUP:  # recovered meanwhile: answer until we are MASTER again
             return self.tenure.hold_on(now)
-        if self.handing_over and not departure.force:
-            self.handing_over = False
-            return self._serve_on(now)
-        if self.state is State.FAULT and fault is not None and fault.last_resort and not self.listener.maintenance:
-            return self._degrade(fault, now)
-        return []
+        goes_on = self.handing_over and not departure.force
+        return self._go_on(now) if goes_on or self._is_last_resort else []
+
+    def _go_on(self, now: float) -> list[Action]:
+        if not self.handing_over:
+            return self._degrade(now)
+        self.handing_over = False
+        return self._serve_on(now)
 
     def _serve_on(self, now: float) -> list[Action]:
         """Be MASTER of addresses that were never away."""
@@ -337,9 +299,10 @@ class VirtualRouter:
             return []
         return self._resign(State.FAULT, fault.reason, now, fault.detail, can_send=fault.can_send)
 
-    def _degrade(self, fault: FaultRaised, now: float) -> list[Action]:
-        told = self._notice("degraded", on=True, detail=fault.detail)
-        return [*self._serve_on(now), self._move(State.MASTER, "last-resort", now, fault.detail), told]
+    def _degrade(self, now: float) -> list[Action]:
+        detail = "" if self._fault is None else self._fault.detail
+        told = self._notice("degraded", on=True, detail=detail)
+        return [*self._serve_on(now), self._move(State.MASTER, "last-resort", now, detail), told]
 
     def _recover(self, reason: str, now: float) -> list[Action]:
         if not self.degraded:
@@ -358,6 +321,11 @@ class VirtualRouter:
         if listener.maintenance:
             listener.listen(now)
             return []
+        return self._expired(now)
+
+    def _expired(self, now: float) -> list[Action]:
+        """Nothing speaks against taking over any more."""
+        listener = self.listener
         if listener.hears_lower(now) and listener.may_preempt(now):
             listener.wait(listener.master_adver_interval, now)  # a keeper that is slow is waited for
             return [] if self.tenure.bound else self.tenure.bind()

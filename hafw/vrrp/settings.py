@@ -102,6 +102,8 @@ class RouterSettings:
     """Ranked skew: the position among all configured priorities, 0 the highest. ``None``: the RFC's skew alone."""
     last_resort: bool = True
     """Whether a MASTER whose check fails, and whom nobody relieves, serves on, degraded."""
+    group: str = ""
+    """The sync group: its members are MASTER together or not at all; empty: this router decides alone."""
     password: bytes | None = field(default=None, repr=False)
     """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
     hmac: HmacSettings | None = None

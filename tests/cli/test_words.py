@@ -76,6 +76,7 @@ class Host:
             "restart": restart_record(self.events),
             "plugins": [],
             "instances": [{**instance, "peers_differ": {}, "last_refused": None}],
+            "groups": [],
             **more,
         }
 

@@ -490,7 +490,6 @@ NOT_BUILT = {
     for key, value in {
         "virtual_mac": "true",
         "accept": "false",
-        "group": '"VG_1"',
     }.items()
 } | {
     "hmac with the key's name misspelt": (

@@ -57,6 +57,7 @@ def tables() -> dict[str, dict[str, Any]]:
         "`[instance.NAME] auth`": instance["properties"]["auth"],
         "`[instance.NAME.announce]`": instance["properties"]["announce"],
         "`[instance.NAME.check.CHECK]`": instance["properties"]["check"]["additionalProperties"],
+        "`[group.NAME]`": whole()["group"]["additionalProperties"],
         "`[control]`": whole()["control"],
         "`[process]`": whole()["process"],
         "`[journal]`": whole()["journal"],
@@ -71,7 +72,14 @@ def tables() -> dict[str, dict[str, Any]]:
 
 HEADINGS = [
     *("`[node]`", "`[instance.NAME]`", "An address", "`[instance.NAME] auth`", "`[instance.NAME.announce]`"),
-    *("`[instance.NAME.check.CHECK]`", "`[control]`", "`[process]`", "`[journal]`", "`[plugin.NAME]`"),
+    *(
+        "`[instance.NAME.check.CHECK]`",
+        "`[group.NAME]`",
+        "`[control]`",
+        "`[process]`",
+        "`[journal]`",
+        "`[plugin.NAME]`",
+    ),
     *(f"`[plugin.{name}]`" for name in PLUGINS),
 ]
 
@@ -89,7 +97,7 @@ def test_every_key_is_described_with_its_default_and_no_other(heading: str):
 
 def test_every_table_of_the_schema_and_of_the_page_is_compared():
     assert list(tables()) == HEADINGS
-    assert set(whole()) == {"node", "instance", "plugin", "control", "process", "journal"}
+    assert set(whole()) == {"node", "instance", "group", "plugin", "control", "process", "journal"}
     titles = re.findall(r"^##+ (`\[.*)$", TEXT, re.MULTILINE)
     assert set(titles) == {heading for heading in HEADINGS if heading.startswith("`")}
 

@@ -189,7 +189,7 @@ def test_a_state_comes_back_with_everything_that_belongs_to_it():
     parts(after, seen_after)
     kinds = sorted(type(each).__name__ for each in seen_before.values() if hasattr(each, "__dict__"))
     assert kinds == sorted(type(each).__name__ for each in seen_after.values() if hasattr(each, "__dict__"))
-    assert {"Contest", "Instance", "Listener", "Speaker", "Tenure", "VirtualRouter"} <= set(kinds)
+    assert {"Contest", "Instance", "Listener", "Speaker", "Tenure", "Member"} <= set(kinds)
     assert encode(after) == encode(before)
 
 

@@ -20,7 +20,7 @@ from hafw.daemon.plugins.host import Host, PluginStatus
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
-from hafw.pipe import Router, StateChange, VipChange
+from hafw.pipe import GroupChange, Router, StateChange, VipChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -147,6 +147,11 @@ class Plugins:
         elif hook := HOOK_OF_STATE.get(change.new):
             self._put(router.name, lambda: Letter(hook, router, change=change))
 
+    def deliver_group(self, change: GroupChange) -> None:
+        """Queue a change of a sync group for every plugin that wants it, behind what its members were told before."""
+        if change.new in HOOK_OF_STATE:
+            self._put(f"group {change.group}", lambda: Letter("group_changed", group_change=change))
+
     def publish(self, event: Mapping[str, Any]) -> None:
         """Queue an event of the stream for every plugin with the ``event`` hook."""
         about = event.get("plugin") if event.get("type") in OWN_TROUBLE else None
@@ -194,6 +199,7 @@ def router_of(instance: InstanceConfig) -> Router:
         priority=settings.priority,
         interface=settings.interface,
         addresses=instance.addresses,
+        group=settings.group,
     )
 
 
@@ -207,8 +213,14 @@ def with_link(instance: InstanceConfig, link: LinkInfo | None) -> Router:
 
 
 def checks_of(config: Config, plugin: str) -> list[tuple[str, CheckConfig]]:
-    """The checks that this plugin runs, each with the name of its instance."""
-    return [(name, check) for name, each in config.instances.items() for check in each.checks if check.plugin == plugin]
+    """The checks that this plugin runs, each with the name of its instance; of a group, with its first one."""
+    leading = {group: members[0] for group, members in config.groups.items()}
+    return [
+        (name, check)
+        for name, each in config.instances.items()
+        for check in each.checks
+        if check.plugin == plugin and leading.get(check.group, name) == name
+    ]
 
 
 def examine(
@@ -302,7 +314,8 @@ def misused(plugin: str, checks: Sequence[tuple[str, CheckConfig]], hello: Hello
     """Checks of a plugin which has no check: a router that nobody watches must not start. The reverse is a warning."""
     watches = bool(hello.hooks.keys() & {"check", "monitor"})
     for router, check in () if watches else checks:
-        path = f"instance.{router}.check.{check.settings.name}"
+        table = f"group.{check.group}" if check.group else f"instance.{router}"
+        path = f"{table}.check.{check.settings.name}"
         yield Problem(path, f"plugin {plugin} has neither check nor monitor: name one that has")
     if watches and not checks:
         message = f"watches nothing: no instance has a check of it: [instance.NAME.check.{plugin}], or leave it out"

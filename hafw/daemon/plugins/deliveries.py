@@ -37,6 +37,8 @@ class HookResult:
     output: str = ""
     exit: int = 0
     error: str = ""
+    group: str = ""
+    """Of ``group_changed``; ``instance`` is then the member that began it."""
 
 
 class Deliveries:
@@ -97,17 +99,32 @@ class Deliveries:
     async def _work(self, child: Child, hello: Hello, lane: str) -> None:
         try:
             while (letter := self._mailbox.head(lane)) is not None and not child.ending.is_set():
+                if not self._mailbox.is_ready(letter):
+                    return
                 if letter.hook in hello.hooks and not await self._deliver(child, hello, lane, letter):
                     return
                 self._mailbox.done(lane)
+                if letter.change or letter.vip_change:  # a group may have waited for it
+                    self._work_on_groups()
         finally:
             self._at_work.discard(lane)
             self._pulse()
 
+    def _work_on_groups(self) -> None:
+        for lane in self._mailbox.lanes:
+            head = self._mailbox.head(lane)
+            if head is not None and head.group_change is not None and self._mailbox.is_ready(head):
+                self._work_on(lane)
+
     async def _deliver(self, child: Child, hello: Hello, lane: str, letter: Letter) -> bool:
         """False: it has to be delivered again."""
         timeout = hello.deadline if 0 < hello.deadline <= DEADLINE_MAX else self._timeout
-        about: dict[str, Any] = {"change": letter.change, "vip_change": letter.vip_change, "event": letter.event}
+        about: dict[str, Any] = {
+            "change": letter.change,
+            "vip_change": letter.vip_change,
+            "group_change": letter.group_change,
+            "event": letter.event,
+        }
         if letter.router:
             about |= {"router": letter.router.name, "routers": (letter.router,)}
         letter.attempts += 1
@@ -123,12 +140,13 @@ class Deliveries:
         return True
 
     def _keep(self, letter: Letter, reply: Reply, error: str) -> None:
-        change = letter.change or letter.vip_change
+        change = letter.change or letter.vip_change or letter.group_change
         if change is None:
             return
         result = HookResult(
             hook=letter.hook,
             instance=change.instance,
+            group=letter.group_change.group if letter.group_change else "",
             seq=change.seq,
             seconds=round(reply.seconds, 4),
             output=reply.outcome.output if reply.outcome else "",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hafw.config.model import CheckConfig
 
 Target = tuple[str, str]
-"""Router and check."""
+"""Router, or group, and check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Health:
         self, checks: Iterable[tuple[str, CheckConfig]], grace: float, verdict: Callable[[VerdictReported], None]
     ) -> None:
         self._checks = tuple(checks)
-        self._reversed = {(router, check.settings.name) for router, check in self._checks if check.reverse}
+        self._reversed = {
+            (check.group or router, check.settings.name) for router, check in self._checks if check.reverse
+        }
         self._grace = grace
         self._verdict = verdict
         self._silent_since: dict[Target, float | None] = {}
@@ -46,12 +48,13 @@ class Health:
         found: dict[tuple[str, float, float], list[Target]] = {}
         for router, check in self._checks:
             key = (router if per_router else "", check.interval, check.timeout)
-            found.setdefault(key, []).append((router, check.settings.name))
+            found.setdefault(key, []).append((check.group or router, check.settings.name))
         return [Watch(*key, tuple(targets)) for key, targets in found.items()]
 
     def targets(self, router: str = "") -> tuple[Target, ...]:
         """Every check, or those of one router."""
-        return tuple((name, check.settings.name) for name, check in self._checks if router in ("", name))
+        mine = [(name, check) for name, check in self._checks if router in ("", name)]
+        return tuple((check.group or name, check.settings.name) for name, check in mine)
 
     @property
     def routers(self) -> tuple[str, ...]:

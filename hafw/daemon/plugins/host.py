@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ONLY_BEFORE = {"options", "configure", "takeover"}
 """A plugin with no other hook is asked in a process that does not stay."""
-OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_changed", "before_release"}
+OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_changed", "group_changed", "before_release"}
 """Hooks of which every call matters: its failure is an event of its own."""
 LINE_MAX = 300
 """Characters of a script's last words."""
@@ -237,6 +237,8 @@ class Host:
         routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
         answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
         failure, outcome = answer.reply.failure, answer.reply.outcome
+        if change := arguments.get("group_change"):
+            name = change.group
         if outcome is not None:
             self._printed.say(outcome.output, trio.current_time())
         if failure is not None:
@@ -259,7 +261,7 @@ class Host:
         self._counts.last_error = f"{hook} {instance}: {detail}" if more else detail
         if hook in OF_A_CHANGE or hook not in self._failing:
             self._failing.add(hook)
-            about = {"instance": instance} if instance else {}
+            about = {"group" if hook == "group_changed" else "instance": instance} if instance else {}
             fields = {"plugin": self.name, **about, "hook": hook, "detail": detail, **more, "state": self.state}
             self._notice("plugin_failed", fields)
 

@@ -1,17 +1,19 @@
-"""Events on their way to one plugin: a bounded queue per router, each kept until it was answered."""
+"""Events on their way to one plugin: a bounded queue per router and group, each kept until it was answered."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hafw.pipe import Router, StateChange, VipChange
+    from hafw.pipe import GroupChange, Router, StateChange, VipChange
 
 LETTERS_MAX = 1024
+_NUMBERS = count(1)
 
 
 @dataclass(slots=True)
@@ -22,13 +24,16 @@ class Letter:
     router: Router | None = None
     change: StateChange | None = None
     vip_change: VipChange | None = None
+    group_change: GroupChange | None = None
     event: Mapping[str, Any] | None = None
     attempts: int = 0
+    number: int = field(default_factory=_NUMBERS.__next__, compare=False)
+    """Of all letters to all plugins."""
 
 
 @dataclass(slots=True)
 class Mailbox:
-    """By lane: the router's name, or empty for the stream of all events."""
+    """By lane: the router's name, ``group`` with that of a group, or empty for the stream of all events."""
 
     dropped: int = 0
     _lanes: dict[str, deque[Letter]] = field(default_factory=dict)
@@ -50,6 +55,12 @@ class Mailbox:
         """The next one; it stays until ``done``."""
         letters = self._lanes.get(lane)
         return letters[0] if letters else None
+
+    def is_ready(self, letter: Letter) -> bool:
+        """Whether it may be delivered: one about a group comes after all that its members were to be told before."""
+        change = letter.group_change
+        heads = (self.head(member) for member in change.members) if change else ()
+        return all(head is None or head.number > letter.number for head in heads)
 
     def done(self, lane: str) -> None:
         """The head was answered, or is given up."""

@@ -1,31 +1,32 @@
-"""Runs scripts on state changes, with keepalived's arguments, one at a time and in order.
+"""Runs scripts on state changes, of instances and of sync groups, with keepalived's arguments, in order.
 
 The order of an instance's changes is kept by the host, which waits for each call. A script of keepalived's runs
 unchanged: ``notify_master`` and its like get the arguments that are configured and no more, ``notify`` gets
-``INSTANCE NAME STATE PRIORITY`` after its own. What keepalived does not tell is in the environment.
+``INSTANCE NAME STATE PRIORITY``, or ``GROUP NAME STATE 0``, after its own. What keepalived does not tell is in the
+environment.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from msgspec import Meta
 
-from hafw.api import Duration, Router, StateChange, hookimpl
+from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl
 from hafw.command import MERCY, environment, mistakes, run, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Command = str | list[str]
 TIMEOUT = Duration(10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """``[plugin.notify_script]``. A command is a string, split by blanks and quotes, or a list of arguments."""
+class Scripts:
+    """A command for each state, and one for all. A string, split by blanks and quotes, or a list of arguments."""
 
     notify: Command = ""
     """On every change; gets ``INSTANCE NAME MASTER|BACKUP|FAULT|STOP PRIORITY`` appended."""
@@ -33,11 +34,21 @@ class Options:
     notify_backup: Command = ""
     notify_fault: Command = ""
     notify_stop: Command = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(Scripts):
+    """``[plugin.notify_script]``: for every instance; sub-tables by name for some, and for groups."""
+
     timeout: Annotated[Duration, Meta(ge=0.01, le=3600)] = TIMEOUT
     """Of each command."""
+    instance: dict[str, Scripts] = field(default_factory=dict)
+    """``[plugin.notify_script.instance.NAME]``: what it has replaces the general command."""
+    group: dict[str, Scripts] = field(default_factory=dict)
+    """``[plugin.notify_script.group.NAME]``: the only commands for groups."""
 
 
-COMMANDS = tuple(field.name for field in fields(Options) if field.name != "timeout")
+COMMANDS = tuple(each.name for each in fields(Scripts))
 
 
 class Outcome(TypedDict):
@@ -69,39 +80,51 @@ class NotifyScript:
         return Options
 
     @hookimpl
-    def configure(self, options: Options) -> None:
-        """Refuse every command that could not run or must not, all of them at once."""
-        if found := [*mistakes_of(options)]:
+    def configure(self, options: Options, routers: Sequence[Router]) -> None:
+        """Refuse every command that could not run or must not, and every name that means nobody, all at once."""
+        if found := [*mistakes_of(options), *strangers(options, routers)]:
             raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
-        if not any(getattr(options, key) for key in COMMANDS):
+        if not any(getattr(table, key) for table in tables_of(options).values() for key in COMMANDS):
             warnings.warn(f"does nothing: {', '.join(COMMANDS)} are all empty", stacklevel=1)
         self._options = options
 
     @hookimpl
     def became_master(self, router: Router, change: StateChange) -> Outcome | None:
         """``notify_master``, then ``notify``."""
-        return self._notify(router, change, self._options.notify_master, "MASTER")
+        return self._of_instance(router, change, "MASTER")
 
     @hookimpl
     def became_backup(self, router: Router, change: StateChange) -> Outcome | None:
         """``notify_backup``, then ``notify``."""
-        return self._notify(router, change, self._options.notify_backup, "BACKUP")
+        return self._of_instance(router, change, "BACKUP")
 
     @hookimpl
     def faulted(self, router: Router, change: StateChange) -> Outcome | None:
         """``notify_fault``, then ``notify``."""
-        return self._notify(router, change, self._options.notify_fault, "FAULT")
+        return self._of_instance(router, change, "FAULT")
 
     @hookimpl
     def stopped(self, router: Router, change: StateChange) -> Outcome | None:
         """``notify_stop``, then ``notify``."""
-        return self._notify(router, change, self._options.notify_stop, "STOP")
+        return self._of_instance(router, change, "STOP")
 
-    def _notify(self, router: Router, change: StateChange, own: Command, state: str) -> Outcome | None:
+    @hookimpl
+    def group_changed(self, group: Group, change: GroupChange) -> Outcome | None:
+        """As of an instance, with what ``[plugin.notify_script.group.NAME]`` has."""
+        scripts = self._options.group.get(group.name, Scripts())
+        return self._notify(scripts, ["GROUP", group.name, change.new], change)
+
+    def _of_instance(self, router: Router, change: StateChange, state: str) -> Outcome | None:
+        own = self._options.instance.get(router.name, Scripts())
+        chosen = {key: getattr(own, key) or getattr(self._options, key) for key in COMMANDS}
+        return self._notify(replace(own, **chosen), ["INSTANCE", router.name, state], change)
+
+    def _notify(self, scripts: Scripts, whom: list[str], change: StateChange | GroupChange) -> Outcome | None:
         """Run both, the second also when the first failed; None when neither is configured."""
-        general = split(self._options.notify)
+        state = whom[2]
+        own, general = getattr(scripts, f"notify_{state.lower()}"), split(scripts.notify)
         if general:
-            general += ["INSTANCE", router.name, state, str(change.priority)]
+            general += [*whom, str(change.priority)]
         told = environment_of(change, state)
         outcomes = [(argv[0], run(argv, told, self._options.timeout, MERCY)) for argv in (split(own), general) if argv]
         if not outcomes:
@@ -113,22 +136,43 @@ class NotifyScript:
 
 def mistakes_of(options: Options) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
-    for key in COMMANDS:
-        command = getattr(options, key)
-        for message in mistakes(command) if command not in ("", []) else ():
-            yield key, message
+    for path, table in tables_of(options).items():
+        for key in COMMANDS:
+            command = getattr(table, key)
+            for message in mistakes(command) if command not in ("", []) else ():
+                yield f"{path}{key}", message
 
 
-def environment_of(change: StateChange, state: str) -> dict[str, str]:
-    """Our own environment, and what the arguments do not tell."""
+def tables_of(options: Options) -> dict[str, Scripts]:
+    """The general table and every sub-table, by what stands before their keys."""
+    instances = {f"instance.{name}.": each for name, each in options.instance.items()}
+    return {"": options, **instances, **{f"group.{name}.": each for name, each in options.group.items()}}
+
+
+def strangers(options: Options, routers: Sequence[Router]) -> Iterator[tuple[str, str]]:
+    """Sub-tables of instances and groups that there are not."""
+    known = {
+        "instance": list(dict.fromkeys(each.name for each in routers)),
+        "group": list(dict.fromkeys(each.group for each in routers if each.group)),
+    }
+    for kind, there in known.items():
+        for name in getattr(options, kind):
+            if name not in there:
+                yield f"{kind}.{name}", f"no such {kind}: there is {', '.join(there) or 'none'}"
+
+
+def environment_of(change: StateChange | GroupChange, state: str) -> dict[str, str]:
+    """Our own environment, and what the arguments do not tell; of a group, the member that began it."""
+    of_group = {"HAFW_GROUP": change.group} if isinstance(change, GroupChange) else {}
     return environment(
+        **of_group,
         HAFW_INSTANCE=change.instance,
         HAFW_STATE=state,
         HAFW_OLD_STATE=change.old,
         HAFW_REASON=change.reason,
         HAFW_PRIORITY=str(change.priority),
         HAFW_SEQ=str(change.seq),
-        HAFW_PEER=change.peer,
+        HAFW_PEER="" if isinstance(change, GroupChange) else change.peer,
     )
 
 

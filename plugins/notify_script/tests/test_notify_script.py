@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from hafw_notify_script import NotifyScript, Options
+from hafw_notify_script import NotifyScript, Options, Scripts
 
-from hafw.api import Duration, Router, StateChange
+from hafw.api import Duration, Group, GroupChange, Router, StateChange
 
-ROUTER = Router(name="VI_1", vrid=51, version=3, priority=150, interface="eth0")
+ROUTER = Router(name="VI_1", vrid=51, version=3, priority=150, interface="eth0", group="VG_1")
+ROUTERS = (ROUTER, Router(name="VI_2", vrid=52, version=3, priority=150, interface="eth1", group="VG_1"))
+GROUP = Group(name="VG_1", members=("VI_1", "VI_2"))
 PATIENCE = 10.0
 
 
@@ -45,7 +47,7 @@ def script(folder):
 
 def configured(**options: object) -> NotifyScript:
     plugin = NotifyScript()
-    plugin.configure(Options(**options))
+    plugin.configure(Options(**options), ROUTERS)
     return plugin
 
 
@@ -68,6 +70,49 @@ def test_the_script_of_the_state_runs_first_without_arguments_then_notify_with_k
     notify = plugin._options.notify.split()[0]
     said = f"{own}: 0 {own}\n{notify}: mine INSTANCE VI_1 {state} 90"
     assert outcome == {"output": said, "exit": 0, "command": ""}
+
+
+def of_group(new: str) -> GroupChange:
+    return GroupChange(
+        seq=9,
+        time="2026-11-22T21:14:02.118Z",
+        group="VG_1",
+        members=GROUP.members,
+        old="BACKUP",
+        new=new,
+        reason="no-response",
+        instance="VI_2",
+    )
+
+
+@pytest.mark.parametrize("state", ["MASTER", "BACKUP", "FAULT", "STOP"])
+def test_a_group_has_scripts_of_its_own_with_keepalived_s_arguments_and_priority_0(script, state):
+    own, notify = script("own.sh", 'echo "$#"'), script("notify.sh", 'echo "$@ $HAFW_GROUP $HAFW_INSTANCE"')
+    scripts = Scripts(notify=f"{notify} mine", **{f"notify_{state.lower()}": own})
+    plugin = configured(notify=script("general.sh", "echo never"), group={"VG_1": scripts})
+    outcome = plugin.group_changed(GROUP, of_group(state))
+    assert outcome == {"output": f"{own}: 0\n{notify}: mine GROUP VG_1 {state} 0 VG_1 VI_2", "exit": 0, "command": ""}
+
+
+def test_a_group_without_a_table_has_no_scripts(script):
+    assert configured(notify=script("general.sh", "echo never")).group_changed(GROUP, of_group("MASTER")) is None
+
+
+def test_what_the_table_of_an_instance_has_replaces_the_general_command_for_it_alone(script):
+    general, own = script("general.sh", "echo general"), script("own.sh", "echo own")
+    plugin = configured(notify=general, notify_master=general, instance={"VI_1": Scripts(notify_master=own)})
+    assert plugin.became_master(ROUTERS[0], change())["output"] == f"{own}: own\n{general}: general"
+    assert plugin.became_master(ROUTERS[1], change())["output"] == f"{general}: general\n{general}: general"
+
+
+def test_a_table_of_nobody_and_a_bad_command_in_one_are_refused():
+    scripts = {"VI_1": Scripts(notify="/nonexistent/n.sh"), "VI_9": Scripts()}
+    assert refusal(instance=scripts, group={"VG_2": Scripts(notify_stop="/nonexistent/n.sh")}) == [
+        "instance.VI_1.notify: /nonexistent/n.sh does not exist",
+        "group.VG_2.notify_stop: /nonexistent/n.sh does not exist",
+        "instance.VI_9: no such instance: there is VI_1, VI_2",
+        "group.VG_2: no such group: there is VG_1",
+    ]
 
 
 def test_a_command_is_split_by_blanks_and_quotes_and_never_by_a_shell(script):

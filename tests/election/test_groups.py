@@ -1,0 +1,678 @@
+"""Sync groups: members of a group are MASTER together or not at all (keepalived's vrrp_sync_group, and better)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from random import Random
+
+import pytest
+
+from hafw.node import CheckSettings, ConfigurationReplaced, InstanceSettings, Node
+from hafw.sim.lan import Lan
+from hafw.vrrp.actions import GroupTransition, SendAdvertisement, SetAddresses, Transition
+from hafw.vrrp.events import (
+    AddressesInstalled,
+    AddressesRefused,
+    AdvertReceived,
+    LinkChanged,
+    MaintenanceChanged,
+    PlanReported,
+    ReleaseAsked,
+    Resumed,
+    Shutdown,
+    Startup,
+    Tick,
+    VerdictReported,
+)
+from hafw.vrrp.packet import Advertisement
+from hafw.vrrp.settings import RouterSettings
+
+ONE, TWO, GROUP = "VI_1", "VI_2", "VG_1"
+OWN = {4: ip_address("10.77.0.10"), 6: ip_address("fe80::10")}
+PEERS = {ONE: ip_address("10.77.0.20"), TWO: ip_address("fe80::20")}
+WEB = CheckSettings(name="web", critical=True, rise=1, fall=1)
+LOAD = CheckSettings(name="load", weight=-60, rise=1, fall=1)
+ORDERS = pytest.mark.parametrize("first", [ONE, TWO])
+"""Every rule has to hold whichever member is concerned."""
+
+
+def other_of(name):
+    return TWO if name == ONE else ONE
+
+
+def member(name, *, checks=(), **settings):
+    """An IPv4 and an IPv6 router, each on an interface of its own."""
+    vip, interface, vrid = {ONE: ("10.77.0.250", "eth0", 51), TWO: ("fe80::250", "eth1", 52)}[name]
+    settings = {"group": GROUP, **settings}
+    router = RouterSettings(name=name, interface=interface, vrid=vrid, virtual_addresses=(ip_address(vip),), **settings)
+    return InstanceSettings(router=router, checks=tuple(checks))
+
+
+class Pair:
+    """One Node with both members, driven by hand."""
+
+    def __init__(self, *, checks=(), members=None, **settings):
+        self.now = 0.0
+        self.settings = members or [member(name, checks=checks, **settings) for name in (ONE, TWO)]
+        self.node = Node(self.settings, self.now)
+
+    def feed(self, event):
+        return self.node.handle(event, self.now)
+
+    def backup(self):
+        for interface in ("eth0", "eth1"):
+            self.link(interface)
+        for each in self.settings:
+            self.feed(PlanReported(each.router.name))
+            self.feed(Startup(each.router.name))
+        assert self.states == ["BACKUP", "BACKUP"]
+        return self
+
+    def master(self):
+        """MASTER of both, installed, and quiet."""
+        self.backup().run(4.0)
+        assert self.states == ["MASTER", "MASTER"]
+        for name in (ONE, TWO):
+            self.feed(AddressesInstalled(name))
+        self.run(16.0)
+        return self
+
+    def link(self, interface, *, up=True):
+        return self.feed(LinkChanged(interface, up=up, primary=OWN if up else {}, problem="" if up else "no carrier"))
+
+    def advert(self, name, priority, source=None):
+        settings = self.node.instances[name].settings.router
+        advert = Advertisement(
+            version=settings.version,
+            vrid=settings.vrid,
+            priority=priority,
+            interval=settings.advertisement_interval,
+            addresses=settings.virtual_addresses,
+        )
+        return self.feed(AdvertReceived(name, advert, ip_address(source) if source else PEERS[name]))
+
+    def installed(self, name):
+        return self.feed(AddressesInstalled(name))
+
+    def verdict(self, router, check, healthy):
+        return self.feed(VerdictReported(router, check, healthy, "" if healthy else "refused"))
+
+    def run(self, until, hear=None):
+        """Tick at every deadline; ``hear``: by member the priority of a MASTER that is heard every second."""
+        seen = []
+        while self.now < until:
+            second = min((self.now // 1) + 1.0, until)
+            while self.node.deadline <= second:
+                self.now = max(self.now, self.node.deadline)
+                seen += self.feed(Tick())
+            self.now = second
+            for name, priority in (hear or {}).items():
+                seen += self.advert(name, priority)
+        return seen
+
+    def router(self, name):
+        return self.node.instances[name].router
+
+    @property
+    def states(self):
+        return [str(each.router.state) for each in self.node.instances.values()]
+
+    @property
+    def reasons(self):
+        return [each.router.reason for each in self.node.instances.values()]
+
+
+def adverts(actions):
+    return [(each.router, each.priority) for each in actions if isinstance(each, SendAdvertisement)]
+
+
+def kinds(actions):
+    return [type(each).__name__ for each in actions]
+
+
+def group_moves(actions):
+    return [(each.old, each.new, each.reason, each.router) for each in actions if isinstance(each, GroupTransition)]
+
+
+# -- becoming MASTER together
+
+
+def test_after_silence_all_members_speak_first_and_take_over_in_one_call():
+    pair = Pair().backup()
+    before = pair.node.deadline
+    pair.now = before
+    while not (actions := pair.feed(Tick())):
+        pair.now = pair.node.deadline
+    assert kinds(actions) == [
+        *("SendAdvertisement", "SendAdvertisement"),
+        *("SetAddresses", "Transition", "SetAddresses", "Transition"),
+        "GroupTransition",
+    ]
+    assert adverts(actions) == [(ONE, 100), (TWO, 100)]
+    assert group_moves(actions) == [("BACKUP", "MASTER", "no-response", ONE)]
+    assert [each.seq for each in actions if isinstance(each, Transition | GroupTransition)] == [3 + 1, 5, 6]
+
+
+@ORDERS
+def test_a_member_whose_master_is_silent_waits_while_the_other_hears_one(first):
+    """One-way loss on one interface: keepalived prefers BACKUP here, too."""
+    pair = Pair().backup()
+    actions = pair.run(30.0, hear={other_of(first): 150})
+    assert (actions, pair.states) == ([], ["BACKUP", "BACKUP"])
+    assert pair.router(first).willing
+    waiting, peer = pair.node.instances[first], PEERS[other_of(first)]
+    said = pair.node.groups[GROUP].waits_for(waiting, pair.now)
+    assert said == f"waits for {other_of(first)}, which hears {peer} as MASTER"
+
+
+@ORDERS
+def test_one_that_waits_takes_over_with_the_other_when_that_hears_nobody_any_more(first):
+    pair = Pair().backup()
+    pair.run(30.0, hear={other_of(first): 150})
+    actions = pair.run(34.0)
+    assert adverts(actions)[:2] == [(ONE, 100), (TWO, 100)]
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+@ORDERS
+def test_one_that_waits_hears_a_better_master_again_and_stands_by(first):
+    pair = Pair().backup()
+    pair.run(30.0, hear={other_of(first): 150})
+    assert pair.advert(first, 150) == []
+    assert not pair.router(first).willing
+    assert pair.run(40.0, hear={ONE: 150, TWO: 150}) == []
+
+
+def test_a_group_waits_for_a_member_that_has_not_started():
+    pair = Pair()
+    pair.link("eth0")
+    pair.feed(PlanReported(ONE))
+    pair.feed(Startup(ONE))
+    pair.feed(Startup(TWO))
+    assert pair.run(20.0) == []
+    assert pair.states == ["BACKUP", "INITIALIZE"]
+    assert pair.node.groups[GROUP].waits_for(pair.node.instances[ONE], pair.now) == (
+        f"waits for {TWO}, which is in INITIALIZE"
+    )
+
+
+def test_owners_take_over_at_once_and_together():
+    pair = Pair(priority=255, owner=True)
+    pair.link("eth0")
+    pair.link("eth1")
+    pair.feed(PlanReported(ONE))
+    pair.feed(PlanReported(TWO))
+    assert adverts(pair.feed(Startup(ONE))) == []
+    actions = pair.feed(Startup(TWO))
+    assert adverts(actions) == [(ONE, 255), (TWO, 255)]
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+# -- preempting
+
+
+def test_a_group_preempts_by_binding_all_before_anybody_speaks():
+    pair = Pair(priority=150).backup()
+    bound = [each for each in pair.run(5.0, hear={ONE: 100, TWO: 100}) if isinstance(each, SetAddresses) and each.bound]
+    assert [each.router for each in bound] == [ONE, TWO]
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert pair.installed(TWO) == []
+    actions = pair.installed(ONE)
+    assert kinds(actions)[:5] == ["SendAdvertisement", "SendAdvertisement", "Transition", "Announce", "Notice"]
+    assert [each.reason for each in actions if isinstance(each, Transition)] == ["preempted", "preempted"]
+
+
+@ORDERS
+def test_it_does_not_preempt_while_one_member_hears_a_better_master(first):
+    pair = Pair(priority=150).backup()
+    assert pair.run(20.0, hear={first: 100, other_of(first): 200}) == []
+    assert pair.states == ["BACKUP", "BACKUP"]
+
+
+@ORDERS
+def test_a_better_advert_during_the_preparation_unbinds_every_member(first):
+    pair = Pair(priority=150).backup()
+    pair.run(5.0, hear={ONE: 100, TWO: 100})
+    pair.installed(first)
+    actions = pair.advert(first, 200)
+    assert sorted(each.router for each in actions if isinstance(each, SetAddresses) and not each.bound) == [ONE, TWO]
+    assert not pair.router(ONE).tenure.bound
+    assert not pair.router(TWO).tenure.bound
+
+
+@ORDERS
+def test_a_master_that_dies_during_the_preparation_is_not_waited_for(first):
+    pair = Pair(priority=150).backup()
+    pair.run(5.0, hear={ONE: 100, TWO: 100})
+    pair.installed(first)
+    actions = pair.run(9.0)
+    assert adverts(actions)[:2] == [(ONE, 150), (TWO, 150)]
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+@ORDERS
+def test_nopreempt_of_one_member_is_that_of_the_group(first):
+    pair = Pair(members=[member(name, priority=150, preempt=name != first) for name in (ONE, TWO)]).backup()
+    assert pair.run(20.0, hear={ONE: 100, TWO: 100}) == []
+
+
+def test_preempt_delay_counts_for_all():
+    pair = Pair(priority=150, preempt_delay=10.0).backup()
+    assert pair.run(10.0, hear={ONE: 100, TWO: 100}) == []
+    assert pair.run(16.0, hear={ONE: 100, TWO: 100}) != []
+    assert pair.router(ONE).tenure.bound
+    assert pair.router(TWO).tenure.bound
+
+
+@ORDERS
+def test_a_refusal_of_one_member_s_addresses_unbinds_all(first):
+    pair = Pair(priority=150).backup()
+    pair.run(5.0, hear={ONE: 100, TWO: 100})
+    pair.installed(other_of(first))
+    pair.feed(AddressesRefused(first, "EINVAL"))
+    assert pair.states == ["FAULT", "FAULT"]
+    assert pair.router(first).reason == "address-refused"
+    assert not pair.router(other_of(first)).tenure.bound
+
+
+# -- losing it together
+
+
+@ORDERS
+def test_one_member_that_yields_pulls_all(first):
+    pair = Pair().master()
+    actions = pair.advert(first, 150)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert adverts(actions) == [(other_of(first), 0)], "the one that yields is silent, the others say goodbye"
+    pulled = pair.router(other_of(first))
+    assert (pulled.reason, pulled.detail) == ("sync-group", f"{first} higher-priority")
+    assert pulled.tenure.held, "make before break"
+    assert group_moves(actions) == [("MASTER", "BACKUP", "higher-priority", first)]
+
+
+@ORDERS
+def test_one_member_in_fault_resigns_all_and_names_the_cause(first):
+    pair = Pair().master()
+    actions = pair.link("eth0" if first == ONE else "eth1", up=False)
+    well = pair.router(other_of(first))
+    assert pair.states == ["FAULT", "FAULT"]
+    assert adverts(actions) == [(other_of(first), 0)], "through a dead link no goodbye can leave"
+    assert (well.reason, well.detail) == ("sync-group", f"{first} interface-down")
+    assert well.tenure.held
+    assert group_moves(actions) == [("MASTER", "FAULT", "interface-down", first)]
+
+
+@ORDERS
+def test_all_return_when_the_cause_is_gone(first):
+    pair = Pair().master()
+    pair.link("eth0" if first == ONE else "eth1", up=False)
+    actions = pair.link("eth0" if first == ONE else "eth1")
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert group_moves(actions) == [("FAULT", "BACKUP", "recovered", first)]
+
+
+def test_two_causes_in_two_members_both_have_to_go():
+    pair = Pair().master()
+    pair.link("eth0", up=False)
+    pair.link("eth1", up=False)
+    pair.link("eth0")
+    assert pair.states == ["FAULT", "FAULT"]
+    assert pair.router(ONE).detail == f"{TWO} interface-down"
+    pair.link("eth1")
+    assert pair.states == ["BACKUP", "BACKUP"]
+
+
+@ORDERS
+def test_a_refused_address_is_tried_again_by_all(first):
+    pair = Pair().master()
+    pair.feed(AddressesRefused(first, "EINVAL"))
+    assert pair.states == ["FAULT", "FAULT"]
+    pair.run(pair.now + 5.5)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    pair.run(pair.now + 4.0)
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+@ORDERS
+def test_the_addresses_of_a_pulled_member_answer_longer_than_any_backup_waits(first):
+    """keepalived's other member may have heard an advert a moment ago, and waits for three more."""
+    pair = Pair().master()
+    pair.link("eth0" if first == ONE else "eth1", up=False)
+    router = pair.router(other_of(first))
+    assert router.tenure.hold_until - pair.now >= 3 + 1 + router.listener.skew_time
+
+
+# -- goodbyes
+
+
+@ORDERS
+def test_after_a_goodbye_in_one_member_one_missing_advert_is_enough_in_the_others(first):
+    """The link of the other is cut: no goodbye could leave there, and three intervals would be lost."""
+    pair = Pair().backup()
+    pair.run(10.0, hear={ONE: 150, TWO: 150})
+    pair.advert(first, 0)
+    actions = pair.run(10.0 + 1.0 + (256 - 100) / 256 + 0.01)
+    assert pair.states == ["MASTER", "MASTER"]
+    assert [each.reason for each in actions if isinstance(each, Transition)] == ["master-resigned"] * 2
+
+
+@ORDERS
+def test_a_master_that_is_still_heard_in_the_other_member_is_believed(first):
+    pair = Pair().backup()
+    pair.run(10.0, hear={ONE: 150, TWO: 150})
+    pair.advert(first, 0)
+    assert pair.run(30.0, hear={other_of(first): 150}) == []
+
+
+@ORDERS
+def test_a_goodbye_of_a_stranger_hastens_nobody(first):
+    pair = Pair().backup()
+    pair.run(10.0, hear={ONE: 150, TWO: 150})
+    before = pair.router(other_of(first)).listener.down_at
+    pair.advert(first, 0, "10.77.0.99" if first == ONE else "fe80::99")
+    assert pair.router(other_of(first)).listener.down_at == before
+
+
+# -- handover, maintenance, stop
+
+
+@ORDERS
+def test_a_handover_asked_of_one_is_asked_of_all(first):
+    pair = Pair().master()
+    actions = pair.feed(ReleaseAsked(first))
+    assert adverts(actions) == [(ONE, 0), (TWO, 0)]
+    pair.advert(ONE, 90)
+    assert pair.states == ["BACKUP", "BACKUP"], "one that has a successor takes the other along"
+    pair.advert(TWO, 90)
+    assert pair.router(ONE).listener.deferring
+    assert pair.router(TWO).listener.deferring
+    assert pair.run(pair.now + 20.0, hear={ONE: 90, TWO: 90})
+    assert pair.states == ["BACKUP", "BACKUP"], "the successor is not preempted"
+
+
+def test_a_handover_that_nobody_answers_goes_on_as_one():
+    pair = Pair().master()
+    pair.feed(ReleaseAsked(ONE))
+    actions = pair.run(pair.now + 4.7)
+    assert adverts(actions)[:2] == [(ONE, 100), (TWO, 100)]
+    assert pair.states == ["MASTER", "MASTER"]
+    assert not pair.router(ONE).handing_over
+    assert not pair.router(TWO).handing_over
+    assert [each for each in actions if isinstance(each, Transition | GroupTransition)] == []
+
+
+def test_a_handover_by_force_releases_all():
+    pair = Pair().master()
+    pair.feed(ReleaseAsked(TWO, force=True))
+    pair.run(pair.now + 5.0)
+    assert pair.states == ["BACKUP", "BACKUP"]
+
+
+def test_maintenance_keeps_all_away():
+    pair = Pair().master()
+    for name in (ONE, TWO):
+        pair.feed(MaintenanceChanged(name, on=True))
+    pair.run(pair.now + 30.0)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    for name in (ONE, TWO):
+        pair.feed(MaintenanceChanged(name, on=False))
+    pair.run(pair.now + 5.0)
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+def test_a_stop_is_told_once_per_group():
+    pair = Pair().master()
+    actions = pair.feed(Shutdown(ONE)) + pair.feed(Shutdown(TWO))
+    assert adverts(actions) == [(ONE, 0), (TWO, 0)]
+    assert group_moves(actions) == [("MASTER", "INITIALIZE", "shutdown", ONE)]
+    pair.run(pair.now + 10.0)
+    assert pair.node.done
+
+
+# -- checks
+
+
+@ORDERS
+def test_a_critical_check_of_one_member_is_a_fault_of_all(first):
+    pair = Pair(members=[member(name, checks=[WEB] if name == first else []) for name in (ONE, TWO)])
+    pair.verdict(first, "web", healthy=True)
+    pair.master()
+    actions = pair.verdict(first, "web", healthy=False)
+    assert pair.states == ["FAULT", "FAULT"]
+    assert sorted(adverts(actions)) == [(ONE, 0), (TWO, 0)]
+    assert pair.router(other_of(first)).detail == f"{first} check-failed"
+
+
+def test_a_verdict_of_the_group_s_check_reaches_all_members_at_once():
+    pair = Pair(checks=[WEB])
+    pair.verdict(GROUP, "web", healthy=True)
+    pair.master()
+    actions = pair.verdict(GROUP, "web", healthy=False)
+    assert pair.states == ["FAULT", "FAULT"]
+    assert pair.reasons == ["check-failed", "check-failed"]
+    assert adverts(actions) == [(ONE, 0), (TWO, 0)]
+
+
+def test_a_weight_of_the_group_shifts_all_members_alike():
+    pair = Pair(checks=[LOAD], priority=150)
+    pair.verdict(GROUP, "load", healthy=True)
+    pair.master()
+    pair.verdict(GROUP, "load", healthy=False)
+    assert [pair.router(name).priority for name in (ONE, TWO)] == [90, 90]
+    pair.advert(ONE, 100)
+    assert pair.states == ["BACKUP", "BACKUP"]
+
+
+@ORDERS
+def test_last_resort_is_one_of_the_whole_group(first):
+    pair = Pair(members=[member(name, checks=[WEB] if name == first else []) for name in (ONE, TWO)])
+    pair.verdict(first, "web", healthy=True)
+    pair.master()
+    pair.verdict(first, "web", healthy=False)
+    actions = pair.run(pair.now + 4.7)
+    assert pair.states == ["MASTER", "MASTER"]
+    assert [pair.router(name).degraded for name in (ONE, TWO)] == [True, True]
+    assert adverts(actions)[:2] == [(ONE, 1), (TWO, 1)]
+    said = [each for each in adverts(pair.run(pair.now + 9.0)) if each[1] == 0]
+    assert said == [(ONE, 0), (TWO, 0), (ONE, 0), (TWO, 0)], "the offers come together"
+    pair.verdict(first, "web", healthy=True)
+    assert [pair.router(name).degraded for name in (ONE, TWO)] == [False, False]
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+@ORDERS
+def test_a_degraded_group_is_relieved_as_one(first):
+    pair = Pair(checks=[WEB])
+    pair.verdict(GROUP, "web", healthy=True)
+    pair.master()
+    pair.verdict(GROUP, "web", healthy=False)
+    pair.run(pair.now + 4.7)
+    assert [pair.router(name).degraded for name in (ONE, TWO)] == [True, True]
+    pair.advert(first, 90)
+    assert pair.states == ["FAULT", "FAULT"]
+
+
+@ORDERS
+def test_one_member_relieved_and_the_other_not_is_no_last_resort(first):
+    pair = Pair(checks=[WEB])
+    pair.verdict(GROUP, "web", healthy=True)
+    pair.master()
+    pair.verdict(GROUP, "web", healthy=False)
+    pair.run(pair.now + 20.0, hear={first: 90})
+    assert pair.states == ["FAULT", "FAULT"]
+    assert not pair.router(other_of(first)).tenure.held
+
+
+@ORDERS
+def test_a_dead_link_is_no_last_resort_for_the_member_that_is_well(first):
+    pair = Pair().master()
+    pair.link("eth0" if first == ONE else "eth1", up=False)
+    pair.run(pair.now + 20.0)
+    assert pair.states == ["FAULT", "FAULT"]
+    assert not pair.router(other_of(first)).tenure.held
+
+
+# -- resume, reload
+
+
+def test_a_resumed_group_goes_on():
+    pair = Pair()
+    for name in (ONE, TWO):
+        pair.feed(Resumed(name, -50.0, -0.5, OWN[4 if name == ONE else 6], {}))
+    for interface in ("eth0", "eth1"):
+        pair.link(interface)
+    assert pair.states == ["MASTER", "MASTER"]
+
+
+def replaced(pair, *members):
+    pair.settings = list(members)
+    return pair.feed(ConfigurationReplaced(tuple(members)))
+
+
+def test_two_masters_that_join_a_group_stay_masters_and_the_group_is_told_of():
+    pair = Pair(group="").master()
+    actions = replaced(pair, member(ONE), member(TWO))
+    assert kinds(actions) == ["GroupTransition"]
+    assert group_moves(actions) == [("INITIALIZE", "MASTER", "reconfigured", ONE)]
+    assert pair.advert(ONE, 150)
+    assert pair.states == ["BACKUP", "BACKUP"]
+
+
+def test_members_that_leave_their_group_decide_alone():
+    pair = Pair().master()
+    assert replaced(pair, member(ONE, group=""), member(TWO, group="")) == []
+    pair.advert(ONE, 150)
+    assert pair.states == ["BACKUP", "MASTER"]
+
+
+def test_a_member_that_waited_for_its_group_takes_over_when_it_leaves_it():
+    pair = Pair().backup()
+    pair.run(30.0, hear={TWO: 150})
+    replaced(pair, member(ONE, group=""), member(TWO))
+    pair.feed(Tick())
+    assert pair.states == ["MASTER", "BACKUP"]
+
+
+@ORDERS
+def test_leaving_a_group_ends_the_fault_that_was_another_member_s(first):
+    pair = Pair().master()
+    pair.link("eth0" if first == ONE else "eth1", up=False)
+    replaced(pair, member(ONE, group=""), member(TWO, group=""))
+    assert pair.router(first).state == "FAULT"
+    assert pair.router(other_of(first)).state == "BACKUP"
+
+
+@ORDERS
+def test_a_group_that_is_put_together_of_a_master_and_a_backup_gives_up_the_one_it_has(first):
+    """The other MASTER is the better one: keepalived prefers BACKUP, and so do we."""
+    pair = Pair(group="").master()
+    pair.advert(first, 150)
+    assert pair.router(other_of(first)).state == "MASTER"
+    actions = replaced(pair, member(ONE), member(TWO))
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert adverts(actions) == [(other_of(first), 0)]
+
+
+def test_a_new_member_comes_to_a_group_that_is_master_without_a_failover():
+    pair = Pair(members=[member(ONE)])
+    pair.link("eth0")
+    pair.feed(PlanReported(ONE))
+    pair.feed(Startup(ONE))
+    pair.run(5.0)
+    pair.installed(ONE)
+    replaced(pair, member(ONE), member(TWO))
+    pair.link("eth1")
+    pair.feed(PlanReported(TWO))
+    pair.feed(Startup(TWO))
+    actions = pair.run(10.0)
+    assert pair.states == ["MASTER", "MASTER"]
+    assert [each.router for each in actions if isinstance(each, Transition)] == [TWO]
+
+
+# -- on a LAN
+
+
+class DeafLan(Lan):
+    """A host may lose every advert of one router on its way in."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.deaf = set()
+
+    def _hear(self, host, advert, source):
+        names = [each.router.name for each in host.instances if each.router.vrid == advert.vrid]
+        if not any((host.name, name) in self.deaf for name in names):
+            super()._hear(host, advert, source)
+
+
+def lan_of(*hosts, **common):
+    """Hosts with both members; each given as a priority, or a pair of them."""
+    lan = DeafLan(Random(1), delay=0.001, install_delay=0.002)
+    for number, given in enumerate(hosts, 1):
+        priorities = given if isinstance(given, tuple) else (given, given)
+        members = [
+            member(name, priority=priority, **common) for name, priority in zip((ONE, TWO), priorities, strict=True)
+        ]
+        lan.add(f"lb{number}", members, ip_address(f"10.77.0.{number}"), ip_address(f"fe80::{99 - number}"))
+        lan.start(f"lb{number}")
+    return lan
+
+
+def owners(lan):
+    """Who is MASTER of each member."""
+    return sorted(lan.masters(ONE)), sorted(lan.masters(TWO))
+
+
+def test_the_better_host_is_master_of_all():
+    lan = lan_of(100, 150)
+    lan.run_until(10.0)
+    assert owners(lan) == (["lb2"], ["lb2"])
+
+
+@ORDERS
+def test_one_link_is_cut_and_the_group_moves_as_a_whole_and_returns(first):
+    lan = lan_of(150, 100)
+    lan.run_until(10.0)
+    interface = "eth0" if first == ONE else "eth1"
+    lan.deaf |= {("lb1", first), ("lb2", first)}
+    lan.inject("lb1", LinkChanged(interface, up=False, primary={}, problem="no carrier"))
+    lan.run_until(12.0)
+    assert owners(lan) == (["lb2"], ["lb2"])
+    well = ip_address("10.77.0.250" if first == TWO else "fe80::250")
+    assert lan.unheld(well, 10.0) == [], "the member that is well is handed over without a gap"
+    lan.deaf.clear()
+    lan.inject("lb1", LinkChanged(interface, up=True, primary=lan.hosts["lb1"].primary))
+    lan.run_until(20.0)
+    assert owners(lan) == (["lb1"], ["lb1"])
+    assert lan.unheld(ip_address("10.77.0.250"), 12.5) == []
+    assert lan.unheld(ip_address("fe80::250"), 12.5) == []
+
+
+@ORDERS
+def test_one_way_loss_in_one_member_moves_nobody(first):
+    lan = lan_of(150, 100)
+    lan.run_until(10.0)
+    lan.deaf.add(("lb2", first))
+    lan.run_until(40.0)
+    assert owners(lan) == (["lb1"], ["lb1"])
+
+
+@pytest.mark.parametrize("hosts", [
+    pytest.param([(150, 100), (100, 150)], id="each-is-better-in-one-member"),
+    pytest.param([100, 100], id="equal, and the higher address is another one in each member"),
+])  # fmt: skip
+def test_hosts_that_disagree_about_who_is_better_come_to_rest(hosts):
+    """Both yield, both return at the same time, and would do so for ever."""
+    lan = lan_of(*hosts)
+    lan.run_until(40.0)
+    one, two = owners(lan)
+    assert one == two
+    assert len(one) == 1
+    lan.isolate("lb1")
+    lan.run_until(60.0)
+    lan.heal()
+    lan.run_until(100.0)
+    one, two = owners(lan)
+    assert one == two
+    assert len(one) == 1
+    assert not [each for each in lan.log if each.time > 90.0 and isinstance(each.action, Transition)]
