@@ -24,7 +24,10 @@ DEFAULT_PLUGINS = ("vip", "arp")
 """On unless switched off: without them a MASTER binds and announces nothing."""
 
 PACKAGES = {
-    **{name: name.replace("_", "-") for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email")},
+    **{
+        name: name.replace("_", "-")
+        for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email", "fifo")
+    },
     **dict.fromkeys(("interface", "file", "process"), "checks"),
 }
 """The plugins of this project, and the package ``hafw-plugin-...`` that brings each."""
