@@ -6,15 +6,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.problem import Problem, enumerate_words
-from hafw.node import PRIORITY_MAX, PRIORITY_MIN
+from hafw.config.weights import OWNER_PRIORITY, Candidate, enough, leaders, matters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hafw.config.instance import InstanceReading
     from hafw.config.view import View
+    from hafw.config.weights import Candidates
 
-OWNER_PRIORITY = 255
 DEFAULT_PRIORITY = 100
 _WEIGHTS_MAX = 12
 """Beyond it the sums that they can make together take too long to try."""
@@ -78,10 +78,11 @@ def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
         if len(readings) < 2 or not known or not 0 < min(priorities.values()) <= max(priorities.values()) < 255:
             continue
         checks = next(iter(readings.values())).weights
+        candidates = {node: _candidate(each) for node, each in readings.items()}
         for check in checks if len(checks) <= _WEIGHTS_MAX else ():
-            if not any(_decides(check, node, readings) for node in readings):
+            if not matters(check, candidates, deaths=False):
                 path = next(iter(readings.values())).weight_paths[check]
-                yield _idle(f"{path}.check.{check}.weight", check, priorities, readings)
+                yield _idle(f"{path}.check.{check}.weight", check, candidates)
 
 
 def _by_instance(views: Sequence[View]) -> dict[str, dict[str, InstanceReading]]:
@@ -90,36 +91,22 @@ def _by_instance(views: Sequence[View]) -> dict[str, dict[str, InstanceReading]]
     return {name: {view.node: view.instances[name] for view in views if name in view.instances} for name in names}
 
 
-def _reachable(reading: InstanceReading, without: str = "") -> set[int]:
-    """Every sum of priority and weights that the checks of a router can make."""
-    found = {reading.priority or 0}
-    for check, weight in reading.weights.items():
-        if check != without:
-            found |= {each + (weight or 0) for each in found}
-    return found
+def _candidate(reading: InstanceReading) -> Candidate:
+    weights = {check: weight or 0 for check, weight in reading.weights.items()}
+    preempt = reading.values.get("preempt", True)
+    return Candidate(priority=reading.priority or 0, preempt=preempt, weights=weights)
 
 
-def _bounded(priorities: Iterable[int]) -> set[int]:
-    return {max(PRIORITY_MIN, min(PRIORITY_MAX, each)) for each in priorities}
-
-
-def _decides(check: str, node: str, readings: Mapping[str, InstanceReading]) -> bool:
-    """Whether this check, on this node, can make or unmake the highest priority of all; a tie may go either way."""
-    weight = readings[node].weights[check] or 0
-    others = [_bounded(_reachable(each)) for other, each in readings.items() if other != node]
-    floor = max(map(min, others))
-    best = {each for reachable in others for each in reachable if each >= floor}
-    for rest in _reachable(readings[node], without=check):
-        reached = _bounded((rest, rest + weight))
-        if len(reached) > 1 and any(min(reached) <= each <= max(reached) for each in best):
-            return True
-    return False
-
-
-def _idle(path: str, check: str, priorities: dict[str, int], readings: Mapping[str, InstanceReading]) -> Problem:
-    first, second = sorted(priorities, key=lambda node: -priorities[node])[:2]
-    weight = readings[first].weights[check] or 0
-    enough = (priorities[first] - priorities[second] + 1) * (-1 if weight < 0 else 1)
-    order = f"{first} ({priorities[first]}) stays ahead of {second} ({priorities[second]})"
-    message = f"= {weight}: never changes who is MASTER while all run: {order}: {enough} would, or critical = true"
+def _idle(path: str, check: str, candidates: Candidates) -> Problem:
+    first, second = leaders(candidates)
+    weight = candidates[first].weights[check]
+    message = f"= {weight}: never changes who is MASTER while all run: {_why(check, candidates, first, second)}"
     return Problem(path, message, severity="warning")
+
+
+def _why(check: str, candidates: Candidates, first: str, second: str) -> str:
+    if not second:
+        return "with preempt = false nobody takes over from a living MASTER: critical = true would hand over"
+    order = f"{first} ({candidates[first].priority}) stays ahead of {second} ({candidates[second].priority})"
+    would = enough(check, candidates)
+    return f"{order}: {f'{would} would, or ' if would else 'use '}critical = true"

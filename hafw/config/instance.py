@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from hafw.config.addresses import Vip, parse_ip, parse_unicast, parse_vips
 from hafw.config.checks import NAME, ChecksReading
-from hafw.config.cluster import DEFAULT_PRIORITY, OWNER_PRIORITY, is_ranking, known_priorities
+from hafw.config.cluster import DEFAULT_PRIORITY, is_ranking, known_priorities
 from hafw.config.convert import FAILED
 from hafw.config.model import InstanceConfig
 from hafw.config.problem import Problem
 from hafw.config.rules import broken_rules
 from hafw.config.tables import InstanceTable
 from hafw.config.types import keys_of
+from hafw.config.weights import OWNER_PRIORITY
 from hafw.secret import key_octets
 from hafw.vrrp.settings import AntiReplay, Checksum, HmacMode, HmacSettings, RouterSettings
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from hafw.config.cluster import OWNER_PRIORITY
 from hafw.config.values import format_duration
+from hafw.config.weights import OWNER_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

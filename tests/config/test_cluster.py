@@ -169,6 +169,22 @@ def test_weight_that_only_the_other_checks_make_idle_is_found(tmp_path: Path):
     assert "check.nginx.weight = -10: never changes" in line
 
 
+def test_without_preemption_no_weight_moves_a_living_master(tmp_path: Path):
+    text = f"priority = {{ lb1 = 150, lb2 = 100 }}\npreempt = false\n{CHECK}-60\n"
+    (line,) = warnings(tmp_path, text)
+    idle = "never changes who is MASTER while all run"
+    why = "with preempt = false nobody takes over from a living MASTER: critical = true would hand over"
+    assert line == f"c:8: warning: instance.VI_1.check.nginx.weight = -60: {idle}: {why}"
+
+
+@pytest.mark.parametrize("preempts", ["lb1", "lb2"])
+def test_a_weight_may_count_where_one_of_them_preempts(tmp_path: Path, preempts: str):
+    """lb2 takes over when lb1 falls below it; or lb1, back from a fault, does not until its check is well."""
+    table = ", ".join(f"{node} = {str(node == preempts).lower()}" for node in ("lb1", "lb2"))
+    text = f"priority = {{ lb1 = 150, lb2 = 100 }}\npreempt = {{ {table} }}\n{CHECK}-60\n"
+    assert warnings(tmp_path, text) == []
+
+
 def test_weight_beside_an_owner_is_said_once(tmp_path: Path):
     text = f"owner = {{ lb1 = true, lb2 = false }}\n{CHECK}-10\n"
     assert [line.partition("weight")[2] for line in warnings(tmp_path, text)] == [
