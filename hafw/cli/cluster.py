@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hafw.config import load
-from hafw.config.cluster import known_priorities
+from hafw.config.file import named_nodes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hafw.node import InstanceSettings
@@ -20,14 +20,12 @@ def instances_by_node(path: Path) -> dict[str, tuple[InstanceSettings, ...]]:
 
     Nothing is asked of this machine. Raises ``ConfigErrors`` as ``load`` does.
     """
-    configs = [load(path, name, machine=False)[0] for name in _nodes(path)]
+    names: list[str | None] = [*named_nodes(path)]
+    configs = [load(path, name, machine=False)[0] for name in names or [None]]
     return {config.node_name: config.settings for config in configs}
 
 
-def _nodes(path: Path) -> list[str | None]:
-    """In the order of the file. Whatever is wrong with it is found by ``load``, whose messages are better."""
-    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError):
-        tables = tomllib.loads(path.read_text("utf-8")).get("instance", {}).values()
-        named = dict.fromkeys(name for table in tables for name in known_priorities(table) or {})
-        return list(named) or [None]
-    return [None]
+def assumed(own: Sequence[InstanceSettings], priority: int) -> tuple[InstanceSettings, ...]:
+    """What a router with the same file, but this priority, would be given."""
+    routers = (replace(each.router, priority=priority, owner=False, source_address=None) for each in own)
+    return tuple(replace(each, router=router) for each, router in zip(own, routers, strict=True))

@@ -26,6 +26,7 @@ VERBS = {
     "plugins": ("hafw.cli.status", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
     "sim": ("hafw.cli.sim", "the same election on a simulated LAN, as a timeline"),
+    "explain": ("hafw.cli.explain", "which failures of a configuration move the address where"),
     "replay": ("hafw.cli.replay", "a recorded journal through today's code"),
     "import": ("hafw.cli.importing", "keepalived.conf as config.toml, and what became of each line"),
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
@@ -34,7 +35,6 @@ VERBS = {
 NOT_BUILT = (
     "listen",
     "doctor",
-    "explain",
 )
 ELSEWHERE = {
     **dict.fromkeys(("start", "restart"), "`systemctl {} hafw`, or `hafw run CONFIG` in the foreground"),

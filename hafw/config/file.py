@@ -63,6 +63,23 @@ def loads(
         raise ConfigErrors(str(path), [Problem("", "is nested too deeply")]) from None
 
 
+def named_nodes(path: str | Path) -> list[str]:
+    """The nodes that the file names, in its order; none if it names none or cannot be read, which ``load`` tells."""
+    try:
+        document = parse(_read(Path(path)))
+        return _named(View(document, NodeReader("", is_current=False, machine=False), _ground(path, frozenset())))
+    except (UnreadableError, RecursionError):
+        return []
+
+
+def _named(scout: View) -> list[str]:
+    return list(dict.fromkeys(each for names in scout.node_tables.values() for each in names))
+
+
+def _ground(path: str | Path, misnamed: frozenset[str]) -> Ground:
+    return Ground(Path(path).absolute(), (), installed_plugins(), misnamed)
+
+
 def _read(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -88,10 +105,10 @@ def _load(
     misnamed = _stray(document, problems)
     own_name = _node_name(document, problems)
     name = node or own_name
-    ground = Ground(path.absolute(), (), installed_plugins(), misnamed)
+    ground = _ground(path, misnamed)
     # Which nodes there are shows only after a first look, which asks nothing of the machine.
     scout = View(document, NodeReader(name, is_current=False, machine=False), ground)
-    nodes = sorted({each for names in scout.node_tables.values() for each in names})
+    nodes = sorted(_named(scout))
     if nodes and name not in nodes and "node" not in misnamed:
         way_out = f"--node {nodes[0]}, or [node] name"
         message = f"= {show(name)}: is no node of this file, which names {enumerate_words(nodes)}: {way_out}"

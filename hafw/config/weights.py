@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hafw.node import PRIORITY_MAX, PRIORITY_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 OWNER_PRIORITY = 255
 WEIGHT_MAX = 253
@@ -91,12 +91,11 @@ def _matters(check: str, node: str, candidates: Candidates, *, deaths: bool) -> 
     return False
 
 
-def _pairs(own: Candidate, check: str) -> Iterator[tuple[int, int]]:
+def _pairs(own: Candidate, check: str) -> set[tuple[int, int]]:
     """Its priorities with and without the weight of this check, whatever the others say, where they differ."""
-    for rest in own.sums(without=check):
-        pair = own.bounded(rest), own.bounded(rest + own.weights.get(check, 0))
-        if pair[0] != pair[1]:
-            yield min(pair), max(pair)
+    weight = own.weights.get(check, 0)
+    pairs = ((own.bounded(rest), own.bounded(rest + weight)) for rest in own.sums(without=check))
+    return {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
 
 
 def _displaces(own: Candidate, other: Candidate, pair: tuple[int, int], rival: int) -> bool:
@@ -143,3 +142,22 @@ def enough(check: str, candidates: Candidates) -> int:
 
 def _weighed(candidate: Candidate, check: str, weight: int) -> Candidate:
     return replace(candidate, weights={**candidate.weights, check: weight})
+
+
+def why_never(check: str, candidates: Candidates) -> str:
+    """Why it cannot change who is MASTER, and the least that could."""
+    first, second = leaders(candidates)
+    own = candidates[first]
+    weight = next(each.weights[check] for each in candidates.values() if check in each.weights)
+    if own.priority == OWNER_PRIORITY:
+        return f"{first} owns the addresses, and its 255 never changes: critical = true would"
+    if not second:
+        willing = {node: replace(each, preempt=True) for node, each in candidates.items()}
+        would = enough(check, willing)
+        more = f" with {would}" if abs(would) > abs(weight) else ""
+        living = "with preempt = false nobody takes over from a living MASTER, whatever its priority"
+        return f"{living}: preempt = true{more} would, or critical = true"
+    left = f"leaves {first} at {own.well(failing=check)}, still above {second}'s {candidates[second].well()}"
+    would = enough(check, candidates)
+    least = f"{would} or {'less' if would < 0 else 'more'} moves it, or " if would else ""
+    return f"{left}: {least}critical = true{'' if would else ' would'}"

@@ -185,6 +185,11 @@ class Lan:
         return True
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way: no frame, no address."""
+        return not self._due
+
+    @property
     def _next_arrival(self) -> float:
         return self._due[0][0] if self._due else inf
 
