@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hafw.cli.check import CANNOT_RUN, exit_code
+from hafw.cli.check import exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from hafw.sim.folding import Case
 
     Routers = dict[str, tuple[InstanceSettings, ...]]
+    Numbered = dict[str, tuple[str, ...]]
 
 DEPTH = 2
 MOST = 5000
-"""Combinations of one instance that are played; more take minutes."""
+"""Orders of failures of one instance that are played; more take minutes."""
 PRIORITIES = range(1, 255)
 
 
@@ -41,7 +42,9 @@ class Part:
     depth: int
     cases: list[Case]
     findings: list[Problem]
-    """Checks that can never change anything."""
+    """Checks that can never change anything (errors), or not while all run (warnings)."""
+    numbered: tuple[str, ...]
+    """Checks that are not played: the number in a file decides what their weight counts."""
 
 
 @click.command(
@@ -71,9 +74,10 @@ def explain(  # noqa: PLR0913 - click's options
     """
     from hafw.cli import explained  # noqa: PLC0415 - not needed for --help
 
-    routers, warnings = _read(config, node, peers)
-    parts = [_explain(config, name, routers, depth) for name in _chosen(routers, names)]
-    found = {each.path for part in parts for each in part.findings}
+    routers, numbered, warnings = _read(config, node, peers)
+    parts = [_explain(config, name, routers, numbered, depth) for name in _chosen(routers, names)]
+    findings = [each for part in parts for each in part.findings]
+    found = {each.path for each in findings}
     for each in warnings:
         if each.path not in found:
             click.echo(each.render(str(config)), err=True)
@@ -81,14 +85,14 @@ def explain(  # noqa: PLR0913 - click's options
         click.echo(json.dumps(explained.document(str(config), parts), ensure_ascii=False))
     else:
         click.echo(explained.text(str(config), parts, shutil.get_terminal_size().columns))
-    sys.exit(CANNOT_RUN if found else 0)
+    sys.exit(exit_code(findings))
 
 
 # -- the routers ------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, node: str | None, peers: Sequence[str]) -> tuple[Routers, list[Problem]]:
-    """What every router of the cluster would run, and the warnings of the file."""
+def _read(path: Path, node: str | None, peers: Sequence[str]) -> tuple[Routers, Numbered, list[Problem]]:
+    """What every router of the cluster would run, checks with a number left out, and the warnings of the file."""
     from hafw.config.file import named_nodes  # noqa: PLC0415 - not needed for --help
     from hafw.config.problem import enumerate_words  # noqa: PLC0415
 
@@ -97,13 +101,33 @@ def _read(path: Path, node: str | None, peers: Sequence[str]) -> tuple[Routers, 
         if named and given:
             raise click.BadParameter(f"{path} names its routers itself: {enumerate_words(named)}", param_hint=option)
     loaded = [_load(path, name) for name in named] or [_load(path, node)]
-    routers = {config.node_name: config.settings for config, _ in loaded}
+    routers = {config.node_name: _settings(config) for config, _ in loaded}
+    numbered = {name: _numbered(config, name) for config, _ in loaded for name in config.instances}
     for peer in peers:
         name, settings = _peer(peer, next(iter(routers.values())))
         if name in routers:
             raise click.BadParameter(f"{name}: there are two routers of this name", param_hint="--peer")
         routers[name] = settings
-    return routers, list(dict.fromkeys(each for _, warnings in loaded for each in warnings))
+    return routers, numbered, list(dict.fromkeys(each for _, warnings in loaded for each in warnings))
+
+
+def _numbered(config: Config, instance: str) -> tuple[str, ...]:
+    """The checks of an instance whose weight a number multiplies."""
+    from hafw.config.plugins import weighs_by_number  # noqa: PLC0415 - not needed for --help
+
+    return tuple(
+        each.settings.name
+        for each in config.instances[instance].checks
+        if not each.settings.critical and weighs_by_number(config.plugins[each.plugin])
+    )
+
+
+def _settings(config: Config) -> tuple[InstanceSettings, ...]:
+    left_out = {each.router.name: _numbered(config, each.router.name) for each in config.settings}
+    return tuple(
+        replace(each, checks=tuple(one for one in each.checks if one.name not in left_out[each.router.name]))
+        for each in config.settings
+    )
 
 
 def _load(path: Path, node: str | None) -> tuple[Config, list[Problem]]:
@@ -124,7 +148,7 @@ def _peer(text: str, own: tuple[InstanceSettings, ...]) -> tuple[str, tuple[Inst
     if not name or not value:
         raise click.BadParameter(f"{text}: must be as lb2=100 or lb2=/etc/hafw/lb2.toml", param_hint="--peer")
     if not value.isdecimal():
-        return name, _load(Path(value), name)[0].settings
+        return name, _settings(_load(Path(value), name)[0])
     if int(value) not in PRIORITIES:
         raise click.BadParameter(f"{text}: a priority must be 1 to 254", param_hint="--peer")
     return name, assumed(own, int(value))
@@ -144,7 +168,7 @@ def _chosen(routers: Routers, names: Sequence[str]) -> list[str]:
 # -- one instance -----------------------------------------------------------------------------------------------
 
 
-def _explain(path: Path, name: str, routers: Routers, asked: int | None) -> Part:
+def _explain(path: Path, name: str, routers: Routers, numbered: Numbered, asked: int | None) -> Part:
     from hafw.config.lines import Lines  # noqa: PLC0415 - not needed for --help
     from hafw.sim.failures import Cluster  # noqa: PLC0415
     from hafw.sim.folding import cases  # noqa: PLC0415
@@ -152,8 +176,10 @@ def _explain(path: Path, name: str, routers: Routers, asked: int | None) -> Part
     settings = {node: each for node, some in routers.items() for each in some if each.router.name == name}
     cluster = Cluster({node: (each,) for node, each in settings.items()})
     depth = _depth(name, cluster, asked)
-    findings = Lines.read(path).place(_idle_checks(name, settings))
-    return Part(name, settings, cluster, depth, list(cases(cluster, depth)), list(findings))
+    numbers = numbered.get(name, ())
+    # With a number that a file says, any priority may come, and every check may count.
+    findings = [] if numbers else list(Lines.read(path).place(_idle_checks(name, settings)))
+    return Part(name, settings, cluster, depth, list(cases(cluster, depth)), findings, numbers)
 
 
 def _depth(name: str, cluster: Cluster, asked: int | None) -> int:
@@ -162,22 +188,25 @@ def _depth(name: str, cluster: Cluster, asked: int | None) -> int:
     if asked is None:
         return fits
     if cluster.count(asked) > MOST and asked > 1:
-        number = f"{cluster.count(asked)} combinations of {len(cluster.failures)} failures in {name}"
+        number = f"{cluster.count(asked)} orders of {len(cluster.failures)} failures in {name}"
         raise click.BadParameter(f"{number}: more than {MOST} take too long: --depth {asked - 1}", param_hint="--depth")
     return asked
 
 
 def _idle_checks(name: str, settings: Mapping[str, InstanceSettings]) -> Iterator[Problem]:
-    """Weights that are never enough, whoever else is away; a critical check always counts."""
-    from hafw.config.problem import Problem  # noqa: PLC0415 - not needed for --help
-    from hafw.config.weights import matters, why_never  # noqa: PLC0415
+    """Weights that are never enough, and those that are not while all run; a critical check always counts."""
+    from hafw.config.cluster import idle  # noqa: PLC0415 - not needed for --help
+    from hafw.config.problem import Problem  # noqa: PLC0415
+    from hafw.config.weights import matters, weight_of, why_never  # noqa: PLC0415
 
     candidates = {node: _candidate(each) for node, each in settings.items()}
     for check in dict.fromkeys(check for each in candidates.values() for check in each.weights):
+        path = f"instance.{name}.check.{check}.weight"
         if len(candidates) > 1 and not matters(check, candidates, deaths=True):
-            weight = next(each.weights[check] for each in candidates.values() if check in each.weights)
-            message = f"= {weight}: can never change who is MASTER: {why_never(check, candidates)}"
-            yield Problem(f"instance.{name}.check.{check}.weight", message)
+            never = f"= {weight_of(check, candidates)}: can never change who is MASTER"
+            yield Problem(path, f"{never}: {why_never(check, candidates)}")
+        elif len(candidates) > 1 and not matters(check, candidates, deaths=False):
+            yield idle(path, check, candidates)
 
 
 def _candidate(settings: InstanceSettings) -> Candidate:

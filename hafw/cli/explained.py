@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hafw.cli.explain import Part
+    from hafw.node import InstanceSettings
     from hafw.sim.failures import Rest
     from hafw.sim.folding import Case, Choice, Masters, Row, Verdict
 
@@ -53,8 +54,8 @@ def _blocks(path: str, part: Part, rows: Sequence[Row], width: int) -> Iterator[
         yield _alone(path, part)
     yield _wrapped(("WHAT FAILS", "MASTER", "DARK", "MENDED"), [_cells(part, row) for row in rows], width)
     yield _counted(part)
-    if ties := list(_ties(part)):
-        yield "\n".join(ties)
+    if notes := [*_ties(part), *_numbers(part)]:
+        yield "\n".join(notes)
     if part.findings:
         yield "\n".join(each.render(path) for each in part.findings)
 
@@ -70,10 +71,16 @@ def _order(part: Part) -> str:
     """The routers side by side: what they are while all is well, and what each check makes of them."""
     (states,) = part.cluster.start.states.values()
     rows = [("", *part.settings), ("all is well", *states.values())]
-    rows.append(("priority", *(str(judged(each, frozenset())[0]) for each in part.settings.values())))
+    rows.append(("priority", *map(_priority, part.settings.values())))
     checks = dict.fromkeys(check.name for each in part.settings.values() for check in each.checks)
     rows += [(f"{check} fails", *(_weighed(part, node, check) for node in part.settings)) for check in checks]
     return table(rows)
+
+
+def _priority(settings: InstanceSettings) -> str:
+    """The effective one, and the configured one where checks that are well have added to it."""
+    well, configured = judged(settings, frozenset())[0], settings.router.priority
+    return str(well) if well == configured else f"{well} ({configured})"
 
 
 def _weighed(part: Part, node: str, check: str) -> str:
@@ -86,7 +93,7 @@ def _weighed(part: Part, node: str, check: str) -> str:
 def _counted(part: Part) -> str:
     number = sum(1 for _ in part.cluster.combinations(part.depth))
     if part.depth == 1:
-        return f"{number} failures, one at a time; in pairs (--depth 2) they would be {part.cluster.count(2)}."
+        return f"{number} failures, one at a time; with pairs (--depth 2) {part.cluster.count(2)} orders of them."
     return f"{number} combinations of up to {part.depth} failures, in every order: {part.cluster.plays} plays."
 
 
@@ -115,6 +122,12 @@ def _ties(part: Part) -> Iterator[str]:
         if len(nodes) > 1:
             who = enumerate_words(nodes)
             yield f"{who} are level, so the higher address wins: here {nodes[-1]}'s is taken to be the highest."
+
+
+def _numbers(part: Part) -> Iterator[str]:
+    if part.numbered:
+        are = "is" if len(part.numbered) == 1 else "are"
+        yield f"{enumerate_words(part.numbered)} {are} left out: the number in a file decides, and it may be any."
 
 
 # -- rows -------------------------------------------------------------------------------------------------------
@@ -209,7 +222,11 @@ def _instance(part: Part) -> dict[str, Any]:
             for node, each in part.settings.items()
         ],
         "outcomes": [_case(each) for each in part.cases],
-        "findings": [{"path": each.path, "line": each.line, "message": each.message} for each in part.findings],
+        "left_out": part.numbered,
+        "findings": [
+            {"path": each.path, "line": each.line, "severity": each.severity, "message": each.message}
+            for each in part.findings
+        ],
     }
 
 

@@ -28,6 +28,8 @@ class ChecksReading:
         self.path = path
         self.plugins: dict[str, str] = {}
         """The plugin of each check, by the key path that names it."""
+        self.checked_by: dict[str, str] = {}
+        """The plugin of each check, by the check's name."""
         self.weights: dict[str, int | None] = {}
         """The weight of each check that has one; ``None``: it cannot be read."""
         self.names = tuple(tables) if isinstance(tables, dict) else ()
@@ -56,7 +58,8 @@ class ChecksReading:
         if not NAME.fullmatch(name):
             self._blame(f"check.{name}", "a check's name must be letters, digits, _ . : and -, at most 64")
         values = self._reader.read_keys(table, CheckTable, path)
-        self.plugins[f"{path}.plugin" if "plugin" in table else path] = values.get("plugin") or name
+        self.checked_by[name] = values.get("plugin") or name
+        self.plugins[f"{path}.plugin" if "plugin" in table else path] = self.checked_by[name]
         if "weight" in table:
             self.weights[name] = values.get("weight") or None
         self._check_rules(name, table, values)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from hafw.config.plugins import weighs_by_number
 from hafw.config.problem import Problem, enumerate_words
-from hafw.config.weights import OWNER_PRIORITY, Candidate, enough, leaders, matters
+from hafw.config.weights import OWNER_PRIORITY, Candidate, enough, leaders, matters, weight_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ def level_priorities(views: Sequence[View]) -> Iterator[Problem]:
 
 def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
     """Checks whose weight leaves the same router MASTER whatever they say."""
-    for readings in _by_instance(views).values():
+    for name, readings in _by_instance(views).items():
         priorities = {node: each.priority or 0 for node, each in readings.items()}
         # An owner's weight has a warning of its own, what cannot be read has an error, and many weights do something.
         known = all(None not in reading.weights.values() for reading in readings.values())
@@ -79,10 +80,12 @@ def idle_weights(views: Sequence[View]) -> Iterator[Problem]:
             continue
         checks = next(iter(readings.values())).weights
         candidates = {node: _candidate(each) for node, each in readings.items()}
-        for check in checks if len(checks) <= _WEIGHTS_MAX else ():
+        # With a number that a file says, any priority may come, and every check may count.
+        judged = len(checks) <= _WEIGHTS_MAX and not any(_numbered(name, views))
+        for check in checks if judged else ():
             if not matters(check, candidates, deaths=False):
                 path = next(iter(readings.values())).weight_paths[check]
-                yield _idle(f"{path}.check.{check}.weight", check, candidates)
+                yield idle(f"{path}.check.{check}.weight", check, candidates)
 
 
 def _by_instance(views: Sequence[View]) -> dict[str, dict[str, InstanceReading]]:
@@ -91,15 +94,25 @@ def _by_instance(views: Sequence[View]) -> dict[str, dict[str, InstanceReading]]
     return {name: {view.node: view.instances[name] for view in views if name in view.instances} for name in names}
 
 
+def _numbered(name: str, views: Sequence[View]) -> Iterator[str]:
+    """The checks of an instance whose weight a number multiplies."""
+    for view in views:
+        plugins = view.config.plugins
+        for check, plugin in view.instances[name].checked_by.items() if name in view.instances else ():
+            if plugin in plugins and weighs_by_number(plugins[plugin]) and check in view.instances[name].weights:
+                yield check
+
+
 def _candidate(reading: InstanceReading) -> Candidate:
     weights = {check: weight or 0 for check, weight in reading.weights.items()}
     preempt = reading.values.get("preempt", True)
     return Candidate(priority=reading.priority or 0, preempt=preempt, weights=weights)
 
 
-def _idle(path: str, check: str, candidates: Candidates) -> Problem:
+def idle(path: str, check: str, candidates: Candidates) -> Problem:
+    """The warning of a check that decides nothing while all run."""
     first, second = leaders(candidates)
-    weight = candidates[first].weights[check]
+    weight = weight_of(check, candidates)
     message = f"= {weight}: never changes who is MASTER while all run: {_why(check, candidates, first, second)}"
     return Problem(path, message, severity="warning")
 

@@ -45,6 +45,7 @@ class InstanceReading:
         owner = bool(self.values.get("owner"))
         checks = ChecksReading(table.get("check", {}), self.path, reader, owner=owner, group=self.group)
         self.plugins, self.weights, self.check_names = checks.plugins, checks.weights, frozenset(checks.names)
+        self.checked_by = checks.checked_by
         self.weight_paths = dict.fromkeys(self.weights, self.path)
         """The table of each of these checks: its own, or the group's."""
         if self._errors() == errors and reader.is_current:
@@ -79,6 +80,7 @@ class InstanceReading:
     def join(self, checks: ChecksReading) -> None:
         """Know the weights of the group's checks, too."""
         self.weights = {**self.weights, **checks.weights}
+        self.checked_by = {**self.checked_by, **checks.checked_by}
         self.weight_paths |= dict.fromkeys(checks.weights, checks.path)
 
     def blame(self, key: str, message: str, severity: Any = "error") -> None:  # noqa: ANN401

@@ -45,6 +45,11 @@ def installed_plugins() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def weighs_by_number(plugin: PluginConfig) -> bool:
+    """Whether its verdicts carry a number that multiplies a check's weight: then any priority may come of it."""
+    return plugin.kind == "file" and plugin.options.get("expect", "zero") == "zero"
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What is the same for every node's view of a file."""

@@ -121,6 +121,13 @@ def _inherits(own: Candidate, other: Candidate, pair: tuple[int, int], rival: in
     return third > 0 and both_wait and is_next(low) != is_next(high)
 
 
+def weight_of(check: str, candidates: Candidates) -> int:
+    """On the leading router, or on the first one that has this check."""
+    first, _ = leaders(candidates)
+    weights = [candidates[first].weights, *(each.weights for each in candidates.values())]
+    return next(each[check] for each in weights if check in each)
+
+
 def leaders(candidates: Candidates) -> tuple[str, str]:
     """Who is MASTER while all is well, and the best of those that could take its place; empty: nobody may."""
     first, *others = sorted(candidates, key=lambda node: -candidates[node].well())
@@ -148,13 +155,12 @@ def why_never(check: str, candidates: Candidates) -> str:
     """Why it cannot change who is MASTER, and the least that could."""
     first, second = leaders(candidates)
     own = candidates[first]
-    weight = next(each.weights[check] for each in candidates.values() if check in each.weights)
     if own.priority == OWNER_PRIORITY:
         return f"{first} owns the addresses, and its 255 never changes: critical = true would"
     if not second:
         willing = {node: replace(each, preempt=True) for node, each in candidates.items()}
         would = enough(check, willing)
-        more = f" with {would}" if abs(would) > abs(weight) else ""
+        more = f" with {would}" if abs(would) > abs(weight_of(check, candidates)) else ""
         living = "with preempt = false nobody takes over from a living MASTER, whatever its priority"
         return f"{living}: preempt = true{more} would, or critical = true"
     left = f"leaves {first} at {own.well(failing=check)}, still above {second}'s {candidates[second].well()}"

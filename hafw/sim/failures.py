@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from ipaddress import ip_address
 from itertools import combinations, permutations
-from math import comb, inf
+from math import inf, perm
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 OFF = "OFF"
 """Beside the states of a router: the machine has no power."""
+_DELAY, _DELAY_STEP = 20, 5
+"""Intervals that the shortest preempt_delay, and each longer one, is played with: longer than every other timer."""
 _PATIENCE = 30
 """So many times a MASTER may be waited for, until a cluster counts as one that never rests."""
 
@@ -104,7 +106,11 @@ class Cluster:
     """The routers of one instance, or of several that move together; every play of it is remembered."""
 
     def __init__(self, routers: Mapping[str, Sequence[InstanceSettings]]) -> None:
-        self.routers = {name: tuple(map(_lightened, instances)) for name, instances in routers.items()}
+        delays = _Delays([each.router for instances in routers.values() for each in instances])
+        self._saved = delays.saved
+        self.routers = {
+            name: tuple(_lightened(each, delays) for each in instances) for name, instances in routers.items()
+        }
         self._known: dict[tuple[object, ...], Outcome] = {}
         self._effects: dict[tuple[str, frozenset[Failure]], object] = {}
         self._rests: dict[Course, bytes] = {}
@@ -129,7 +135,7 @@ class Cluster:
     @cached_property
     def start(self) -> Rest:
         """At rest with nothing failing, after all have started at the same moment."""
-        return Play(self.routers).rest
+        return Play(self.routers, self._saved).rest
 
     def combinations(self, depth: int) -> Iterator[frozenset[Failure]]:
         """Up to so many failures at once. Of a router without power or link, nothing else matters."""
@@ -141,8 +147,8 @@ class Cluster:
                     yield frozenset(some)
 
     def count(self, depth: int) -> int:
-        """How many combinations there are at most."""
-        return sum(comb(len(self.failures), number) for number in range(1, depth + 1))
+        """How many orders of failures there are at most."""
+        return sum(perm(len(self.failures), number) for number in range(1, depth + 1))
 
     def courses(self, combination: frozenset[Failure]) -> dict[Course, Outcome]:
         """What becomes of it: all at the same moment first, then in every order that may make a difference."""
@@ -176,7 +182,7 @@ class Cluster:
     def _after(self, course: Course) -> Play:
         """A cluster that has come to rest after this course. To copy one is quicker than to live through it again."""
         if course not in self._rests:
-            play = self._after(course[:-1]) if course else Play(self.routers)
+            play = self._after(course[:-1]) if course else Play(self.routers, self._saved)
             if course:
                 play.fail(course[-1])
             play.wait_for_advert()
@@ -211,16 +217,36 @@ def judged(settings: InstanceSettings, failing: frozenset[str]) -> tuple[int, bo
     return instance.router.priority, bool(instance.causes)
 
 
-def _lightened(settings: InstanceSettings) -> InstanceSettings:
-    """With one address for all: they move together, and a thousand would only take longer."""
-    router = replace(settings.router, virtual_addresses=settings.router.virtual_addresses[:1], excluded_addresses=())
-    return replace(settings, router=router)
+class _Delays:
+    """Minutes of preempt_delay, played in fewer intervals: nothing else happens in them, and their order is kept."""
+
+    def __init__(self, every: Sequence[RouterSettings]) -> None:
+        unit = max(each.advertisement_interval for each in every)
+        long = sorted({each.preempt_delay for each in every if each.preempt_delay > _DELAY * unit})
+        played = {each: (_DELAY + _DELAY_STEP * place) * unit for place, each in enumerate(long)}
+        self.played = {each: min(each, seconds) for each, seconds in played.items()}
+        self.saved = {seconds: each - seconds for each, seconds in self.played.items()}
+        """By the delay that is played, what is missing."""
+
+
+def _lightened(settings: InstanceSettings, delays: _Delays) -> InstanceSettings:
+    """With one address for all, which move together, and without idle waiting."""
+    router = settings.router
+    delay = delays.played.get(router.preempt_delay, router.preempt_delay)
+    addresses = router.virtual_addresses[:1]
+    return replace(
+        settings, router=replace(router, virtual_addresses=addresses, excluded_addresses=(), preempt_delay=delay)
+    )
 
 
 class Play:
     """One life of a cluster on a simulated LAN, at rest whenever it is looked at from outside."""
 
-    def __init__(self, routers: Mapping[str, Sequence[InstanceSettings]]) -> None:
+    def __init__(
+        self, routers: Mapping[str, Sequence[InstanceSettings]], saved: Mapping[float, float] | None = None
+    ) -> None:
+        """``saved``: by preempt_delay, the seconds that it was shortened by."""
+        self._saved = dict(saved or {})
         self._lan = TroubledLan(Random(0))  # noqa: S311 - nothing is left to chance here
         self._instances = list(dict.fromkeys(each.router.name for some in routers.values() for each in some))
         self._failing: list[Failure] = []
@@ -301,7 +327,14 @@ class Play:
             rests = False
         vips = {each.router.virtual_addresses[0] for host in lan.hosts.values() for each in host.instances}
         dark = max(inf if not lan.holders(vip) else sum(s.seconds for s in lan.unheld(vip, begun)) for vip in vips)
-        return Rest({name: self._states(name) for name in self._instances}, lan.now - begun, dark, rests)
+        after = lan.now - begun + max((self._missing(name, begun) for name in self._instances), default=0.0)
+        return Rest({name: self._states(name) for name in self._instances}, after, dark, rests)
+
+    def _missing(self, name: str, begun: float) -> float:
+        """What whoever preempted since then would have waited longer."""
+        here = [host.node.instances[name].router for host in self._lan.hosts.values() if host.node is not None]
+        preempted = [each for each in here if each.reason == "preempted" and each.since >= begun]
+        return max((self._saved.get(each.settings.preempt_delay, 0.0) for each in preempted), default=0.0)
 
     def _rests(self, name: str) -> bool:
         """Whether nothing will change any more: nobody lets go, nobody will take over, nobody is about to try."""

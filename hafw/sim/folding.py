@@ -162,7 +162,7 @@ class _Folding:
         for each in self._cluster.failures:
             if each not in core and each.router in {one.router for one in core} and self._same(core, [*free, each]):
                 free.append(each)
-        self._covered |= set(self._extensions(core, free))
+        self._covered |= {each for each in self._extensions(core, free) if self._is_clear(each)}
         if not core:
             return Row((), (), tuple(whatever), Timing.ANY, self._ends[core]) if whatever else None
         failures = tuple(sorted(core, key=self._cluster.failures.index))
@@ -170,6 +170,12 @@ class _Folding:
 
     def _same(self, core: frozenset[Failure], free: Sequence[Failure]) -> bool:
         return all(self._ends.get(each) == self._ends[core] for each in self._extensions(core, free))
+
+    def _is_clear(self, combination: frozenset[Failure]) -> bool:
+        """Whether several failures of one router do what each of them does, or nothing alone: as a reader takes it."""
+        several = (each for each in combination if sum(one.router == each.router for one in combination) > 1)
+        expected = {self._ends[combination], self._ends[frozenset()]}
+        return all(self._ends.get(combination - {each}) in expected for each in several)
 
     def _extensions(self, core: frozenset[Failure], free: Sequence[Failure]) -> Iterator[frozenset[Failure]]:
         for number in range(1, self._depth - len(core) + 1):
