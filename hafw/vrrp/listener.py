@@ -87,9 +87,14 @@ class Listener:
         if self.down_at < inf:
             self.listen(now)
 
-    def shift(self, seconds: float) -> None:
-        """The clock stood still: everything is later than it looks."""
+    def shift(self, seconds: float, now: float) -> None:
+        """The clock stood still: everything is later than it looks.
+
+        Nothing was heard meanwhile, so there is time for one advert, as after a lateness that is forgiven.
+        """
         self.down_at -= seconds
+        if now - self.down_at <= self.master_adver_interval:
+            self.down_at = max(self.down_at, now + self.master_adver_interval + self.skew_time)
         if self.peer is not None:
             self.peer = replace(self.peer, heard_at=self.peer.heard_at - seconds)
 

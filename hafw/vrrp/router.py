@@ -100,7 +100,7 @@ class VirtualRouter(Standing):
                 self._fault = None
             case Suspended():  # everything is later than it looks
                 self.since -= event.seconds
-                self.listener.shift(event.seconds)
+                self.listener.shift(event.seconds, now)
                 self.speaker.shift(event.seconds)
             case _:
                 pass

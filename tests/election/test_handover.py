@@ -432,6 +432,25 @@ def test_c_tmr_07_a_backup_that_was_suspended_gives_the_master_its_time_again(be
     assert vr.state == "BACKUP"
 
 
+@pytest.mark.parametrize("seconds", [2.5, 3.5])
+def test_c_tmr_07_a_backup_that_was_suspended_for_less_listens_all_the_same(bench, seconds):
+    vr = bench(priority=100, preempt=False).backup()
+    vr.later(1.0).advert(50)
+    vr.later(0.5).feed(Suspended(seconds))
+    assert vr.tick() == []
+    assert vr.later(0.9).tick() == []
+    assert vr.advert(50) == []
+    assert vr.state == "BACKUP"
+
+
+def test_c_tmr_07_a_backup_that_was_suspended_takes_over_when_nobody_is_there(bench):
+    vr = bench(priority=100).backup()
+    vr.later(1.0).advert(200)
+    vr.feed(Suspended(3.5))
+    assert vr.deadline == vr.now + 1.609375
+    assert vr.due()[0] == vr.sends(100)
+
+
 def test_addresses_that_were_held_before_a_suspend_are_released_after_it(bench):
     vr = bench(priority=100).settled()
     vr.shutdown()
