@@ -14,6 +14,8 @@ from hafw.journal import Pages
 from hafw.sim.swarm import Outcome, play, run, smallest
 from hafw.sim.worlds import steady
 
+JOURNALS = Path(".swarm")
+"""Where the journals of broken promises go."""
 SHOWN = 5
 """Violations that are made smaller and printed, of each promise."""
 
@@ -25,16 +27,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, as small as it can be and still fail")
     parser.add_argument("--journal", type=Path, help="with --seed: what went in and out of every Node, for hafw replay")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="how many at once, one for each processor"
+    )
     words = parser.parse_args()
     if words.seed is not None:
         outcome = smallest(run(words.seed))
         if words.journal is not None:
-            play(outcome.world, pages := Pages())
-            words.journal.write_text("\n".join([*pages.lines, ""]), "utf-8")
+            _write_journal(outcome, words.journal)
         print(f"{outcome.violation or 'every promise is kept'}\n{outcome.world}")
         return bool(outcome.violation)
     _show_speed()
-    return _swarm(range(words.first, words.first + words.seeds))
+    return _swarm(range(words.first, words.first + words.seeds), words.processes)
 
 
 def _show_speed() -> None:
@@ -45,9 +49,16 @@ def _show_speed() -> None:
     print(f"steady: {outcome.seconds / 3600 / took * 60:.0f} router-hours a minute on one processor")
 
 
-def _swarm(seeds: range) -> int:
+def _write_journal(outcome: Outcome, path: Path) -> None:
+    """What every Node was told and did, up to the broken promise."""
+    play(outcome.world, pages := Pages())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*pages.lines, ""]), "utf-8")
+
+
+def _swarm(seeds: range, processes: int) -> int:
     began, hours, broken = time.monotonic(), 0.0, list[Outcome]()
-    with Pool(os.cpu_count()) as pool:
+    with Pool(processes) as pool:
         for outcome in pool.imap_unordered(run, seeds, chunksize=50):
             hours += outcome.seconds / 3600
             if outcome.violation:
@@ -58,8 +69,10 @@ def _swarm(seeds: range) -> int:
     for outcome in sorted(broken, key=lambda each: each.world.seed):
         seen[outcome.promise] += 1
         if seen[outcome.promise] <= SHOWN:
-            small = smallest(outcome)
-            print(f"\n{small.violation}\n{small.world}\npython -m hafw.sim --seed {outcome.world.seed}")
+            small, path = smallest(outcome), JOURNALS / f"seed-{outcome.world.seed}"
+            _write_journal(small, path)
+            print(f"\n{small.violation}\n{small.world}")
+            print(f"again: python -m hafw.sim --seed {outcome.world.seed}; its journal: hafw replay {path}")
     return bool(broken)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nextafter
 from typing import TYPE_CHECKING
 
 from hafw.vrrp.settings import State
@@ -34,11 +34,28 @@ class Host:
     """Seconds that its kernel takes to add addresses; ``None``: as long as everybody's."""
     kernel: dict[str, set[IPAddress]] = field(default_factory=dict)
     wanted: dict[str, SetAddresses] = field(default_factory=dict)
+    rate: float = 1.0
+    """Seconds that its clock counts while one second passes."""
+    slept: float = 0.0
+    """Seconds by which its clock is behind, since it stood still."""
 
     @property
     def deadline(self) -> float:
-        """When its Node wants to be called next."""
-        return inf if self.node is None else self.node.deadline
+        """When its Node wants to be called next, by the clock of the LAN."""
+        return inf if self.node is None else self.moment(self.node.deadline)
+
+    def clock(self, now: float) -> float:
+        """What its own clock shows at this moment: the only time that its Node knows."""
+        return now * self.rate - self.slept
+
+    def moment(self, reading: float) -> float:
+        """The first moment at which its own clock shows this; not one rounding error earlier."""
+        if self.rate == 1.0 and not self.slept:
+            return reading
+        moment = (reading + self.slept) / self.rate
+        while self.clock(moment) < reading:
+            moment = nextafter(moment, inf)
+        return moment
 
     def settings(self, router: str) -> RouterSettings:
         """The settings of one of its routers."""

@@ -14,6 +14,7 @@ A datagram from an address that is our own is delivered, unlike in the daemon: t
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from hafw.node import Node
 from hafw.sim.host import Host, concerns
 from hafw.sim.seen import Entry, Timelines
-from hafw.vrrp.actions import Action, Announce, SendAdvertisement, SendGoodbye, SetAddresses
+from hafw.vrrp.actions import Action, Announce, SendAdvertisement, SendGoodbye, SetAddresses, Transition
 from hafw.vrrp.events import (
     AddressesClaimed,
     AddressesInstalled,
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
     from hafw.sim.seen import Span
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
+_MOVING = {SetAddresses, Transition}
+"""Actions that change who is MASTER or holds what."""
 STEPS_PER_MOMENT = 10_000
 """Deliveries and deadlines within one moment of virtual time, before the run is called a runaway."""
+_TICK = Tick()
 
 
 class Runaway(Exception):  # noqa: N818 - it names what happened
@@ -76,6 +80,8 @@ class Lan:
         self._numbered = 0
         self._last_arrival: dict[tuple[str, str], float] = {}
         self._seen = Timelines()
+        self._routers: dict[str, tuple[IPAddress, ...]] = {}
+        """By name, the addresses of one."""
 
     # -- what happens to hosts ----------------------------------------------------------------------------------
 
@@ -83,6 +89,7 @@ class Lan:
         """Put a machine on the LAN; its daemon does not run yet."""
         mac = f"02:00:00:00:00:{len(self.hosts) + 1:02x}"
         self.hosts[name] = Host(name, mac, instances, {address.version: address for address in primary})
+        self._routers |= {each.router.name: each.router.all_addresses for each in instances}
 
     def start(self, name: str) -> None:
         """Start its daemon, which removes what an earlier one left behind."""
@@ -99,7 +106,7 @@ class Lan:
 
     def node(self, host: Host) -> Node:
         """What its next daemon runs."""
-        return Node(host.instances, self.now)
+        return Node(host.instances, host.clock(self.now))
 
     def stop(self, name: str) -> None:
         """Ask its daemon to end, as SIGTERM does."""
@@ -142,17 +149,24 @@ class Lan:
         host = self.hosts[name]
         if host.node is None:
             return
-        actions = host.node.handle(event, self.now)
+        actions = host.node.handle(event, host.clock(self.now))
+        if not actions:
+            return
+        moved = False
         for action in actions:
             self.log.append(Entry(self.now, name, action))
             self._perform(host, action)
-        if actions:
-            if any(type(action) is not SendAdvertisement for action in actions):
-                self._note()
-            self.done(host, actions)
+            moved = moved or type(action) in _MOVING
+        if moved:
+            self._note()
+        self.done(host, actions)
 
     def done(self, host: Host, actions: list[Action]) -> None:
         """What one event made this host do, all of it performed; for those who watch."""
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Let something happen when so much time has passed."""
+        self._at(self.now + seconds, what)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -168,9 +182,9 @@ class Lan:
         return self.now
 
     def _drive(self, condition: Callable[[], bool], until: float) -> bool:
-        steps, moment = 0, self.now
+        steps, moment, waiting = 0, self.now, self._due
         while not condition():
-            arrival, (deadline, name) = self._next_arrival, self._next_deadline()
+            arrival, (deadline, name) = waiting[0][0] if waiting else inf, self._next_deadline()
             due = min(arrival, deadline)
             if due > until:
                 return False
@@ -179,19 +193,15 @@ class Lan:
                 raise Runaway(f"time stands still at {moment:.6f}: {self.summary()}")
             self.now = moment
             if arrival <= moment:
-                heappop(self._due)[2]()
+                heappop(waiting)[2]()
             else:
-                self.inject(name, Tick())
+                self.inject(name, _TICK)
         return True
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is under way: no frame, no address."""
         return not self._due
-
-    @property
-    def _next_arrival(self) -> float:
-        return self._due[0][0] if self._due else inf
 
     def _next_deadline(self) -> tuple[float, str]:
         """Of the host that is to be called next, the first one of several."""
@@ -233,7 +243,12 @@ class Lan:
             for each in self.hosts.values():
                 instance = None if each.node is None else each.node.instances.get(settings.name)
                 peer = None if instance is None else instance.router.peer
-                if each is not sender and peer is not None and peer.source == source and peer.live(self.now):
+                if (
+                    each is not sender
+                    and peer is not None
+                    and peer.source == source
+                    and peer.live(each.clock(self.now))
+                ):
                     self.inject(each.name, AdvertReceived(settings.name, advert, source))
 
         self._at(self.now + self._delay, arrive)
@@ -257,9 +272,17 @@ class Lan:
             pair = (sender.name, receiver.name)
             if receiver is sender or pair in self._cut or self._rng.random() < self.loss:
                 continue
-            arrival = self.now + self._delay + self._rng.uniform(0.0, self._jitter)
-            self._last_arrival[pair] = max(arrival, self._last_arrival.get(pair, 0.0))
-            self._at(self._last_arrival[pair], lambda receiver=receiver: hear(receiver))  # type: ignore[misc]
+            self._at(self._arrival(pair), partial(self._deliver, receiver, hear))
+
+    def _arrival(self, pair: tuple[str, str]) -> float:
+        """When a frame that is sent now arrives: not before those that were sent earlier."""
+        arrival = self.now + self._delay + self._jitter * self._rng.random()
+        arrival = self._last_arrival[pair] = max(arrival, self._last_arrival.get(pair, 0.0))
+        return arrival
+
+    def _deliver(self, receiver: Host, hear: Callable[[Host], None]) -> None:
+        """It arrives."""
+        hear(receiver)
 
     def _set(self, host: Host, wanted: SetAddresses) -> None:
         """Removal is at once, addition takes its time; a newer set makes an older one void."""
@@ -310,6 +333,10 @@ class Lan:
         """When, from ``since`` to now, more than one host was MASTER of this router."""
         return self._seen.spans(router, since, self.now, lambda masters: len(masters) > 1)
 
+    def vacant(self, router: str, since: float) -> list[Span]:
+        """When, from ``since`` to now, nobody was MASTER of this router."""
+        return self._seen.spans(router, since, self.now, lambda masters: not masters)
+
     def actions(self, host: str, since: float = 0.0) -> list[Action]:
         """What this host's Node has wanted done, in order, from ``since`` on."""
         return [entry.action for entry in self.log if entry.host == host and entry.time >= since]
@@ -323,11 +350,10 @@ class Lan:
 
     def _note(self) -> None:
         """Remember who is MASTER and who holds what, where that changed."""
-        routers = {each.router.name: each.router for host in self.hosts.values() for each in host.instances}
-        for name in routers:
+        for name, addresses in self._routers.items():
             self._seen.note(name, self.masters(name), self.now)
-        for address in {address for each in routers.values() for address in each.all_addresses}:
-            self._seen.note(address, self.holders(address), self.now)
+            for address in addresses:
+                self._seen.note(address, self.holders(address), self.now)
 
 
 def _advert(settings: RouterSettings, priority: int) -> Advertisement:

@@ -1,4 +1,4 @@
-"""A LAN on which machines have troubles of their own: links go down, daemons freeze, and die under their guard.
+"""A LAN in bad weather, on which machines have troubles of their own: daemons freeze, and die under their guard.
 
 What the guard does is told in ``hafw/guard/judgement.py``: the next daemon resumes if it can speak before the peers'
 patience ends and no rival was heard; otherwise the will is executed, and finished, before the next one starts.
@@ -7,6 +7,7 @@ patience ends and no rival was heard; otherwise the will is executed, and finish
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hafw.sim.lan import Lan
@@ -14,6 +15,7 @@ from hafw.sim.seen import Entry
 from hafw.vrrp.actions import Action, SendAdvertisement
 from hafw.vrrp.events import (
     AddressesClaimed,
+    AddressesLost,
     AdvertReceived,
     Event,
     LinkChanged,
@@ -21,6 +23,7 @@ from hafw.vrrp.events import (
     PlanReported,
     Resumed,
     Startup,
+    Suspended,
     Tick,
     VerdictReported,
 )
@@ -60,8 +63,13 @@ class TroubledLan(Lan):
         super().__init__(rng, **wire)
         self._absent: dict[str, _Absence] = {}
         self._dark: set[str] = set()
+        self._asleep: set[str] = set()
         self.doubled = 0.0
         """The share of all frames that a switch delivers twice."""
+        self.reordered, self.detour = 0.0, 0.0
+        """The share of all frames that take another way, on which they need up to so many seconds more."""
+        self.claims_lost, self.claims_late = 0.0, 0.0
+        """The share of all claims that are lost, and the seconds by which the others are late at most."""
         self._spoke: dict[tuple[str, str], float] = {}
 
     def is_frozen(self, name: str) -> bool:
@@ -70,13 +78,27 @@ class TroubledLan(Lan):
         return absence is not None and not absence.is_dead
 
     def is_away(self, name: str) -> bool:
-        """Whether its daemon is frozen, or dead with a guard that is about to start the next one."""
-        return self._absence(name) is not None
+        """Whether its daemon is frozen, or dead with a guard that is about to start the next one, or all is asleep."""
+        return self._absence(name) is not None or name in self._asleep
 
     def _absence(self, name: str) -> _Absence | None:
         """Of its present life: a machine that lost power, or was given another daemon, has none."""
         absence = self._absent.get(name)
         return absence if absence is not None and absence.life == self.hosts[name].life else None
+
+    def waiting(self, name: str) -> list[Event]:
+        """What waits for a daemon that does not listen."""
+        absence = self._absence(name)
+        return [] if absence is None else absence.heard
+
+    def steal(self, name: str, router: str) -> None:
+        """Let somebody else on the machine remove the addresses of a router, while its keeper watches."""
+        host = self.hosts[name]
+        lost = tuple(sorted(host.kernel.get(router, ()), key=lambda address: (address.version, address)))
+        if lost and host.node is not None:
+            host.kernel[router] = set()
+            self._note()
+            self.inject(name, AddressesLost(router, lost, "somebody"))
 
     # -- links --------------------------------------------------------------------------------------------------
 
@@ -94,13 +116,34 @@ class TroubledLan(Lan):
 
     def holders(self, address: IPAddress) -> set[str]:
         """Those that somebody can reach: an address behind an unplugged cable is on nobody."""
-        return super().holders(address) - self._dark
+        return super().holders(address) - self._dark - self._asleep
+
+    def _is_deaf(self, name: str) -> bool:
+        return name in self._dark or name in self._asleep
 
     def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
-        if sender.name in self._dark:
+        if self._is_deaf(sender.name):
             return
         for _ in range(2 if self.doubled and self._rng.random() < self.doubled else 1):
-            super()._broadcast(sender, lambda receiver: None if receiver.name in self._dark else hear(receiver))
+            super()._broadcast(sender, hear)
+
+    def _arrival(self, pair: tuple[str, str]) -> float:
+        if self.reordered and self._rng.random() < self.reordered:  # others overtake it, or it overtakes them
+            return self.now + self._delay + self.detour * self._rng.random()
+        return super()._arrival(pair)
+
+    def _deliver(self, receiver: Host, hear: Callable[[Host], None]) -> None:
+        if not self._is_deaf(receiver.name):
+            hear(receiver)
+
+    def _claim(self, host: Host, addresses: frozenset[IPAddress], mac: str) -> None:
+        if self.claims_lost and self._rng.random() < self.claims_lost:
+            return
+        claim = partial(super()._claim, addresses=addresses, mac=mac)
+        if self.claims_late:
+            self._at(self.now + self.claims_late * self._rng.random(), partial(self._deliver, host, claim))
+        else:
+            claim(host)
 
     # -- daemons that do nothing --------------------------------------------------------------------------------
 
@@ -122,9 +165,26 @@ class TroubledLan(Lan):
         executed = [self._execute(name, router, absence) for router in given_up]
         self._at(max([self.now + start, *executed]), lambda: self._restart(name, absence, set(masters) - set(given_up)))
 
+    def sleep(self, name: str, length: float) -> None:
+        """Suspend the machine: it hears nothing, its addresses answer nobody, and its clock stands still."""
+        if self.is_away(name) or (absence := self._leave(name)) is None:
+            return
+        host = self.hosts[name]
+        self._asleep.add(name)
+        self._at(self.now + length, lambda: self._rise(host, absence, length))
+        self._note()
+
+    def _rise(self, host: Host, absence: _Absence, length: float) -> None:
+        self._asleep.discard(host.name)
+        if self._absence(host.name) is absence:
+            host.slept += length * host.rate
+            absence.heard.insert(0, Suspended(length * host.rate))
+            self._wake(host.name, absence)
+        self._note()
+
     def inject(self, name: str, event: Event) -> None:
         """Let what a daemon cannot hear now wait for it, and its guard hear the claims that concern a will."""
-        absence = self._absence(name)
+        absence = None if self.hosts[name].node is not None else self._absence(name)
         if absence is None:
             super().inject(name, event)
         elif isinstance(event, AddressesClaimed) and event.router in absence.will:
@@ -167,7 +227,8 @@ class TroubledLan(Lan):
     def _silent_until(self, name: str, router: str) -> float:
         """When the peers' patience ends, without their skew."""
         settings = self.hosts[name].settings(router)
-        return self._spoke[name, router] + settings.down_timer_adverts * settings.advertisement_interval
+        patience = settings.down_timer_adverts * settings.advertisement_interval
+        return self._spoke[name, router] + patience / self.hosts[name].rate
 
     def _execute(self, name: str, router: str, absence: _Absence) -> float:
         """The will: one goodbye, and the addresses answer until they are claimed; when at last they are let go.
@@ -212,7 +273,8 @@ class TroubledLan(Lan):
 
     def _resumption(self, name: str, before: Instance, verdicts: dict[str, bool]) -> Resumed:
         primary = before.router.primary or self.hosts[name].primary[before.router.settings.family]
-        return Resumed(before.name, before.router.since, self._spoke[name, before.name], primary, verdicts, cause=CAUSE)
+        spoke = self.hosts[name].clock(self._spoke[name, before.name])
+        return Resumed(before.name, before.router.since, spoke, primary, verdicts, cause=CAUSE)
 
     def _perform(self, host: Host, action: Action) -> None:
         if isinstance(action, SendAdvertisement) and action.priority > 0:

@@ -10,39 +10,69 @@ from hafw.node import CheckSettings, InstanceSettings
 from hafw.vrrp.settings import RouterSettings
 
 if TYPE_CHECKING:
-    from random import Random
+    from hafw.vrrp.settings import IPAddress
 
 ROUTER: Final = "VI_1"
+SECOND: Final = "VI_2"
 VIP: Final = ip_address("192.0.2.100")
-SECOND_VIP: Final = ip_address("192.0.2.101")
 CHECK: Final = "nginx"
+TRACKER: Final = "uplink"
 
 STORM: Final = "storm"
-"""Everything at once: cut, lossy and doubling networks, deaths, freezes, and operators in the middle of it."""
+"""Everything at once: cut, lossy and doubling networks, deaths, freezes, attackers, and operators in the middle."""
 CALM: Final = "calm"
 """One planned change at a time, and time to settle after it: nobody may notice anything."""
 DEATHS: Final = "deaths"
 """One death at a time, and time to settle after it: the address is away for as long as the protocol says, no longer."""
-
-_STORMY: Final = (
-    *("start", "stop", "kill", "poweroff", "crash", "pause", "cut", "isolate", "heal", "loss", "double"),
-    *("link down", "link up", "fails", "passes", "maintenance on", "maintenance off", "handover", "refuse", "slow"),
-)
-_DEADLY: Final = ("poweroff", "crash", "pause")
+PROCESSING: Final = 0.001
+"""Seconds; adverts that are one delay apart see each other's MASTER for so long at most, beside the delays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that happens; ``other`` and ``amount`` as its kind wants them."""
+    """Something that happens; ``router``, ``other`` and ``amount`` as its kind wants them."""
 
     time: float
     kind: str
     host: str
     other: str = ""
     amount: float = 0.0
+    router: str = ""
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [f"{self.time:10.4f}", self.kind, self.host, self.other, f"{self.amount or ''}"]))
+        words = [f"{self.time:10.4f}", self.kind, self.host, self.router, self.other, f"{self.amount or ''}"]
+        return " ".join(filter(None, words))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One host of a world."""
+
+    name: str
+    routers: tuple[RouterSettings, ...]
+    own: tuple[IPAddress, ...]
+    """Its addresses, one of each family."""
+    rate: float = 1.0
+    """Seconds that its clock counts in one second."""
+    wall: float = 0.0
+    """Seconds by which its time of day is ahead."""
+
+    def source(self, router: RouterSettings) -> IPAddress:
+        """Where its adverts come from."""
+        return next(each for each in self.own if each.version == router.family)
+
+    def __str__(self) -> str:
+        clock = f" clock {self.rate:.6f}" if self.rate != 1.0 else ""
+        return f"{self.name} {self.own[0]}{clock}: {'; '.join(map(_words, self.routers))}"
+
+
+def _words(router: RouterSettings) -> str:
+    preempt = f"after {router.preempt_delay}" if router.preempt_delay else router.preempt
+    return (
+        f"{router.name} version {router.version} IPv{router.family} priority {router.priority}"
+        f" interval {router.advertisement_interval} preempt {preempt} rank {router.rank} last_resort"
+        f" {router.last_resort}" + (f" signed, {router.hmac.anti_replay}" if router.hmac else "")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,144 +81,148 @@ class World:
 
     kind: str
     seed: int
-    routers: tuple[RouterSettings, ...]
-    """Of lb1, lb2, ..."""
+    machines: tuple[Machine, ...]
+    tracker: CheckSettings
+    """A check with a weight, beside the critical one."""
     delay: float
     jitter: float
+    detour: float
+    """Seconds by which frames are late that take another way."""
     install: float
     faults: tuple[Fault, ...]
     length: float
     """Seconds of trouble, before everything is mended."""
+    mended: tuple[Machine, ...] = ()
+    """The machines as they ought to be configured; empty: as they are."""
 
     @property
-    def hosts(self) -> dict[str, RouterSettings]:
-        """By name."""
-        return {f"lb{number}": each for number, each in enumerate(self.routers, 1)}
+    def names(self) -> list[str]:
+        """The hosts."""
+        return [each.name for each in self.machines]
+
+    @property
+    def routers(self) -> list[str]:
+        """The virtual routers; each is on every host."""
+        return [each.name for each in self.machines[0].routers]
+
+    def settings(self, router: str) -> dict[str, RouterSettings]:
+        """By host, those of one virtual router."""
+        return {each.name: next(one for one in each.routers if one.name == router) for each in self.machines}
+
+    def addresses(self, router: str) -> tuple[IPAddress, ...]:
+        """Those of one virtual router."""
+        return next(iter(self.settings(router).values())).all_addresses
+
+    def priority(self, router: str, host: str) -> int:
+        """The effective one, when every check is well."""
+        settings = self.settings(router)[host]
+        return settings.priority if settings.owner else min(254, settings.priority + max(0, self.tracker.weight))
+
+    @property
+    def slowest(self) -> float:
+        """The longest interval."""
+        return max(each.advertisement_interval for machine in self.machines for each in machine.routers)
+
+    @property
+    def patience(self) -> float:
+        """Seconds; no master_down_interval is longer."""
+        is_old = any(each.version == 2 for machine in self.machines for each in machine.routers)
+        return (3 * self.slowest + max(self.slowest, 1.0 if is_old else 0.0)) / min(each.rate for each in self.machines)
 
     @property
     def settle(self) -> float:
         """Seconds after which every cluster has come to rest: patience of the slowest, and of its second thoughts."""
-        slowest = max(each.advertisement_interval for each in self.routers)
-        return 12 * (slowest + (1.0 if self.routers[0].version == 2 else slowest) / 3) + 1.0
+        return 4 * self.patience + 0.1
+
+    @property
+    def reach(self) -> float:
+        """Seconds within which two that hear each other have spoken and answered."""
+        return 2 * (self.delay + self.jitter + self.detour) + PROCESSING
+
+    def rivalry(self, router: str) -> float:
+        """Seconds for which two are MASTER at most (C-SIM-04): in version 2 who wins waits for the next advert."""
+        some = self.settings(router).values()
+        waits = [each.advertisement_interval for each in some if each.version == 2]
+        return self.reach + max(waits, default=0.0) / min(each.rate for each in self.machines)
 
     @property
     def is_plain(self) -> bool:
         """Whether the best router wins in the end whatever happened: nobody is told to leave a worse one alone."""
         gentle = {"handover", "maintenance on"}
-        return all(each.preempt for each in self.routers) and not any(fault.kind in gentle for fault in self.faults)
+        willing = all(each.preempt for machine in self.machines for each in machine.routers)
+        return willing and not any(fault.kind in gentle for fault in self.faults)
+
+    def hears(self, router: str, receiver: str, sender: str) -> bool:
+        """Whether adverts of one are accepted by the other: C-RX-03, C-RX-14, C-RX-22."""
+        here, there = (next(each for each in self.machines if each.name == name) for name in (receiver, sender))
+        settings = self.settings(router)
+        mine, its = settings[receiver], settings[sender]
+        same = mine.version == 3 or mine.advertisement_interval == its.advertisement_interval
+        return mine.version == its.version and same and here.source(mine) != there.source(its)
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether two sign in one name: each takes what the other has said for the past, and there is no rest."""
+        signed = any(each.hmac for each in self.machines[0].routers)
+        return signed and len({each.own for each in self.machines}) < len(self.machines)
+
+    def is_whole(self, router: str) -> bool:
+        """Whether all accept each other's adverts."""
+        return all(self.hears(router, one, other) for one in self.names for other in self.names if one != other)
 
     def without(self, number: int) -> World:
         """The same without one fault."""
         return replace(self, faults=self.faults[:number] + self.faults[number + 1 :])
 
-    def __str__(self) -> str:
-        lines = [f"seed {self.seed} kind {self.kind} delay {self.delay} jitter {self.jitter} install {self.install}"]
-        for name, each in self.hosts.items():
-            lines.append(
-                f"{name} version {each.version} priority {each.priority} interval {each.advertisement_interval}"
-                f" preempt {each.preempt} rank {each.rank} last_resort {each.last_resort}"
-            )
-        return "\n".join([*lines, *map(str, self.faults)])
+    def without_host(self, name: str) -> World:
+        """The same without one host, and what befalls it."""
+        left = [each for each in self.faults if name not in {each.host, each.other}]
+        machines, mended = (tuple(each for each in some if each.name != name) for some in (self.machines, self.mended))
+        return replace(self, machines=machines, mended=mended, faults=tuple(left))
 
-
-def draw(seed: int, rng: Random) -> World:
-    """The world of a seed; ``rng`` is of that seed."""
-    kind = rng.choice([STORM, STORM, STORM, CALM, DEATHS])
-    routers = _routers(rng, mixed=kind == STORM)
-    world = World(
-        kind=kind,
-        seed=seed,
-        routers=routers,
-        delay=rng.choice([0.0001, 0.001]),
-        jitter=rng.choice([0.0, 0.0005, 0.002]) if min(each.advertisement_interval for each in routers) > 0.05 else 0.0,
-        install=rng.choice([0.0002, 0.002]),
-        faults=(),
-        length=0.0,
-    )
-    faults = _storm(world, rng) if kind == STORM else _one_by_one(world, rng)
-    return replace(world, faults=faults, length=(faults[-1].time if faults else 0.0) + world.settle)
-
-
-def _routers(rng: Random, *, mixed: bool) -> tuple[RouterSettings, ...]:
-    count, version = rng.choice([2, 2, 3, 3, 4, 5]), rng.choice([2, 3, 3, 3])
-    interval = rng.choice([1.0, 2.0] if version == 2 else [0.01, 0.1, 0.5, 1.0, 3.0])
-    priorities = [rng.randrange(1, 255) for _ in range(count)]
-    if mixed and rng.random() < 0.2:
-        priorities = [priorities[0]] * count
-    owner = rng.random() < 0.1
-    if owner:
-        priorities[0] = 255
-    ranked = len(set(priorities)) == count and rng.random() < 0.5
-    unequal = mixed and version == 3 and rng.random() < 0.1
-    preempt = rng.choice([True, True, False])
-    last_resort = rng.random() < 0.5
-    return tuple(
-        RouterSettings(
-            name=ROUTER,
-            interface="eth0",
-            vrid=51,
-            version=version,
-            priority=priority,
-            owner=priority == 255,
-            advertisement_interval=interval * rng.choice([1, 2]) if unequal else interval,
-            virtual_addresses=(VIP,),
-            excluded_addresses=(SECOND_VIP,),
-            preempt=preempt,
-            rank=sorted(priorities, reverse=True).index(priority) if ranked else None,
-            last_resort=last_resort,
+    def without_router(self, name: str) -> World:
+        """The same without one virtual router."""
+        left = tuple(each for each in self.faults if each.router != name)
+        machines, mended = (
+            tuple(replace(each, routers=tuple(one for one in each.routers if one.name != name)) for each in some)
+            for some in (self.machines, self.mended)
         )
-        for priority in priorities
-    )
+        return replace(self, machines=machines, mended=mended, faults=left)
+
+    def in_step(self) -> World:
+        """The same with clocks that agree."""
+        machines, mended = (
+            tuple(replace(each, rate=1.0, wall=0.0) for each in some) for some in (self.machines, self.mended)
+        )
+        return replace(self, machines=machines, mended=mended)
+
+    def put_right(self) -> World:
+        """The same, configured as it ought to be, and with nothing that is still to come."""
+        return replace(self, machines=self.mended, mended=(), faults=())
+
+    def __str__(self) -> str:
+        tracker = self.tracker
+        wire = f"delay {self.delay} jitter {self.jitter} detour {self.detour} install {self.install}"
+        check = f"{tracker.name} weight {tracker.weight} rise {tracker.rise} fall {tracker.fall}"
+        options = f"seed {self.seed} kind {self.kind} {wire} {check}"
+        return "\n".join([options, *map(str, self.machines), *map(str, self.faults)])
 
 
-def instance(router: RouterSettings) -> InstanceSettings:
-    """With its check."""
-    return InstanceSettings(router=router, checks=(CheckSettings(name=CHECK, critical=True, rise=1, fall=1),))
-
-
-def _storm(world: World, rng: Random) -> tuple[Fault, ...]:
-    interval = world.routers[0].advertisement_interval
-    kinds = rng.sample(_STORMY, rng.randrange(3, len(_STORMY)))  # which troubles there are at all differs by seed
-    now, faults, names = world.settle * rng.random(), [], list(world.hosts)
-    for _ in range(rng.randrange(3, 25)):
-        now += rng.choice([0.0, 0.001, 0.3, 1.0, 4.0, 10.0]) * interval * rng.random()
-        faults.append(_fault(now, rng.choice(kinds), names, interval, rng))
-    return tuple(faults)
-
-
-def _fault(now: float, kind: str, names: list[str], interval: float, rng: Random) -> Fault:
-    host = rng.choice(names)
-    other = rng.choice([each for each in names if each != host]) if kind == "cut" else ""
-    amount = {
-        "pause": interval * rng.choice([0.2, 1.0, 2.9, 3.5, 20.0]),
-        "crash": rng.choice([0.15, 0.3, 1.5]),
-        "loss": rng.choice([0.1, 0.5]),
-        "double": 0.3,
-        "slow": interval * rng.choice([0.5, 2.0]),
-    }.get(kind, 0.0)
-    return Fault(now, kind, host, other, round(amount, 4))
-
-
-def _one_by_one(world: World, rng: Random) -> tuple[Fault, ...]:
-    """Each trouble, and its end after the cluster has come to rest; never two hosts away at once."""
-    now, faults = world.settle, list[Fault]()
-    ends = {"stop": "start", "maintenance on": "maintenance off", "fails": "passes", "poweroff": "start"}
-    for _ in range(rng.randrange(2, 7)):
-        host = rng.choice(list(world.hosts))
-        kinds = _DEADLY if world.kind == DEATHS else ("stop", "handover", "maintenance on", "fails")
-        fault = _fault(now, rng.choice(kinds), [host], world.routers[0].advertisement_interval, rng)
-        faults.append(fault)
-        now += world.settle + (fault.amount if fault.kind in {"pause", "crash"} else 0.0)
-        if fault.kind in ends:
-            faults.append(Fault(now, ends[fault.kind], host))
-            now += world.settle
-    return tuple(faults)
+def instances(world: World, machine: Machine) -> list[InstanceSettings]:
+    """With their checks."""
+    critical = CheckSettings(name=CHECK, critical=True, rise=1, fall=1)
+    return [InstanceSettings(router=each, checks=(critical, world.tracker)) for each in machine.routers]
 
 
 def steady(length: float) -> World:
     """Three routers that nothing befalls for so many seconds: to see how quick virtual time is."""
-    routers = tuple(
-        RouterSettings(name=ROUTER, interface="eth0", vrid=51, priority=priority, virtual_addresses=(VIP,))
-        for priority in (150, 100, 50)
+    machines = tuple(
+        Machine(
+            f"lb{number}",
+            (RouterSettings(name=ROUTER, interface="eth0", vrid=51, priority=priority, virtual_addresses=(VIP,)),),
+            (ip_address(f"192.0.2.{number}"),),
+        )
+        for number, priority in enumerate((150, 100, 50), 1)
     )
-    return World(STORM, 0, routers, delay=0.001, jitter=0.0, install=0.002, faults=(), length=length)
+    tracker = CheckSettings(name=TRACKER, weight=10)
+    return World(STORM, 0, machines, tracker, 0.001, 0.0, 0.0, 0.002, faults=(), length=length)
