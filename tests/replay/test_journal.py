@@ -12,9 +12,9 @@ import hafw
 from hafw import journal
 from hafw.journal import BadRecord, Pages, RecordedNode, decode, encode
 from hafw.node import CheckSettings, ConfigurationReplaced, Instance, InstanceSettings, Node
+from hafw.sim.chance import draw
 from hafw.sim.replay import BadJournal, replay, words
 from hafw.sim.swarm import play
-from hafw.sim.chance import draw
 from hafw.vrrp.actions import Announce, Notice, SetAddresses, Transition
 from hafw.vrrp.events import (
     AddressesInstalled,

@@ -190,6 +190,11 @@ def sleepy(patch):
     patch.setattr(Listener, "master_down_interval", property(lambda self: 10 * self.master_adver_interval))
 
 
+def sulky(patch):
+    """It does not answer a MASTER that ought to give way (C-FSM-25)."""
+    patch.setattr(Speaker, "answer_rival", lambda *_: [])
+
+
 def slow(patch):
     """It takes no notice of a goodbye."""
     take = Listener.take_goodbye
@@ -288,7 +293,8 @@ MUTANTS = {
     proud: "one MASTER",
     fickle: "soon",
     humble: "best",
-    impatient: "rivals",
+    sulky: "rivals",
+    impatient: "peace",
     sleepy: "death",
     restless: "peace",
     credulous: "deaf",
