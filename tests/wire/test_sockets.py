@@ -59,7 +59,7 @@ def is_vrrp(data: bytes) -> bool:
     return (IP in packet and packet[IP].proto == 112) or (IPv6 in packet and packet[IPv6].nh == 112)
 
 
-@pytest.mark.requirement("C-IO-05", "C-SEC-01")
+@pytest.mark.requirement("C-PKT-18", "C-IO-05", "C-SEC-01")
 def test_c_pkt_16_c_pkt_21_an_ipv4_advert_leaves_with_the_right_header(segment, opened):
     segment.ip("address add 192.0.2.100/24 dev near")
     opened(4).send(message(7), OURS[4], MULTICAST_GROUP[4])
@@ -70,7 +70,7 @@ def test_c_pkt_16_c_pkt_21_an_ipv4_advert_leaves_with_the_right_header(segment, 
     assert bytes(ip.payload)[: len(message(7))] == message(7)
 
 
-@pytest.mark.requirement("C-IO-05", "C-SEC-01")
+@pytest.mark.requirement("C-PKT-18", "C-IO-05", "C-SEC-01")
 def test_c_pkt_17_c_pkt_21_an_ipv6_advert_leaves_with_the_right_header(segment, opened):
     segment.ip("address add fe80::100/64 dev near nodad")
     opened(6).send(message(7, checksum=0x1234), OURS[6], MULTICAST_GROUP[6])
@@ -272,8 +272,8 @@ def test_c_io_02_the_group_is_reported_to_switches_when_the_socket_opens(segment
 
 
 @FAMILIES
-def test_c_fwd_08_an_advert_is_not_forwarded_by_a_router_that_forwards(segment, opened, family: int):
-    """Whatever its TTL; the last packet is for somebody, so it does arrive."""
+def test_c_fwd_08_c_io_01_neither_ours_nor_others_adverts_get_to_another_interface(segment, opened, family: int):
+    """The kernel forwards: the last packet, which is for somebody there, does arrive. Others' adverts have any TTL."""
     ours = {4: "203.0.113.1/24", 6: "2001:db8:1::1/64"}[family]
     there = {4: "198.51.100.2", 6: "2001:db8:2::2"}[family]
     segment.ip("link add left address 02:00:00:00:00:03 type veth peer name right address 02:00:00:00:00:04")
@@ -284,11 +284,12 @@ def test_c_fwd_08_an_advert_is_not_forwarded_by_a_router_that_forwards(segment, 
     segment.ip(f"address add {ours} dev near nodad")
     segment.set("net/ipv4/ip_forward", "1")
     segment.set("net/ipv6/conf/all/forwarding", "1")
-    opened(family)
+    near = opened(family)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as right:
         right.bind(("right", 3))
         right.settimeout(10)
         limit = "ttl" if family == 4 else "hlim"
+        near.send(message(9), OURS[family], MULTICAST_GROUP[family])
         segment.inject(*(frame(family, message(7), **{limit: each}) for each in (255, 64, 2)))
         source = {4: "203.0.113.9", 6: "2001:db8:1::9"}[family]
         segment.inject(frame(family, message(8), src=source, dst=there).replace(MAC[family], NEAR_MAC))
