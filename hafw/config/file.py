@@ -21,6 +21,8 @@ from hafw.config.tables import NodeTable
 from hafw.config.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hafw.config.model import Config
 
 _SIZE_MAX = 4 * 1024 * 1024
@@ -51,12 +53,17 @@ def load(path: str | Path, node: str | None = None, *, machine: bool = True) -> 
 
 
 def loads(
-    text: str, path: str | Path, node: str | None = None, *, machine: bool = False
+    text: str,
+    path: str | Path,
+    node: str | None = None,
+    *,
+    machine: bool = False,
+    installed: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Config, list[Problem]]:
-    """The same of a text that is no file yet, or not any more; ``path`` is what it is called."""
+    """The same of a text that is no file yet; ``path`` is what it is called, ``installed`` as ``installed_plugins``."""
     try:
         document = parse(text)
-        return _load(document, Lines(text), Path(path), node, machine=machine)
+        return _load(document, Lines(text), _ground(path, installed), node, machine=machine)
     except UnreadableError as error:
         raise ConfigErrors(str(path), [error.problem]) from None
     except RecursionError:
@@ -67,7 +74,7 @@ def named_nodes(path: str | Path) -> list[str]:
     """The nodes that the file names, in its order; none if it names none or cannot be read, which ``load`` tells."""
     try:
         document = parse(_read(Path(path)))
-        return _named(View(document, NodeReader("", is_current=False, machine=False), _ground(path, frozenset())))
+        return _named(View(document, NodeReader("", is_current=False, machine=False), _ground(path)))
     except (UnreadableError, RecursionError):
         return []
 
@@ -76,8 +83,8 @@ def _named(scout: View) -> list[str]:
     return list(dict.fromkeys(each for names in scout.node_tables.values() for each in names))
 
 
-def _ground(path: str | Path, misnamed: frozenset[str]) -> Ground:
-    return Ground(Path(path).absolute(), (), installed_plugins(), misnamed)
+def _ground(path: str | Path, installed: Mapping[str, tuple[str, ...]] | None = None) -> Ground:
+    return Ground(Path(path).absolute(), (), installed_plugins() if installed is None else installed)
 
 
 def _read(path: Path) -> str:
@@ -99,13 +106,13 @@ def _read(path: Path) -> str:
 
 
 def _load(
-    document: dict[str, Any], lines: Lines, path: Path, node: str | None, *, machine: bool
+    document: dict[str, Any], lines: Lines, ground: Ground, node: str | None, *, machine: bool
 ) -> tuple[Config, list[Problem]]:
     problems: list[Problem] = []
     misnamed = _stray(document, problems)
     own_name = _node_name(document, problems)
     name = node or own_name
-    ground = _ground(path, misnamed)
+    ground = replace(ground, misnamed=misnamed)
     # Which nodes there are shows only after a first look, which asks nothing of the machine.
     scout = View(document, NodeReader(name, is_current=False, machine=False), ground)
     nodes = sorted(_named(scout))
@@ -121,7 +128,7 @@ def _load(
     problems += crossed(views)
     placed = sorted(lines.place(dict.fromkeys(problems)), key=lambda each: each.line)
     if any(problem.severity == "error" for problem in placed):
-        raise ConfigErrors(str(path), placed, current.config)
+        raise ConfigErrors(str(ground.path), placed, current.config)
     return current.config, placed
 
 

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hafw.config.values import format_duration
-from hafw.keepalived.features import WAIT, is_built
 from hafw.keepalived.scripts import NO_PURPOSE, Purpose, command, in_shell, purpose_of, split, text_of, wants_shell
 from hafw.keepalived.settings import SCRIPT_USER, user_of
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from hafw.keepalived.reading import Router
     from hafw.keepalived.settings import Settings
 
-Kind = Literal["script", "file", "process", "interface", "bfd"]
+Kind = Literal["script", "file", "process", "interface"]
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _TAKEN = (
     "vip",
@@ -40,6 +39,11 @@ _SHELL = (
 _DEV_TCP = "keepalived ran it with /bin/sh, which knows /dev/tcp only where it is bash; here bash runs it"
 _LONGEST = 3600.0
 _WEIGHT_MAX = 253
+_DELAYS = {"delay": ("down_delay", "up_delay"), "terminate_delay": ("down_delay",), "fork_delay": ("up_delay",)}
+
+
+_COUNTS: dict[Kind, tuple[str, ...]] = {"script": ("rise", "fall"), "process": ("rise",), "file": (), "interface": ()}
+"""What is counted: of the others every change counts at once."""
 
 
 @dataclass
@@ -169,34 +173,54 @@ class WatchReading:
         if not words:
             self._router.note(statement, "decide", "names no process")
             return
-        watched.options["name"] = words[0]
-        if words[1:]:
-            watched.options["arguments"] = list(words[1:])
+        watched.options["process"] = command(words)
 
     def _option(self, watched: Watched, statement: Statement) -> None:
-        names = {"quorum": ("least",), "quorum_max": ("most",)}
-        delays = {"delay": ("fork_delay", "terminate_delay")}
-        if statement.word in names:
+        word = statement.word
+        if word in ("quorum", "quorum_max"):
             found = self._router.whole(statement, 0, 65535)
-            if found is not None:
-                watched.options[names[statement.word][0]] = found
-        elif statement.word.endswith("delay"):
+            if word == "quorum_max" and found == 0:
+                why = "that none must run is `reverse = true` here"
+                self._router.report.add(statement.place, statement.text, "changed", why)
+                watched.reverse = not watched.reverse
+            elif found:
+                watched.options[word] = found
+        elif word.endswith("delay"):
             seconds = self._router.number(statement, 0, _LONGEST)
-            for key in delays.get(statement.word, (statement.word,)) if seconds else ():
+            for key in _DELAYS[word] if seconds else ():
                 watched.options[key] = format_duration(seconds or 0)
-        elif statement.word == "full_command":
-            watched.options["full_command"] = True
-        elif statement.word == "param_match":
-            watched.options["param_match"] = next(iter(self._router.only(statement)), "")
+        elif word == "param_match":
+            self._match(watched, statement)
+        else:
+            self._missing(watched, statement)
+
+    def _match(self, watched: Watched, statement: Statement) -> None:
+        given = next(iter(self._router.only(statement)), "")
+        watched.options["match"] = "initial"
+        if given == "initial":
+            why = "the last argument has to be whole here; the process may have more behind it"
+            self._router.report.add(statement.place, statement.text, "changed", why)
+        elif given != "partial":
+            self._router.note(statement, "decide", "must be initial or partial: left out")
+            del watched.options["match"]
+
+    def _missing(self, watched: Watched, statement: Statement) -> None:
+        """``init_file [VALUE] [overwrite]``."""
+        given = [each for each in statement.arguments if each != "overwrite"]
+        number = given[0] if given and re.fullmatch(r"[+-]?\d{1,3}", given[0]) else "0"
+        why = f"hafw writes no file that it watches: one that is not there stands for {int(number)}"
+        self._router.report.add(statement.place, statement.text, "changed", why)
+        if int(number):
+            watched.options["missing"] = max(-254, min(254, int(number)))
 
     def _complete(self, watched: Watched) -> None:
-        needed = {"script": "command", "file": "path", "process": "name"}.get(watched.kind, "")
+        needed = {"script": "command", "file": "path", "process": "process"}.get(watched.kind, "")
         watched.tells_nothing = bool(needed and not watched.options.get(needed))
         watched.key = self._key_of(watched)
         if watched.user == "" and watched.kind == "script":
             watched.user = self._settings.user
 
-    def _key_of(self, watched: Watched) -> str:
+    def _key_of(self, watched: Watched, *, quiet: bool = False) -> str:
         """A name that a plugin may have, and that no other one has."""
         wanted = watched.name or f"{watched.kind}_{len(self.nameless) + 1}"
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", wanted).lstrip("-")[:60] or watched.kind
@@ -206,7 +230,7 @@ class WatchReading:
         while name in self._keys:
             name, number = f"{name[:56]}_{number}", number + 1
         self._keys.add(name)
-        if name != watched.name and watched.name:
+        if name != watched.name and watched.name and not quiet:
             why = f"here it is called {name}: a check's name is its plugin's too"
             self._router.report.add(watched.statement.place, watched.statement.text, "changed", why)
         return name
@@ -240,6 +264,16 @@ class WatchReading:
         self._router.note(statement, "decide", f"{why}, or take it out")
         return None
 
+    def interface(self, name: str, line: Statement) -> Watched:
+        """A link that an instance tracks: keepalived defines none."""
+        if ("interface", name) not in self.found:
+            watched = Watched("interface", f"link_{name}", line, options={"interfaces": [name]})
+            down, up = self._settings.link_delays.get(name, ("", ""))
+            watched.options |= {key: value for key, value in (("down_delay", down), ("up_delay", up)) if value}
+            watched.key = self._key_of(watched, quiet=True)
+            self.found["interface", name] = watched
+        return self.found["interface", name]
+
     def all(self) -> list[Watched]:
         """Everything that is defined."""
         return [*self.found.values(), *self.nameless]
@@ -247,7 +281,7 @@ class WatchReading:
     def finish(self) -> None:
         """Say what nobody tracks."""
         for each in self.all():
-            if each.tracked or each.kind == "bfd":
+            if each.tracked:
                 continue
             name = "has no name, so nothing can track it" if not each.name else "no instance and no group tracks it"
             self._router.note(each.statement, "dropped", f"{name}: keepalived never ran it, and hafw does not either")
@@ -281,16 +315,8 @@ def weight_of(router: Router, statement: Statement, words: list[str], default: i
 def put_check(router: Router, owner: Path, tracked: Tracked) -> bool:
     """``[instance.X.check.NAME]`` or ``[group.X.check.NAME]``, and the plugin behind it; whether hafw can."""
     watched, weight, reverse, line = tracked
-    if reverse and not is_built("reverse"):
-        router.note(
-            line, "decide", f"`reverse` is {WAIT}: without it the check would say the contrary, so it is left out"
-        )
-        watched.tracked = True
-        return False
-    if watched.kind != "script" and not is_built(watched.kind):
-        router.note(line, "decide", f"a check of a {watched.kind} is {WAIT}: until then a script can do it")
-        watched.tracked = True
-        return False
+    if reverse and weight and watched.kind == "file":
+        weight, reverse = -weight, False  # a number is not turned round, but what is made of it
     if watched.tells_nothing:
         router.note(line, "decide", "what it names has nothing to check: see there")
         watched.tracked = True
@@ -299,8 +325,6 @@ def put_check(router: Router, owner: Path, tracked: Tracked) -> bool:
     section.put("weight", weight, line.place) if weight else section.put("critical", value=True, place=line.place)
     if reverse:
         section.put("reverse", value=True, place=line.place)
-    if watched.kind == "interface":
-        section.put("plugin", "interface", line.place)
     _put_times(section, watched)
     if not watched.tracked:
         _put_plugin(router, watched)
@@ -315,15 +339,12 @@ def _put_times(section: Section, watched: Watched) -> None:
         if watched.interval != 1.0:
             section.put("interval", format_duration(watched.interval), place)
         section.put("timeout", format_duration(timeout), place)
-    if watched.kind != "interface":
-        for key in ("rise", "fall"):
-            if getattr(watched, key) != 2:
-                section.put(key, getattr(watched, key), place)
+    for key in _COUNTS[watched.kind]:
+        if getattr(watched, key) != 2:
+            section.put(key, getattr(watched, key), place)
 
 
 def _put_plugin(router: Router, watched: Watched) -> None:
-    if watched.kind == "interface":
-        return
     place = watched.statement.place
     section = router.draft.section("plugin", watched.key, place=place)
     section.put("plugin", watched.kind, place)

@@ -12,7 +12,7 @@ from hafw.keepalived.groups import GroupReading
 from hafw.keepalived.instance import InstanceReading
 from hafw.keepalived.notify import NotifyReading
 from hafw.keepalived.proposals import propose
-from hafw.keepalived.settings import GlobalReading
+from hafw.keepalived.settings import GlobalReading, read_link_delays
 from hafw.keepalived.track import Tracking
 from hafw.keepalived.words import WORDS
 
@@ -47,6 +47,8 @@ class Conversion:
         """Fill the router's draft and its report."""
         self._sort()
         self._read_globals()
+        for statement, _ in self._blocks.get("interface_up_down_delays", ()):
+            self._globals.settings.link_delays.update(read_link_delays(self._router, statement))
         for word, kind in _WATCHED.items():
             for statement, body in self._blocks.get(word, ()):
                 self._watch.read(statement, body, kind)
@@ -69,7 +71,7 @@ class Conversion:
                 last[1].extend(self._router.known(each, last[0].word))
                 continue
             for statement in self._router.known(each, ""):
-                body = list(self._router.block(statement, statement.word))
+                body = list(self._router.block(statement, statement.word)) if statement.word in WORDS else []
                 last = (statement, body)
                 self._blocks.setdefault(statement.word, []).append(last)
 

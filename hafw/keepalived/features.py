@@ -5,10 +5,6 @@ from __future__ import annotations
 NOT_BUILT: frozenset[str] = frozenset(
     {
         "virtual_mac",
-        "interface",  # the plugins that check an interface, a file, a process
-        "file",
-        "process",
-        "reverse",  # of a check
         "notify_deleted",
         "notify_master_rx_lower_pri",
         "fifo",

@@ -10,7 +10,7 @@ from hafw.keepalived.convert import Conversion
 from hafw.keepalived.language import Reader
 from hafw.keepalived.merge import merge
 from hafw.keepalived.net import catch
-from hafw.keepalived.reading import Router
+from hafw.keepalived.reading import Router, told
 from hafw.keepalived.report import Report
 from hafw.keepalived.toml import text_of
 
@@ -137,6 +137,6 @@ def _account(tree: list[Statement], report: Report) -> None:
     while todo:
         each = todo.pop()
         if not each.told:
-            report.add(each.place, each.text, "decide", "is not understood here: left out")
-            each.told = True
+            report.add(each.place, each.text, "decide", "has no meaning in this place: left out")
+            told(each)
         todo += each.body or ()

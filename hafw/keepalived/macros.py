@@ -41,7 +41,9 @@ class Macros:
         """The lines that one line stands for: none for a definition or for another router's line."""
         if self.lines > LINES_MAX:
             return
-        if condition := _CONDITION.match(text):
+        if "$" not in text and not text.lstrip().startswith(("@", "~")):
+            yield from self._plain(text, place, depth)
+        elif condition := _CONDITION.match(text):
             if self._applies(condition):
                 yield from self.expand(condition[4] or "", place, depth)
         elif definition := _DEFINITION.match(text):

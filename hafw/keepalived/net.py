@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hafw.config.file import ConfigErrors, loads
+from hafw.config.plugins import PACKAGES
 from hafw.keepalived.toml import text_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from hafw.keepalived.draft import Draft, Path, Section
     from hafw.keepalived.report import Place, Report
 
+_INSTALLED = {name: (f"hafw-plugin-{package}",) for name, package in PACKAGES.items()}
+"""What is on this machine is no matter: the result is for another one."""
 _ROUNDS = 50
 """Each one switches something off; so many, and more is wrong than can be mended here."""
 
@@ -41,7 +44,7 @@ def _problems(text: str, nodes: tuple[str, ...]) -> tuple[list[Problem], list[Pr
     warnings: dict[Problem, None] = {}
     for node in nodes if len(nodes) > 1 else ("",):
         try:
-            _, found = loads(text, "config.toml", node or None)
+            _, found = loads(text, "config.toml", node or None, installed=_INSTALLED)
         except ConfigErrors as error:
             found = error.problems
         for each in found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hafw.keepalived.features import is_built
 from hafw.keepalived.toml import key, string
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def _proposal(router: Router, watched: Watched) -> tuple[list[str], str]:
         return _nginx(router, watched), "hafw's own nginx check sees more, starts no process, and is proposed beside it"
     if purpose.url:
         return _url(router, watched), "hafw's own HTTP check asks the same without a process, and is proposed beside it"
-    if is_built("process") and (purpose.process or purpose.unit):
+    if purpose.process or purpose.unit:
         return _process(router, watched), "hafw's own process check sees its end at once, and is proposed beside it"
     return [], ""
 
@@ -59,7 +58,7 @@ def _url(router: Router, watched: Watched) -> list[str]:
 
 def _process(router: Router, watched: Watched) -> list[str]:
     name = f"{watched.key}_process"
-    options = ['plugin = "process"', f"name = {string(watched.purpose.process or watched.purpose.unit)}"]
+    options = ['plugin = "process"', f"process = {string(watched.purpose.process or watched.purpose.unit)}"]
     return ["", "Instead of this script:", *_stanza(router, watched, name, options)]
 
 

@@ -32,6 +32,16 @@ FLAGS = frozenset(
 """Keywords that may stand without a value."""
 
 
+_INNER: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("virtual_ipaddress", "virtual_ipaddress_excluded", "unicast_peer", "notification_email"), ()),
+    **dict.fromkeys(("track_script", "track_interface", "track_file", "track_process", "group", "interfaces"), ()),
+    **dict.fromkeys(("virtual_routes", "virtual_rules"), ()),
+    "authentication": ("auth_type", "auth_pass", "auth_hmac"),
+    "auth_hmac": ("key", "active_key", "time_window", "anti_replay", "mode"),
+}
+"""Blocks that hold no blocks, and the keywords that they have of their own."""
+
+
 @dataclass
 class Router:
     """One router's configuration on its way: what is read, what is made of it, and what is said about it."""
@@ -60,7 +70,25 @@ class Router:
         """The statements of a block that are to be carried over; of all others the report says what became of them."""
         statement.told = True
         for each in statement.body or ():
-            yield from self.known(each, context)
+            lifted = [each]
+            while lifted:
+                one = lifted.pop(0)
+                lifted = [*self._never_closed(one, context), *lifted]
+                yield from self.known(one, context)
+
+    def _never_closed(self, statement: Statement, context: str) -> list[Statement]:
+        """What stands in an inner block and can only belong to this one: a brace is missing before it."""
+        inner, body = _INNER.get(statement.word), statement.body or []
+        if inner is None:
+            return []
+        at = next((n for n, each in enumerate(body) if each.word in WORDS[context] and each.word not in inner), None)
+        if at is None:
+            return []
+        why = f"the block `{statement.text}` was never closed: it ends before this"
+        self.report.add(body[at].place, body[at].text, "changed", why)
+        lifted = body[at:]
+        del body[at:]
+        return lifted
 
     def known(self, statement: Statement, context: str) -> Iterator[Statement]:
         """The statements that stand in one line, by keywords of this block."""
@@ -103,6 +131,7 @@ class Router:
         if context == "vrrp_instance" and elsewhere == ["garp_group"] and word.endswith("_interval"):
             why = "belongs into garp_group, or into global_defs with vrrp_; keepalived ignored it, here it counts"
             self.report.add(statement.place, statement.text, "changed", why)
+            statement.told = True
             yield statement
             return
         if elsewhere and context:

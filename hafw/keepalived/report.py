@@ -58,7 +58,7 @@ class Report:
 
     def add(self, place: Place, words: str, kind: Kind, why: str) -> None:
         """Say it; what was said already is not said twice."""
-        self._notes.setdefault(Note(place, words, kind, why))
+        self._notes.setdefault(Note(place, printable(words), kind, printable(why)))
 
     def notes(self) -> list[Note]:
         """Everything that was said, in the order in which it was."""
@@ -95,11 +95,16 @@ def _gravest_first(notes: Sequence[Note]) -> Iterator[Note]:
     yield from sorted(notes, key=lambda each: KINDS.index(each.kind))
 
 
+def printable(text: str) -> str:
+    """Without line ends, and without what moves a terminal's cursor."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+
+
 def shown(words: Sequence[str]) -> str:
     """The words of a line, short, printable, and without a password."""
     kept = list(words)
     for secret in _SECRETS:
         if secret in kept[:-1]:
             kept[kept.index(secret) + 1 :] = ["***"]
-    text = "".join(each if each.isprintable() else "?" for each in " ".join(kept))
+    text = printable(" ".join(kept))
     return text if len(text) <= _WORDS_SHOWN else text[: _WORDS_SHOWN - 3] + "..."

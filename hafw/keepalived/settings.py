@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hafw.keepalived.reading import Router
 
 DAY = 86_400.0
+_SECONDS = re.compile(r"\d{1,4}(\.\d{1,6})?", re.ASCII)
 SCRIPT_USER = "keepalived_script"
 
 
@@ -49,6 +51,8 @@ class Settings:
     """Multicast groups by family."""
     mail: Mail = field(default_factory=Mail)
     startup_delay: float = 0.0
+    link_delays: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By interface: how long it must be down, and up again, until that counts."""
 
 
 class GlobalReading:
@@ -238,6 +242,20 @@ class GlobalReading:
         else:
             section = self._router.draft.section("plugin", "fifo", place=statement.place)
             section.put("path", given[0], statement.place)
+
+
+def read_link_delays(router: Router, statement: Statement) -> dict[str, tuple[str, str]]:
+    """``interface_up_down_delays { eth1 2 5 }``: seconds down, and up."""
+    found = {}
+    for each in statement.body or ():
+        each.told = True
+        numbers = [word for word in each.arguments if _SECONDS.fullmatch(word)]
+        if not numbers or len(numbers) != len(each.arguments):
+            router.note(each, "decide", "needs seconds: how long it must be down, and how long up")
+            continue
+        delays = [format_duration(min(float(word), 3600.0)) for word in (numbers * 2)[:2]]
+        found[each.word] = (delays[0], delays[1])
+    return found
 
 
 def user_of(router: Router, statement: Statement, words: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hafw.keepalived.draft import ByNode
+from hafw.keepalived.report import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,6 @@ def _lines(section: Section) -> Iterator[str]:
 def _comments(lines: list[str]) -> Iterator[str]:
     for line in lines:
         yield f"# {printable(line)}" if line else "#"
-
-
-def printable(text: str) -> str:
-    """What may stand in a comment: no line end, nothing that moves a terminal's cursor."""
-    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _entry(name: str, entry: Entry) -> Iterator[str]:

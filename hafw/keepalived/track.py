@@ -119,7 +119,4 @@ class Tracking:
         if mistake := interface_mistake(line.word):
             self.router.note(line, "decide", f"{mistake}: left out")
             return None
-        key = ("interface", line.word)
-        if key not in self.watch.found:
-            self.watch.found["interface", line.word] = Watched("interface", line.word, line, key=line.word)
-        return self.watch.found["interface", line.word]
+        return self.watch.interface(line.word, line)

@@ -142,20 +142,20 @@ SCRIPT: Rows = (
     ("init_fail", "dropped", "always so: a check counts when it has answered"),
 )
 PROCESS: Rows = (
-    ("process", "kept", '`name` of `[plugin.NAME]` with `plugin = "process"`'),
+    ("process", "kept", '`process` of `[plugin.NAME]` with `plugin = "process"`'),
     ("weight", "kept", "`weight` of the check; 0 is `critical = true`"),
-    ("quorum", "kept", "`least` of the plugin"),
-    ("quorum_max", "kept", "`most` of the plugin"),
-    ("delay", "kept", "`fork_delay` and `terminate_delay` of the plugin"),
-    ("terminate_delay", "kept", "`terminate_delay` of the plugin"),
-    ("fork_delay", "kept", "`fork_delay` of the plugin"),
-    ("full_command", "kept", "`full_command` of the plugin"),
-    ("param_match", "kept", "`param_match` of the plugin"),
+    ("quorum", "kept", "`quorum` of the plugin"),
+    ("quorum_max", "kept", "`quorum_max` of the plugin; 0 is `reverse = true`"),
+    ("delay", "kept", "`up_delay` and `down_delay` of the plugin"),
+    ("terminate_delay", "kept", "`down_delay` of the plugin"),
+    ("fork_delay", "kept", "`up_delay` of the plugin"),
+    ("full_command", "dropped", "always so: with arguments the whole command counts"),
+    ("param_match", "kept", "`match` of the plugin"),
 )
 FILE: Rows = (
     ("file", "kept", '`path` of `[plugin.NAME]` with `plugin = "file"`'),
     ("weight", "kept", "`weight` of the check; 0 is `critical = true`"),
-    ("init_file", "not carried over", "hafw writes no file that it watches: let a package or tmpfiles.d create it"),
+    ("init_file", "kept", "`missing` of the plugin: hafw writes no file that it watches"),
 )
 GARP: Rows = (
     ("garp_interval gna_interval", "kept", "`rate` of `[instance.NAME.announce]`"),

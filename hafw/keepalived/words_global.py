@@ -37,7 +37,7 @@ TOP: Rows = (
     ("static_ipaddress static_routes static_rules", "decide", _STATIC),
     ("bfd_instance", "decide", "hafw has no BFD: an advert every 100 ms (version 3) finds a dead neighbour as fast"),
     ("virtual_server virtual_server_group SSL", "decide", _BALANCES),
-    ("interface_up_down_delays", "not carried over", "a link that is down cannot serve: hafw hands over at once"),
+    ("interface_up_down_delays", "kept", '`down_delay` and `up_delay` of `[plugin.NAME]` with `plugin = "interface"`'),
     ("linkbeat_interfaces linkbeat_use_polling", "dropped", "the kernel reports every change of a link"),
     ("net_namespace net_namespace_ipvs", "decide", _NAMESPACE),
     ("namespace_with_ipsets", "dropped", _NFTABLES),

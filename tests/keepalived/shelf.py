@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from hafw.config.convert import convert as converted
 from hafw.config.file import ConfigErrors, loads
+from hafw.config.plugins import installed_plugins
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Shelf:
 
 
 PLUGINS = {entry.name: entry.load() for entry in entry_points(group="hafw") if entry.name not in ("vip", "arp")}
+INSTALLED = installed_plugins()
 OPTIONS = {name: plugin.options() for name, plugin in PLUGINS.items() if hasattr(plugin, "options")}
 """What each installed plugin wants to be told."""
 
@@ -33,7 +35,7 @@ def objections(text: str, nodes: tuple[str, ...]) -> list[str]:
     found = []
     for node in nodes if len(nodes) > 1 else ("",):
         try:
-            config, _ = loads(text, "config.toml", node or None)
+            config, _ = loads(text, "config.toml", node or None, installed=INSTALLED)
         except ConfigErrors as errors:
             found += [each.render("config.toml") for each in errors.problems if each.severity == "error"]
             continue
