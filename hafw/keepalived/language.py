@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(
     r""""(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^'\n]*)'(?=[\s{}]|$)|(?P<brace>[{}])"""
-    r"""|(?P<bare>(?:\\.|[^\s"{}\\#!]|\\$)+)|(?P<comment>[#!].*)|(?P<stray>")""",
+    r"""|(?P<bare>(?:\\.|\$\{[^{}\n]*\}|[^\s"{}\\#!]|\\$)+)|(?P<comment>[#!].*)|(?P<stray>")""",
     re.DOTALL,
 )
 _INCLUDES = ("include", "includer", "includem", "includew", "includeb", "includea")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hafw.keepalived.draft import ByNode, Draft, Section
+from hafw.keepalived.instance import ORDER
 
 if TYPE_CHECKING:
     from hafw.keepalived.draft import Entry, Path, Value
@@ -24,6 +25,8 @@ _AGREE = {
     "virtual_mac": "neighbours see another MAC address with each",
 }
 """Keys that must be the same on all routers, and what happens otherwise."""
+_ONE = ("version", "auth")
+"""Those of them that have to fit each other."""
 _DEFAULTS: dict[str, Value] = {
     "priority": 100,
     "owner": False,
@@ -113,7 +116,8 @@ class _Merging:
         for path in dict.fromkeys(path for router in self._routers for path in router.draft.sections):
             there = {each.node: each.draft.sections[path] for each in self._routers if path in each.draft.sections}
             draft.sections[path] = self._section(path, there)
-        for name in draft.children("instance"):
+        for name, section in draft.children("instance").items():
+            section.entries = {key: section.entries[key] for key in ORDER if key in section.entries}
             self._instance(name)
         return draft
 
@@ -126,8 +130,7 @@ class _Merging:
             what = "check" if len(path) > 3 else path[0]
             why = f"is not in the file of {_listed(missing)}: with one file all routers have this {what}"
             self._report.add(one.place, _heading(path), "decide", why)
-        if missing and path[0] == "plugin" and path[1] != "notify_script":
-            missing = []  # a plugin without a check on a router does nothing there
+        if path[0] in ("instance", "group", "plugin") and path[-1] != "announce" and path[1:2] != ("notify_script",):
             there = {router.node: there.get(router.node, one) for router in self._routers}
         for key in dict.fromkeys(key for each in there.values() for key in each.entries):
             self._key(found, key, {node: each.entries[key] for node, each in there.items() if key in each.entries})
@@ -141,14 +144,16 @@ class _Merging:
         if not absent and len({_exact(each) for each in values.values()}) == 1:
             section.entries[key] = first
             return
-        if key in _AGREE:
-            self._contradiction(key, entries, absent)
+        differs = key in _AGREE and self._contradiction(key, entries, absent)
+        if key in _ONE:
+            section.entries[key] = first
+            return
         for node in absent:
             default = self._default(section, key, node)
             if default is not None:
                 values[node] = default
         if len(values) == len(nodes) and len({_exact(each) for each in values.values()}) > 1:
-            comment = "must be the same on all routers" if key in _AGREE else first.comment
+            comment = "must be the same on all routers" if differs else first.comment
             section.put(key, ByNode({node: values[node] for node in nodes}), first.place, comment)
             return
         section.entries[key] = first
@@ -179,18 +184,19 @@ class _Merging:
                 found.append(source)
         return found if len(found) == len(self._routers) - 1 else None
 
-    def _contradiction(self, key: str, entries: dict[str, Entry], absent: list[str]) -> None:
-        """Named in every file that says something else than the first."""
+    def _contradiction(self, key: str, entries: dict[str, Entry], absent: list[str]) -> bool:
+        """Named in every file that says something else than the first; whether there is one."""
         (_, first), *others = entries.items()
-        if first.place is None:
-            return
-        for _, entry in others:
-            if _comparable(key, entry.value) != _comparable(key, first.value) and entry.place is not None:
-                why = f"{key} differs from {_at(first.place)}: {_AGREE[key]}"
+        taken = "; that of the first file is taken" if key in _ONE else ""
+        differing = [each for _, each in others if _comparable(key, each.value) != _comparable(key, first.value)]
+        for entry in differing:
+            if entry.place is not None and first.place is not None:
+                why = f"{key} differs from {_at(first.place)}: {_AGREE[key]}{taken}"
                 self._report.add(entry.place, key, "decide", why)
-        if absent:
-            why = f"{key} stands here, and not in the file of {_listed(absent)}: {_AGREE[key]}"
+        if absent and first.place is not None:
+            why = f"{key} stands here, and not in the file of {_listed(absent)}: {_AGREE[key]}{taken}"
             self._report.add(first.place, key, "decide", why)
+        return bool(differing or absent)
 
     def _instance(self, name: str) -> None:
         """What only the values of all routers together show."""
