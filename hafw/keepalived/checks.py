@@ -326,7 +326,7 @@ def put_check(router: Router, owner: Path, tracked: Tracked) -> bool:
     if reverse:
         section.put("reverse", value=True, place=line.place)
     _put_times(section, watched)
-    if not watched.tracked:
+    if ("plugin", watched.key) not in router.draft.sections:
         _put_plugin(router, watched)
     watched.tracked = True
     return True

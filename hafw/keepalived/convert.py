@@ -83,6 +83,7 @@ class Conversion:
             if block == "global_defs":
                 for known in self._router.known(each, "global_defs"):
                     self._globals.read(known)
+        self._globals.finish()
 
     def _spread_strays(self) -> None:
         """What belongs into an instance and stands elsewhere: plain if there is one, or if all can have it."""
@@ -106,15 +107,16 @@ class Conversion:
         tracking = Tracking(self._router, self._watch, self._groups.of_instance)
         for instance in self._instances.found.values():
             Completion(self._router, self._globals.settings, self._rates, instance).put()
-            for each in instance.tracks:
-                tracking.of_instance(instance, each)
             self._notify.read(("instance", instance.name), instance.notifies)
             for each in instance.routes:
                 self._routes(each)
         for group in self._groups.complete(self._instances.found):
             for each in group.tracks:
-                tracking.of_group(group, each, self._instances.found)
+                tracking.of_group(group, each)
             self._notify.read(("group", group.name), group.notifies)
+        for instance in self._instances.found.values():
+            for each in instance.tracks:
+                tracking.of_instance(instance, each)
         self._watch.finish()
         self._notify.finish()
         propose(self._router, self._watch.all())

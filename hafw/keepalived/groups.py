@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hafw.keepalived.features import WAIT, is_built
+from hafw.keepalived.instance import ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class GroupReading:
 
     def __init__(self, router: Router) -> None:
         self.found: dict[str, Group] = {}
-        self.of_instance: dict[str, str] = {}
+        self.of_instance: dict[str, Group] = {}
         """The group of each instance that is in one."""
         self._router = router
 
@@ -64,7 +64,7 @@ class GroupReading:
             for name in each.words:
                 group.members[name] = each
         for name in group.members:
-            self.of_instance.setdefault(name, group.name)
+            self.of_instance.setdefault(name, group)
 
     def complete(self, instances: Mapping[str, Instance]) -> Iterator[Group]:
         """Write the groups that bind something together; those whose checks and scripts count."""
@@ -75,18 +75,14 @@ class GroupReading:
                 for each in [*group.tracks, *group.notifies]:
                     self._router.note(each, "dropped", "its group has no instance in it")
                 continue
-            if not is_built("group"):
-                why = f"sync groups are {WAIT}: its instances move apart from each other"
-                if len(members) > 1:
-                    way_out = "one instance can have IPv4 and IPv6 addresses together"
-                    self._router.report.add(group.statement.place, group.statement.text, "decide", f"{why}; {way_out}")
-            elif len(members) == 1:
-                why = "a group of one instance: it moves with nobody"
-                self._router.report.add(group.statement.place, group.statement.text, "advice", why)
-            if is_built("group"):
-                for name in members:
-                    section = self._router.draft.section("instance", name)
-                    section.put("group", group.name, group.members[name].place)
+            if group.name in instances:
+                group.name = f"{group.name}_group"
+                why = f"an instance is called so too: the group is called {group.name} here"
+                self._router.report.add(group.statement.place, group.statement.text, "changed", why)
+            for name in members:
+                section = self._router.draft.section("instance", name)
+                section.put("group", group.name, group.members[name].place)
+                section.entries = {key: section.entries[key] for key in ORDER if key in section.entries}
             yield group
 
     def _is_member(self, group: Group, name: str, instances: Mapping[str, Instance]) -> bool:
@@ -95,8 +91,8 @@ class GroupReading:
             why = f"there is no vrrp_instance {name}: keepalived ignored it in the group, and so does hafw"
             self._router.report.add(line.place, line.text, "decide", why)
             return False
-        if self.of_instance[name] != group.name:
-            why = f"{name} is in group {self.of_instance[name]} already: it can move with one group only"
+        if self.of_instance[name] is not group:
+            why = f"{name} is in group {self.of_instance[name].name} already: it can move with one group only"
             self._router.report.add(line.place, line.text, "decide", why)
             return False
         return True

@@ -58,6 +58,8 @@ class Imported:
         counts = self.report.counts()
         parts = [f"{number} {kind}" for kind, number in counts.items()]
         lines = sum(counts.values())
+        if not self.usable and not parts:
+            return "nothing usable: there is no vrrp_instance"
         said = (
             f"{lines} {'line' if lines == 1 else 'lines'} in the report: {', '.join(parts)}"
             if parts
@@ -90,11 +92,10 @@ def convert(sources: Sequence[Source], files: Files, identity: str = "") -> Impo
 
 def _routers(source: Source, files: Files, report: Report, identity: str) -> list[Router]:
     """One, or one for each router that the file's ``@id`` lines name."""
-    reader = Reader(identity or source.node or PurePath(source.file).stem, files, Report() if not identity else report)
+    reader = Reader(identity or source.node or PurePath(source.file).stem, files)
     tree = reader.read(source.file, source.text)
     if identity or not reader.macros.ids or source.node in reader.macros.ids:
-        for each in reader.report.notes() if not identity else ():
-            report.add(each.place, each.words, each.kind, each.why)
+        report.take(reader.report)
         return [Router(source.node, tree, files, report)]
     found = []
     for name in reader.macros.ids:

@@ -103,12 +103,14 @@ class Reader:
     def _statements(self, file: str, text: str) -> Iterator[Statement]:
         """Flat: a brace is a statement of its own."""
         self._open.append(file)
+        self.report.opened(file)
         for place, line in _logical(file, text):
             if "\0" in line:
                 self.report.add(place, "", "dropped", "a line with a NUL in it, which keepalived ignores too")
                 continue
             for expanded in self.macros.expand(line, place):
                 for statement in self._split(expanded, place):
+                    self.report.seen(place, statement.text)
                     if statement.word in _INCLUDES and len(statement.words) > 1:
                         yield from self._included(statement)
                     else:

@@ -83,7 +83,7 @@ def _match_instances(routers: list[Router], report: Report) -> None:
             ]
             if len(same) == 1 and section.place is not None:
                 why = f"the same virtual router is called {same[0]} in the first file, and so here"
-                report.add(section.place, f"vrrp_instance {name}", "changed", why)
+                report.add(section.place, "", "changed", why)
                 _rename(router.draft, name, same[0])
 
 
@@ -113,13 +113,33 @@ class _Merging:
 
     def merged(self) -> Draft:
         draft = Draft()
+        self._scripts()
         for path in dict.fromkeys(path for router in self._routers for path in router.draft.sections):
             there = {each.node: each.draft.sections[path] for each in self._routers if path in each.draft.sections}
             draft.sections[path] = self._section(path, there)
         for name, section in draft.children("instance").items():
+            self._priorities(section)
             section.entries = {key: section.entries[key] for key in ORDER if key in section.entries}
             self._instance(name)
         return draft
+
+    def _scripts(self) -> None:
+        """Scripts of instances and groups: where they differ, by node; hafw takes the tables of its own node."""
+        for kind in ("instance", "group"):
+            path = ("plugin", "notify_script", kind)
+            own = {each.node: each.draft.children(*path) for each in self._routers}
+            said = {
+                repr({name: {key: entry.value for key, entry in each.entries.items()} for name, each in found.items()})
+                for found in own.values()
+            }
+            for router in self._routers if len(said) > 1 else ():
+                for name in own[router.node]:
+                    section = router.draft.sections.pop((*path, name))
+                    section.path = (*path, router.node, name)
+                    self._routers[0].draft.sections[section.path] = section
+                if not own[router.node]:
+                    empty = self._routers[0].draft.section(*path, router.node)
+                    empty.below.append("None on this router.")
 
     def _section(self, path: Path, there: dict[str, Section]) -> Section:
         one = next(iter(there.values()))
@@ -129,8 +149,8 @@ class _Merging:
         if missing and path[0] in ("instance", "group") and len(path) != 3 and one.place is not None:
             what = "check" if len(path) > 3 else path[0]
             why = f"is not in the file of {_listed(missing)}: with one file all routers have this {what}"
-            self._report.add(one.place, _heading(path), "decide", why)
-        if path[0] in ("instance", "group", "plugin") and path[-1] != "announce" and path[1:2] != ("notify_script",):
+            self._report.add(one.place, "", "decide", why)
+        if path[0] in ("instance", "group", "plugin") and path[-1] not in ("announce", "notify_script"):
             there = {router.node: there.get(router.node, one) for router in self._routers}
         for key in dict.fromkeys(key for each in there.values() for key in each.entries):
             self._key(found, key, {node: each.entries[key] for node, each in there.items() if key in each.entries})
@@ -159,7 +179,7 @@ class _Merging:
         section.entries[key] = first
         if absent and key not in _AGREE and first.place is not None and len(values) < len(nodes):
             why = f"{_listed(absent)} has none: all routers get it, for there is no value that says so"
-            self._report.add(first.place, key, "decide", why)
+            self._report.add(first.place, "", "decide", why)
 
     def _default(self, section: Section, key: str, node: str) -> Value | None:
         if key == "priority":
@@ -192,11 +212,21 @@ class _Merging:
         for entry in differing:
             if entry.place is not None and first.place is not None:
                 why = f"{key} differs from {_at(first.place)}: {_AGREE[key]}{taken}"
-                self._report.add(entry.place, key, "decide", why)
+                self._report.add(entry.place, "", "decide", why)
         if absent and first.place is not None:
             why = f"{key} stands here, and not in the file of {_listed(absent)}: {_AGREE[key]}{taken}"
-            self._report.add(first.place, key, "decide", why)
+            self._report.add(first.place, "", "decide", why)
         return bool(differing or absent)
+
+    def _priorities(self, section: Section) -> None:
+        """By router always, for this is how the file names its routers."""
+        found = section.entries.get("priority")
+        own: Value | ByNode = 255 if section.get("owner") is True else 100
+        if found is not None:
+            own = found.value
+        if not isinstance(own, ByNode):
+            place = found.place if found is not None else section.place
+            section.put("priority", ByNode(dict.fromkeys((router.node for router in self._routers), own)), place)
 
     def _instance(self, name: str) -> None:
         """What only the values of all routers together show."""
@@ -214,7 +244,7 @@ class _Merging:
             for other, source in sources.items():
                 if other != node and source and source not in peers:
                     why = f"{other} sends from {source}, which is not among these: {node} does not hear it"
-                    self._report.add(entry.place, "unicast_peer", "decide", why)
+                    self._report.add(entry.place, "", "decide", why)
         self._first_states(name, found)
 
     def _first_states(self, name: str, found: dict[str, Section]) -> None:
@@ -246,10 +276,6 @@ def _comparable(key: str, value: Value | ByNode) -> object:
 def _exact(value: Value) -> str:
     """The same for values that say the same; the order of a list says nothing here."""
     return repr(sorted(map(repr, value)) if isinstance(value, list) else value)
-
-
-def _heading(path: Path) -> str:
-    return f"vrrp_instance {path[1]}" if path[0] == "instance" and len(path) == 2 else ".".join(path)
 
 
 def _at(place: Place) -> str:

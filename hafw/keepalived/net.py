@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _INSTALLED = {name: (f"hafw-plugin-{package}",) for name, package in PACKAGES.items()}
 """What is on this machine is no matter: the result is for another one."""
+_CHECKING = ("script", "interface", "file", "process")
 _ROUNDS = 50
 """Each one switches something off; so many, and more is wrong than can be mended here."""
 
@@ -43,6 +44,8 @@ def _problems(text: str, nodes: tuple[str, ...]) -> tuple[list[Problem], list[Pr
     errors: dict[Problem, None] = {}
     warnings: dict[Problem, None] = {}
     for node in nodes if len(nodes) > 1 else ("",):
+        if errors:  # what the first router's view shows is mended first: the others show most of it too
+            break
         try:
             _, found = loads(text, "config.toml", node or None, installed=_INSTALLED)
         except ConfigErrors as error:
@@ -73,8 +76,7 @@ def _switch_off(draft: Draft, path: Path, problem: Problem, report: Report) -> N
     why = f"{problem.path}{joint}{problem.message}"
     draft.switch_off(path, f"hafw refuses it: {why}")
     if section.place is not None:
-        words = ".".join(path)
-        report.add(section.place, words, "decide", f"stands there as a comment, since hafw refuses it: {why}")
+        report.add(section.place, "", "decide", f"stands there as a comment, since hafw refuses it: {why}")
 
 
 def _orphans(draft: Draft) -> None:
@@ -89,7 +91,7 @@ def _orphans(draft: Draft) -> None:
         if len(path) == 4 and path[2] == "check" and not section.why_off
     }
     for path, section in draft.sections.items():
-        if path[0] == "plugin" and section.get("plugin") and path[1] not in asked and not section.why_off:
+        if path[0] == "plugin" and section.get("plugin") in _CHECKING and path[1] not in asked and not section.why_off:
             section.why_off = "No check asks it:"
     _empty_groups(draft)
 
@@ -104,20 +106,20 @@ def _empty_groups(draft: Draft) -> None:
 def _advise(draft: Draft, warnings: Iterable[Problem], report: Report) -> None:
     """Hafw's warnings, at the lines that they come from."""
     for each in warnings:
-        place, words = _origin(draft, each.path)
+        place = _origin(draft, each.path)
         if place is not None:
             joint = " " if each.message.startswith("= ") else ": "
-            report.add(place, words, "advice", f"hafw check warns: {each.path}{joint}{each.message}")
+            report.add(place, "", "advice", f"hafw check warns: {each.path}{joint}{each.message}")
 
 
-def _origin(draft: Draft, path: str) -> tuple[Place | None, str]:
+def _origin(draft: Draft, path: str) -> Place | None:
     section: Section | None = None
     for each, found in draft.sections.items():
         name = ".".join(each)
         if path == name or path.startswith(f"{name}."):
             section = found if section is None or len(found.path) > len(section.path) else section
     if section is None:
-        return None, ""
+        return None
     key = path[len(".".join(section.path)) + 1 :].partition(".")[0].partition("[")[0]
     entry = section.entries.get(key)
-    return (entry.place if entry and entry.place else section.place), key or ".".join(section.path)
+    return entry.place if entry and entry.place else section.place

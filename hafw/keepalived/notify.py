@@ -116,11 +116,9 @@ class NotifyReading:
         alike = set(told) == set(instances) and all(each == _texts(first) for each in same.values())
         if alike:
             self._put_table(("plugin", "notify_script"), first)
-        elif is_built("notify_by_instance"):
+        else:
             for (kind, name), scripts in told.items():
                 self._put_table(("plugin", "notify_script", kind, name), scripts)
-        else:
-            self._put_first(told, len(instances))
         users = dict.fromkeys(each.user or self._settings.user for each in told.values())
         self._put_user(next(iter(users)), first)
 
@@ -131,25 +129,6 @@ class NotifyReading:
             if key in scripts.commands:
                 value, statement = scripts.commands[key]
                 section.put(key, value, statement.place)
-
-    def _put_first(self, told: dict[Owner, Scripts], instances: int) -> None:
-        """Until each instance can have its own: a script that is told the instance serves them all."""
-        general = {_text(each, "notify") for owner, each in self._scripts.items() if owner[0] == "instance"}
-        kept = Scripts()
-        if len(general) == 1 and general != {""}:
-            line = next(each for owner, each in told.items() if owner[0] == "instance" and "notify" in each.commands)
-            kept.commands["notify"] = line.commands["notify"]
-        for owner, scripts in told.items():
-            for key, (value, statement) in scripts.commands.items():
-                if key == "notify" and "notify" in kept.commands and value == kept.commands["notify"][0]:
-                    continue
-                if instances == 1 and owner[0] == "instance":
-                    kept.commands[key] = (value, statement)
-                    continue
-                why = f"scripts of one instance or group are {WAIT}: `notify`, which is told the instance, can do it"
-                self._router.note(statement, "decide", why)
-        if kept.commands:
-            self._put_table(("plugin", "notify_script"), kept)
 
     def _put_user(self, user: str, scripts: Scripts) -> None:
         sections = self._router.draft.sections
@@ -193,7 +172,3 @@ class NotifyReading:
 
 def _texts(scripts: Scripts) -> dict[str, Value]:
     return {key: value for key, (value, _) in scripts.commands.items()}
-
-
-def _text(scripts: Scripts, key: str) -> str:
-    return str(scripts.commands[key][0]) if key in scripts.commands else ""

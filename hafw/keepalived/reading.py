@@ -123,7 +123,7 @@ class Router:
 
     def _unknown(self, statement: Statement, context: str) -> Iterator[Statement]:
         word, known = statement.word, WORDS[context]
-        for meant in (word.removeprefix("vrrp_"), f"vrrp_{word}"):
+        for meant in (word.removeprefix("vrrp_"), f"vrrp_{word}", word.removeprefix("script_")):
             if context and meant != word and meant in known:
                 yield from self._mended(statement, meant, context, f"in this block it is called `{meant}`")
                 return
@@ -134,7 +134,7 @@ class Router:
             statement.told = True
             yield statement
             return
-        if elsewhere and context:
+        if elsewhere and (context or "global_defs" in elsewhere):
             self._misplaced(statement, context, elsewhere)
             return
         if word.startswith("//"):
@@ -161,9 +161,7 @@ class Router:
     def _misplaced(self, statement: Statement, context: str, elsewhere: Sequence[str]) -> None:
         """Kept for the block that knows it, where that can be told."""
         statement.told = True
-        if context == "vrrp_script" and statement.word == "script_user":
-            self.strays.append(("vrrp_script", statement))
-        elif "global_defs" in elsewhere:
+        if "global_defs" in elsewhere:
             self.report.add(
                 statement.place,
                 statement.text,

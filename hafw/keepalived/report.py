@@ -55,9 +55,26 @@ class Report:
     """Everything that is to be said of an import; each line of the input comes up once."""
 
     _notes: dict[Note, None] = field(default_factory=dict)
+    _files: dict[str, None] = field(default_factory=dict)
+    _words: dict[Place, str] = field(default_factory=dict)
+
+    def opened(self, file: str) -> None:
+        """A file that is read: the report takes them in this order."""
+        self._files.setdefault(file)
+
+    def seen(self, place: Place, words: str) -> None:
+        """What stands in a line, for who knows its number only."""
+        self._words.setdefault(place, words)
+
+    def take(self, other: Report) -> None:
+        """All that another report has."""
+        self._notes |= other._notes
+        self._files |= other._files
+        self._words |= other._words
 
     def add(self, place: Place, words: str, kind: Kind, why: str) -> None:
         """Say it; what was said already is not said twice."""
+        words = words or self._words.get(place, "")
         self._notes.setdefault(Note(place, printable(words), kind, printable(why)))
 
     def notes(self) -> list[Note]:
@@ -66,7 +83,8 @@ class Report:
 
     def lines(self) -> list[Note]:
         """One note for each line, in the order of the files and their lines."""
-        files = {name: number for number, name in enumerate(dict.fromkeys(each.place.file for each in self._notes))}
+        names = dict.fromkeys([*self._files, *(each.place.file for each in self._notes)])
+        files = {name: number for number, name in enumerate(names)}
         by_place: dict[Place, list[Note]] = {}
         for each in self._notes:
             by_place.setdefault(each.place, []).append(each)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from hafw.config.addresses import parse_ip
 from hafw.config.values import format_duration
 from hafw.keepalived.features import WAIT, is_built
+from hafw.keepalived.scripts import command, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hafw.keepalived.draft import Section
     from hafw.keepalived.language import Statement
     from hafw.keepalived.reading import Router
 
@@ -85,6 +87,8 @@ class GlobalReading:
             "vrrp_delay_after_boot": self._startup_delay,
             "notify_fifo": self._fifo,
             "vrrp_notify_fifo": self._fifo,
+            "notify_fifo_script": self._fifo_script,
+            "vrrp_notify_fifo_script": self._fifo_script,
             **dict.fromkeys(
                 (
                     *("vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh"),
@@ -108,15 +112,14 @@ class GlobalReading:
 
     def _mail_to(self, statement: Statement) -> None:
         mail = self._mail(statement)
-        entries = [*(statement.arguments or ()), *(word for each in statement.body or () for word in each.words)]
-        for each in statement.body or ():
-            each.told = True
-        for address in entries:
-            if is_mail_address(address):
-                mail.to.append(address)
-            else:
-                why = f"`{address}` is no mail address that leaves this host: left out"
-                self._router.report.add(statement.place, statement.text, "decide", why)
+        for line, words in [(statement, statement.arguments), *((each, each.words) for each in statement.body or ())]:
+            line.told = True
+            for address in words:
+                if is_mail_address(address):
+                    mail.to.append(address)
+                else:
+                    why = f"`{address}` is no mail address that leaves this host: left out"
+                    self._router.report.add(line.place, line.text, "decide", why)
 
     def _mail_from(self, statement: Statement) -> None:
         mail = self._mail(statement)
@@ -237,11 +240,38 @@ class GlobalReading:
         given = self._router.only(statement, 3)
         if not given or not given[0].startswith("/"):
             self._router.note(statement, "decide", "needs the absolute path of a FIFO")
-        elif not is_built("fifo"):
-            self._router.note(statement, "decide", f"{WAIT}: `hafw events --json` tells the same as it happens")
-        else:
-            section = self._router.draft.section("plugin", "fifo", place=statement.place)
-            section.put("path", given[0], statement.place)
+            return
+        self._fifo_section(statement).put("path", given[0], statement.place)
+        if given[1:]:
+            why = f"`{' '.join(given[1:])}`: the pipe belongs to the plugin's `user`; `group` says who may read it"
+            self._router.report.add(statement.place, statement.text, "changed", why)
+
+    def _fifo_script(self, statement: Statement) -> None:
+        argv = split(next(iter(statement.arguments), ""))
+        if not argv:
+            self._router.note(statement, "decide", "names no command")
+            return
+        section = self._fifo_section(statement)
+        section.put("script", command(argv), statement.place)
+        user = user_of(self._router, statement, statement.arguments[1:]) if statement.arguments[1:] else ""
+        section.put("user", user or self.settings.user or "root", statement.place)
+
+    def _fifo_section(self, statement: Statement) -> Section:
+        """A second pipe, of VRRP alone, is a second plugin: here both tell the same."""
+        name = "vrrp_fifo" if statement.word.startswith("vrrp_") else "fifo"
+        section = self._router.draft.section("plugin", name, place=statement.place)
+        if name == "vrrp_fifo":
+            section.put("plugin", "fifo", statement.place)
+        return section
+
+    def finish(self) -> None:
+        """A reader without a pipe is none."""
+        for name in ("fifo", "vrrp_fifo"):
+            section = self._router.draft.sections.get(("plugin", name))
+            if section is not None and section.get("path") is None:
+                del self._router.draft.sections["plugin", name]
+                if section.place is not None:
+                    self._router.report.add(section.place, "", "decide", "there is no FIFO for it to read")
 
 
 def read_link_delays(router: Router, statement: Statement) -> dict[str, tuple[str, str]]:

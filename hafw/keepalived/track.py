@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hafw.config.rules import interface_mistake
 from hafw.keepalived.checks import Tracked, Watched, put_check, weight_of
-from hafw.keepalived.features import is_built
 from hafw.keepalived.language import Statement
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Tracking:
 
     router: Router
     watch: WatchReading
-    group_of: Mapping[str, str]
+    group_of: Mapping[str, Group]
     """The sync group of each instance that is in one."""
 
     def of_instance(self, instance: Instance, block: Statement) -> None:
@@ -46,7 +45,11 @@ class Tracking:
             found = self._found(kind, line)
             if found is None:
                 continue
-            if found.weight and instance.name in self.group_of:
+            group = self.group_of.get(instance.name)
+            if group and ("group", group.name, "check", found.watched.key) in self.router.draft.sections:
+                self.router.note(line, "dropped", f"group {group.name} has this check, for all its members")
+                continue
+            if found.weight and group:
                 why = (
                     "keepalived ignores a check with a weight in an instance that belongs to a sync group: put it into "
                     "the group, or let it have no weight"
@@ -56,19 +59,13 @@ class Tracking:
                 continue
             put_check(self.router, ("instance", instance.name), found)
 
-    def of_group(self, group: Group, block: Statement, instances: Mapping[str, Instance]) -> None:
-        """The same in a group: until hafw has groups, in each of its instances."""
+    def of_group(self, group: Group, block: Statement) -> None:
+        """The same in a group."""
         for line in self._lines(block):
             found = self._found(_KINDS[block.word], line)
             if found is None:
                 continue
-            owners = (
-                [("group", group.name)]
-                if is_built("group")
-                else [("instance", name) for name in group.members if name in instances]
-            )
-            for owner in owners:
-                put_check(self.router, owner, found)
+            put_check(self.router, ("group", group.name), found)
 
     def _lines(self, block: Statement) -> Iterator[Statement]:
         """One for each thing that is tracked."""

@@ -66,7 +66,7 @@ class AddressReading:
         rest = self._one(words, statement)
         while rest:
             text, rest = rest[0], rest[1:]
-            if _is_address(text):
+            if _is_address(text.rstrip(";,")):
                 why = f"keepalived reads one address in a line and ignored `{text}`; here it counts"
                 self.router.report.add(statement.place, statement.text, "changed", why)
                 rest = self._one([text, *rest], statement)
@@ -79,7 +79,12 @@ class AddressReading:
 
     def _one(self, words: list[str], statement: Statement) -> list[str]:
         """One address with its options; what follows them."""
-        vip, mistake = parse_address(words[0])
+        bare = words[0].rstrip(";,")
+        if bare != words[0]:
+            why = f"`{words[0]}` is no address, and keepalived ignored it; here it is {bare}"
+            self.router.report.add(statement.place, statement.text, "changed", why)
+            words = [bare, *words[1:]]
+        vip, mistake = parse_address(bare)
         value: dict[str, Value] = {"address": _shortest(words[0], vip) if vip else words[0]}
         at = 1
         while at < len(words) and (words[at] in _FLAGS or words[at] in _OPTIONS):
@@ -121,6 +126,10 @@ _OPTIONS: dict[str, tuple[Kind, str]] = {
     "peer": ("decide", "hafw binds no point-to-point addresses: bound as an ordinary one"),
     "preferred_lft": ("dropped", "a virtual address is never used as a source by itself"),
     "track_group": ("dropped", "belongs to static addresses"),
+    **dict.fromkeys(
+        ("netmask", "mask"),
+        ("dropped", "keepalived ignored it too; a length is written with the address: 192.0.2.1/24"),
+    ),
 }
 """Options with one word behind them, and what is said of it where it is not carried over."""
 

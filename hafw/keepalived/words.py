@@ -35,7 +35,7 @@ _TRACK: Rows = (
     ("track_bfd", "decide", "hafw has no BFD: a check that asks the same neighbour can stand for it"),
 )
 INSTANCE: Rows = (
-    ("state", "dropped", "hafw has no first state: the priorities elect"),
+    ("state", "kept", "nothing: the priorities elect, as they did with keepalived"),
     ("interface", "kept", "`interface`"),
     ("virtual_router_id", "kept", "`vrid`"),
     ("priority", "kept", "`priority`; 255 is `owner = true`"),

@@ -117,12 +117,8 @@ GLOBAL: Rows = (
     ("dynamic_interfaces", "dropped", "always so: an interface that does not exist yet is waited for"),
     ("default_interface", "kept", "`interface` of an instance that names none"),
     ("notify_fifo vrrp_notify_fifo", "kept", "`path` of `[plugin.fifo]`"),
-    (
-        "notify_fifo_script vrrp_notify_fifo_script",
-        "decide",
-        "nobody is started to read the FIFO: let a systemd unit do that, or take `notify` of `[plugin.notify_script]`",
-    ),
-    ("vrrp_notify_priority_changes", "dropped", "a change of priority is an event of its own: `hafw events`"),
+    ("notify_fifo_script vrrp_notify_fifo_script", "kept", "`script` of `[plugin.fifo]`"),
+    ("vrrp_notify_priority_changes", "not carried over", "a change of priority is an event of its own: `hafw events`"),
     (
         "fifo_write_vrrp_states_on_reload",
         "not carried over",
