@@ -16,7 +16,19 @@ from hafw.config.schema import schema
 from hafw.daemon.plugins import schemas
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-PLUGINS = ("nginx", "script", "interface", "file", "process", "notify_script", "notify_email", "fifo", "arp", "vip")
+PLUGINS = (
+    "nginx",
+    "script",
+    "interface",
+    "file",
+    "process",
+    "notify_script",
+    "notify_email",
+    "fifo",
+    "routes",
+    "arp",
+    "vip",
+)
 BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 BASE = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 from msgspec import Meta
 
-from hafw.api import Duration, Router, StateChange, hookimpl
+from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl
 from hafw.command import die_with_parent, environment, mistakes, split
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ GLANCE: Final = 0.01
 FAREWELL: Final = 1.0
 """Seconds that a reader has for the last lines, when hafw ends."""
 Command = str | list[str]
+GROUP_STATES: Final = {"MASTER", "BACKUP", "FAULT", "STOP"}
+"""What keepalived tells of a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,11 @@ class Fifo:
         said = self._tell("INSTANCE", router.name, "STOP", change.priority)
         self._wait_until_read()
         return said
+
+    @hookimpl
+    def group_changed(self, group: Group, change: GroupChange) -> Outcome | None:
+        """``GROUP``, with a priority of 0, after the lines of its members."""
+        return self._tell("GROUP", group.name, change.new, change.priority) if change.new in GROUP_STATES else None
 
     @hookimpl
     def event(self, event: Mapping[str, Any]) -> Outcome | None:

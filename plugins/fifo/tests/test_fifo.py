@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hafw_fifo import Fifo, Options, unread
 
-from hafw.api import Duration, Router, StateChange
+from hafw.api import Duration, Group, GroupChange, Router, StateChange
 
 ROUTER = Router(name="VI_1", vrid=51, version=3, priority=150, interface="eth0")
 FULL = b"x" * 4096
@@ -83,6 +83,17 @@ def test_a_master_that_hears_a_lower_one_says_so_and_nothing_else_is_told(fifo):
     plugin.event({"type": "split_brain", "instance": "VI_1", "mac": "02:00:00:00:00:01"})
     plugin.event({"type": "check_changed", "instance": "VI_1"})
     assert lines(plugin) == ['INSTANCE "VI_1" MASTER 150', 'INSTANCE "VI_1" MASTER_RX_LOWER_PRI 150']
+
+
+def test_a_sync_group_has_lines_of_its_own_with_priority_0(fifo):
+    plugin = fifo()
+    group = Group(name="VG_1", members=("VI_1", "VI_2"))
+    for state in ("INITIALIZE", "BACKUP", "MASTER", "STOP"):
+        change = GroupChange(
+            seq=1, time="", group="VG_1", members=group.members, old="BACKUP", new=state, reason="test"
+        )
+        assert plugin.group_changed(group, change) is None
+    assert lines(plugin) == ['GROUP "VG_1" BACKUP 0', 'GROUP "VG_1" MASTER 0', 'GROUP "VG_1" STOP 0']
 
 
 def test_the_pipe_is_made_with_its_mode_whatever_the_umask(fifo, path):
