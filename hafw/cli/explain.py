@@ -29,6 +29,7 @@ DEPTH = 2
 MOST = 5000
 """Orders of failures of one instance that are played; more take minutes."""
 PRIORITIES = range(1, 255)
+USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def explain(  # noqa: PLR0913 - click's options
     from hafw.cli import explained  # noqa: PLC0415 - not needed for --help
 
     routers, numbered, warnings = _read(config, node, peers)
-    parts = [_explain(config, name, routers, numbered, depth) for name in _chosen(routers, names)]
+    parts = [_explain(config, name, routers, numbered, depth) for name in _alone(routers, _chosen(routers, names))]
     findings = [each for part in parts for each in part.findings]
     found = {each.path for each in findings}
     for each in warnings:
@@ -163,6 +164,19 @@ def _chosen(routers: Routers, names: Sequence[str]) -> list[str]:
             rule = f"no such instance{did_you_mean(name, known)}: there is {enumerate_words(known)}"
             raise click.BadParameter(f"{name}: {rule}", param_hint="NAME")
     return [name for name in known if not names or name in names]
+
+
+def _alone(routers: Routers, names: Sequence[str]) -> list[str]:
+    """Those that decide alone: what moves a member of a sync group depends on all of them."""
+    every = [each.router for settings in routers.values() for each in settings]
+    groups = {each.name: each.group for each in every if each.group}
+    for name in names:
+        if name in groups:
+            click.echo(f"hafw explain: {name}: is in sync group {groups[name]}: not built yet for groups", err=True)
+    found = [name for name in names if name not in groups]
+    if not found:
+        sys.exit(USAGE)
+    return found
 
 
 # -- one instance -----------------------------------------------------------------------------------------------

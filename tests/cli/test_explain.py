@@ -162,3 +162,13 @@ def test_a_large_cluster_is_told_one_failure_at_a_time(explain, monkeypatch):
     code, out, _ = explain("critical_everywhere.toml")
     assert code == 0
     assert "6 failures, one at a time; with pairs (--depth 2) 36 orders of them.\n" in out
+
+
+def test_members_of_a_sync_group_are_left_out_with_a_word(explain, tmp_path):
+    grouped = tmp_path / "c.toml"
+    text = Path("critical_everywhere.toml").read_text("utf-8").replace("vrid = 51", 'vrid = 51\ngroup = "G"')
+    other = text[text.index("[instance") : text.index("[instance.VI_1.check")].replace("VI_1", "VI_2")
+    grouped.write_text(text + other.replace("51", "52").replace("192.0.2.100", "192.0.2.101"), "utf-8")
+    code, out, err = explain(str(grouped))
+    said = "hafw explain: VI_{0}: is in sync group G: not built yet for groups\n"
+    assert (code, out, err) == (2, "", said.format(1) + said.format(2))
