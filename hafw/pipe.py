@@ -50,6 +50,8 @@ class Router:
     """0 while the interface does not exist."""
     mac: str = ""
     """The interface's link-layer address, ``02:00:00:00:00:01``; empty while it does not exist."""
+    virtual_mac: str = ""
+    """What its addresses answer from, instead of ``mac``; empty: there is none. They are on a device that has it."""
     primary_address: str = ""
     addresses: tuple[Address, ...] = ()
     group: str = ""

@@ -43,6 +43,8 @@ class Messenger:
         """``messages``: those of the record, by destination, in hex."""
         self._hmac = None if bequest.seal is None else _hmac(bequest.seal)
         self._signer = Signer()
+        self.mac = bytes.fromhex(bequest.mac)
+        """What it comes from; empty: the interface's own."""
         self._source = ip_address(bequest.source)
         self._messages = [(ip_address(to), bytes.fromhex(message)) for to, message in messages.items()]
         short = min((len(message) for _, message in self._messages), default=_HEADER)

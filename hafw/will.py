@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-VERSION = 5
+VERSION = 6
 BEAT = 5.0
 """Seconds between two touches of the record by a daemon that lives: each costs as much as an advert."""
 
@@ -80,6 +80,8 @@ class Bequest:
     links: dict[str, int] = field(default_factory=dict)
     """The index of each interface whose addresses are bound, as far as it is known: a name may change."""
 
+    mac: str = ""
+    """What it speaks from, in hex; empty: the interface's own."""
     seal: Seal | None = None
     """What the messages are signed with; ``None``: they are not."""
     sync_group: str = ""
@@ -169,6 +171,7 @@ def _bequest(record: dict[str, Any]) -> Bequest:
         since=_seconds(record["since"]),
         verdicts={str(check): bool(healthy) for check, healthy in record["verdicts"].items()},
         links={str(name): int(index) for name, index in record["links"].items()},
+        mac=bytes.fromhex(record["mac"]).hex(),
         seal=None if record["seal"] is None else _seal(record["seal"]),
         sync_group=str(record["sync_group"]),
     )

@@ -44,12 +44,13 @@ ROOMS = {
     "hafw.plugin": ("hafw.api", "hafw.hookspecs", "hafw.pipe", "hafw.config"),
     "hafw.will": (),
     "hafw.lifeline": ("hafw.wire", "hafw.will"),
+    "hafw.footprint": ("hafw.wire", "hafw.will"),
     "hafw.seal": ("hafw.vrrp", "hafw.secret", "hafw.will"),
     "hafw.guard": (
         *("hafw.vrrp.packet", "hafw.vrrp.auth", "hafw.vrrp.settings", "hafw.wire", "hafw.will", "hafw.lifeline"),
-        "hafw.seal",
+        *("hafw.seal", "hafw.footprint"),
     ),
-    "hafw.daemon": (*CORE, "hafw.will", "hafw.lifeline", "hafw.seal", "hafw.daemon"),
+    "hafw.daemon": (*CORE, "hafw.will", "hafw.lifeline", "hafw.seal", "hafw.footprint", "hafw.daemon"),
     "hafw.sim": (*CORE, "hafw.sim"),
     "hafw.keepalived": (*CORE, "hafw.keepalived"),
     "hafw.lab": (*CORE, "hafw.lab"),
@@ -196,7 +197,7 @@ def test_the_election_imports_pure_parts_of_the_standard_library_only():
     assert wrong == []
 
 
-@pytest.mark.parametrize("room", ["hafw.wire", "hafw.will", "hafw.lifeline", "hafw.guard"])
+@pytest.mark.parametrize("room", ["hafw.wire", "hafw.will", "hafw.lifeline", "hafw.footprint", "hafw.guard"])
 def test_what_the_guard_runs_is_standard_library_only(room: str):
     wrong = [
         f"{name_of(path)} imports {name}"

@@ -50,7 +50,7 @@ def test_an_empty_will_leaves_no_record():
 
 def test_a_record_of_another_version_is_refused_by_name():
     record = json.loads(WILL.dumps()) | {"version": 1}
-    with pytest.raises(BadWill, match="version 1 of another hafw: must be 5"):
+    with pytest.raises(BadWill, match="version 1 of another hafw: must be 6"):
         loads_untrusted(json.dumps(record))
 
 

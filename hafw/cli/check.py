@@ -12,10 +12,10 @@ import click
 from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.config.permissions import is_security_message
-from hafw.config.system import CAPABILITIES, Own, check_system
+from hafw.config.system import CAPABILITIES, Own, check_devices, check_system
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hafw.config import Config, Problem
     from hafw.config.system import Interfaces
@@ -96,7 +96,9 @@ def _examined(path: str, node: str | None, *, machine: bool) -> tuple[Config | N
         config, problems = errors.partial, errors.problems
     from hafw.daemon.plugins import examine  # noqa: PLC0415 - heavy, and a file that is no TOML need not wait for it
 
-    found = [*examine(config, with_system=machine), *(check_system(config, _interfaces()) if machine else [])]
+    found = [*examine(config, with_system=machine)]
+    if machine:
+        found += [*check_system(config, _interfaces()), *_check_devices(config)]
     placed = Lines.read(path).place([*problems, *found])
     return config, sorted(dict.fromkeys(placed), key=lambda each: each.line)
 
@@ -116,6 +118,15 @@ def _interfaces() -> Interfaces:
         )
         for link in links
     }
+
+
+def _check_devices(config: Config) -> Iterator[Problem]:
+    from hafw.wire.macvlan import deaf_host, misfit  # noqa: PLC0415 - not needed with --no-system
+    from hafw.wire.netlink import Netlink  # noqa: PLC0415
+
+    with Netlink() as netlink:
+        misfits = {link.name: misfit(link) for link in netlink.links()}
+    return check_devices(config, misfits, deaf_host())
 
 
 def _report(file: str, problems: Sequence[Problem]) -> None:

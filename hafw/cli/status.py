@@ -113,6 +113,8 @@ def _remarks(each: Record) -> list[str]:
         for check in each["checks"]
         if check["healthy"] is False and not check["critical"]
     ]
+    if (device := each.get("device")) and device["up"]:
+        remarks.append(f"{name}: answers from {device['mac']} on {device['name']}")
     held = [address["address"] for address in each["addresses"] if address["state"] == "held"]
     if held:
         remarks.append(f"{name}: holds {', '.join(held)} until another router claims it")

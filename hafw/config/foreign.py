@@ -30,7 +30,7 @@ _WORDS = {
     "auth_hmac": ("auth", 'auth = { type = "hmac", keys = { 1 = "file:/etc/hafw/vrrp.key" } }'),
     "auth_type": ("type", f'{_SAME}auth = {{ type = "pass", ... }}'),
     "auth_pass": ("password", f'{_SAME}auth = {{ type = "pass", password = "file:/etc/hafw/vrrp.pass" }}'),
-    "use_vmac": ("virtual_mac", f"{_SAME}virtual_mac, which is not built yet: leave it out"),
+    "use_vmac": ("virtual_mac", f"{_SAME}virtual_mac = true"),
     "state": ("", "hafw elects by priority alone: leave it out"),
     "router_id": ("name", "a router's name is [node] name"),
     "track_script": ("check", _CHECKS),

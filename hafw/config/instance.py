@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.addresses import Vip, parse_ip, parse_unicast, parse_vips
@@ -15,6 +16,7 @@ from hafw.config.tables import InstanceTable
 from hafw.config.types import keys_of
 from hafw.config.weights import OWNER_PRIORITY
 from hafw.secret import key_octets
+from hafw.vrrp.device import device_of
 from hafw.vrrp.settings import AntiReplay, Checksum, HmacMode, HmacSettings, RouterSettings
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from hafw.config.model import CheckConfig
     from hafw.config.nodes import NodeReader
     from hafw.config.tables import AuthTable
+    from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
 
+_HOST_LENGTH, _LINK_LENGTH = 128, 64
 _WINDOW_INTERVALS, _WINDOW_LEAST = 3, 5.0
 """Of signed adverts: how many intervals, and at least how many seconds, clocks may differ."""
 
@@ -103,7 +107,7 @@ class InstanceReading:
         }
         priorities = known_priorities(own)
         known = {} if priorities is None else {"priorities": priorities}
-        return {**defaults, **found, **known, "given": set(own)}
+        return {**defaults, **found, **known}
 
     def _derive(self) -> None:
         """Parse the addresses, so that the rules can compare them."""
@@ -181,17 +185,25 @@ class InstanceReading:
             source_address=values["source"],
             multicast_group=values["group_address"],
             checksum=Checksum(values["checksum"]),
+            virtual_mac=values["virtual_mac"],
             announce_repeat=tuple(map(float, values["announce"].repeat)),
             announce_refresh=float(values["announce"].refresh),
         )
+        addresses = (vip.address(interface, advertised=vip in advertised) for vip in self.vips)
         return InstanceConfig(
             router=router,
-            addresses=tuple(vip.address(interface, advertised=vip in advertised) for vip in self.vips),
+            addresses=tuple(_on_device(each, router) for each in addresses) if router.virtual_mac else tuple(addresses),
             checks=checks,
             announce_rate=values["announce"].rate,
             keys=tuple(self._reader.place(f"{self.path}.{vip.key}") for vip in self.vips),
             priorities=values.get("priorities", {}),
         )
+
+
+def _on_device(address: Address, router: RouterSettings) -> Address:
+    """On a device without link-local addresses but this nobody on the link could be answered, were it a /128."""
+    short = address.scope == "link" and address.prefixlen == _HOST_LENGTH
+    return replace(address, interface=device_of(router), prefixlen=_LINK_LENGTH if short else address.prefixlen)
 
 
 def _password(auth: AuthTable | None) -> bytes | None:

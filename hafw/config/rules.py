@@ -2,8 +2,8 @@
 
 A rule is a function whose parameters are named as the keys that it reads: it is left out while one of them is wrong
 already, and every other one still speaks. It yields the key at fault and the message. Beside the keys of
-``InstanceTable`` there are ``given`` (the keys that stand in the file), ``vips`` and ``excluded`` (addresses parsed),
-``family`` (4 or 6, of the first address), ``advertised``, ``peers``, ``source`` and ``priorities`` (by node).
+``InstanceTable`` there are ``vips`` and ``excluded`` (addresses parsed), ``family`` (4 or 6, of the first address),
+``advertised``, ``peers``, ``source`` and ``priorities`` (by node).
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ Severity = Literal["error", "warning"]
 Rule = Callable[..., Iterator[Mistake]]
 
 _RULES: list[tuple[tuple[str, ...], Severity, Rule]] = []
-_NOT_BUILT = {"virtual_mac": (False,), "accept": (True,)}
-"""What a key that is not built yet may say all the same."""
 
 _MTU = 1500
 _INTERFACE_LENGTH = 15
@@ -46,9 +44,6 @@ def broken_rules(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Severity
         if all(name in values for name in names):
             for key, message in rule(*(values[name] for name in names)):
                 yield key, message, severity
-    for key, allowed in _NOT_BUILT.items():
-        if key in values["given"] and key in values and values[key] not in allowed:
-            yield key, "not built yet: leave it out", "error"
 
 
 def _rule(function: Rule) -> Rule:
@@ -140,12 +135,56 @@ def _address_count(advertised: list[Vip]) -> Iterator[Mistake]:
 
 
 @_advice
-def _advert_fits_mtu(advertised: list[Vip], family: int, version: int, auth: AuthTable | None) -> Iterator[Mistake]:
+def _advert_fits_mtu(
+    advertised: list[Vip],
+    family: int,
+    version: int,
+    auth: AuthTable | None,
+    virtual_mac: bool,  # noqa: FBT001 - a key of the file
+) -> Iterator[Mistake]:
     """C-PKT-19."""
     fitting = max_addresses(version, family, _MTU - (TRAILER_LENGTH if auth and auth.type == "hmac" else 0))
-    if fitting < len(advertised) <= 255:
+    if fitting < len(advertised) <= 255 and not virtual_mac:
         way_out = "move some to excluded_addresses"
         yield "virtual_addresses", f"has {len(advertised)}: more than {fitting} exceed an MTU of {_MTU}: {way_out}"
+
+
+@_rule
+def _advert_in_one_piece(
+    virtual_mac: bool,  # noqa: FBT001 - a key of the file
+    unicast_peers: tuple[str, ...] | None,
+    advertised: list[Vip],
+    auth: AuthTable | None,
+) -> Iterator[Mistake]:
+    """What leaves with another MAC than the interface's is no packet that the kernel would take apart."""
+    fitting = max_addresses(3, 6, _MTU - (TRAILER_LENGTH if auth and auth.type == "hmac" else 0))
+    is_ipv6 = any(vip.ip.version == 6 for vip in advertised)  # all addresses of IPv4 fit always
+    if virtual_mac and is_ipv6 and unicast_peers is None and fitting < len(advertised) <= 255:
+        rule = f"with virtual_mac an advert is one frame, and {fitting} addresses fit"
+        yield "virtual_addresses", f"has {len(advertised)}: {rule}: move the others to excluded_addresses"
+
+
+@_rule
+def _owner_has_its_own_mac(virtual_mac: bool, owner: bool) -> Iterator[Mistake]:  # noqa: FBT001 - keys of the file
+    if virtual_mac and owner:
+        rule = "an owner's addresses are on its interface, which answers with its own MAC"
+        yield "virtual_mac", f"= true: {rule}: leave one of virtual_mac and owner out"
+
+
+@_rule
+def _all_on_the_device(virtual_mac: bool, vips: list[Vip], excluded: list[Vip]) -> Iterator[Mistake]:  # noqa: FBT001
+    for vip in [*vips, *excluded] if virtual_mac else ():
+        for key, value in (("interface", vip.table.interface), ("label", vip.table.label)):
+            if value:
+                rule = "with virtual_mac every address is on the device that has that MAC"
+                yield f"{vip.key}.{key}", f'= "{value}": {rule}: leave it out'
+
+
+@_rule
+def _accept(accept: bool) -> Iterator[Mistake]:  # noqa: FBT001 - a key of the file
+    if not accept:
+        rule = "hafw always answers on its addresses, for a service on one that drops every packet is none"
+        yield "accept", f"= false: {rule}: leave it out, and let the firewall drop what must not come in"
 
 
 @_rule

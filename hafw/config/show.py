@@ -76,8 +76,8 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "vrid": router.vrid,
         **_priority(instance),
         "advertisement_interval": format_duration(router.advertisement_interval),
-        "virtual_addresses": [_address(each) for each in instance.addresses if each.advertised],
-        "excluded_addresses": [_address(each) for each in instance.addresses if not each.advertised],
+        "virtual_addresses": [_address(each, router) for each in instance.addresses if each.advertised],
+        "excluded_addresses": [_address(each, router) for each in instance.addresses if not each.advertised],
         "preempt": router.preempt,
         "preempt_delay": format_duration(router.preempt_delay),
         "down_timer_adverts": router.down_timer_adverts,
@@ -87,6 +87,7 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "source_address": _text(router.source_address),
         "multicast_group": _text(router.multicast_group),
         "checksum": str(router.checksum),
+        "virtual_mac": router.virtual_mac,
         "skew": "rfc" if router.rank is None else "ranked",
         "last_resort": router.last_resort,
         "group": router.group,
@@ -143,8 +144,10 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _address(address: Address) -> dict[str, str]:
-    found = {"address": f"{address.address}/{address.prefixlen}", "interface": address.interface}
+def _address(address: Address, router: RouterSettings) -> dict[str, str]:
+    found = {"address": f"{address.address}/{address.prefixlen}"}
+    if not router.virtual_mac:
+        found["interface"] = address.interface
     label = {"label": address.label} if address.label else {}
     return {**found, **label, "scope": address.scope}
 

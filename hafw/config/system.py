@@ -11,7 +11,7 @@ import os
 import pwd
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +67,18 @@ def check_system(config: Config, interfaces: Interfaces) -> list[Problem]:
     for instance in config.instances.values():
         problems += _instance(instance, interfaces)
     return problems
+
+
+def check_devices(config: Config, misfits: Mapping[str, str], deaf: str) -> Iterator[Problem]:
+    """Where a virtual MAC cannot work: ``misfits`` by interface, ``deaf`` of the whole host."""
+    for name, instance in config.instances.items():
+        router = instance.router
+        if not router.virtual_mac:
+            continue
+        if misfits.get(router.interface):
+            yield Problem(f"instance.{name}.virtual_mac", f"= true: {router.interface} {misfits[router.interface]}")
+        if deaf and any(address.version == 4 for address in router.all_addresses):
+            yield Problem(f"instance.{name}.virtual_mac", f"= true: {deaf}")
 
 
 def _missing(names: tuple[str, ...]) -> list[str]:
@@ -165,7 +177,8 @@ def _instance(instance: InstanceConfig, interfaces: Interfaces) -> Iterator[Prob
     router = instance.router
     path = f"instance.{router.name}"
     places = {router.interface: f"{path}.interface"}
-    for address, key in zip(instance.addresses, instance.keys, strict=True):
+    for bound, key in zip(instance.addresses, instance.keys, strict=True):
+        address = replace(bound, interface=router.interface) if router.virtual_mac else bound
         places.setdefault(address.interface, f"{key}.interface")
         if address.interface in interfaces:
             yield from _address(address, interfaces[address.interface], key, owner=router.owner)

@@ -183,8 +183,10 @@ class InstanceTable:
     checksum: Literal["auto", "rfc9568", "pseudo-header"] = "auto"
     announce: AnnounceTable = AnnounceTable()
     check: dict[str, CheckTable] | None = None
-    accept: Annotated[bool, Meta(description="false: not built yet")] = True
-    virtual_mac: Annotated[bool, Meta(description="true: not built yet")] = False
+    accept: Annotated[bool, Meta(description="Answer on the addresses; false is not built")] = True
+    virtual_mac: Annotated[
+        bool, Meta(description="Adverts and addresses from 00-00-5E-00-01-VRID (IPv6: 02), on a device of their own")
+    ] = False
     skew: Annotated[
         Literal["ranked", "rfc"] | None,
         Meta(description="ranked when the priorities of all routers are known and differ, else rfc, when left out"),

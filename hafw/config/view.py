@@ -11,6 +11,7 @@ from hafw.config.model import Config, JournalConfig, ProcessConfig
 from hafw.config.plugins import PluginReading
 from hafw.config.problem import Problem, show
 from hafw.config.tables import ControlTable, JournalTable, ProcessTable
+from hafw.vrrp.device import device_of
 
 if TYPE_CHECKING:
     from hafw.config.nodes import NodeReader
@@ -36,6 +37,7 @@ class View:
         self._journal = self._read_journal(document.get("journal", {}))
         self._instances = self._read_instances(document.get("instance", {}))
         self._clashes_of_vrids()
+        self._clashes_of_devices()
         self._clashes_of_addresses()
         self._groups = GroupsReading(self._table(document, "group"), self._instances, reader)
         self._plugins = PluginReading(self._table(document, "plugin"), reader, ground)
@@ -139,6 +141,16 @@ class View:
             if first != instance.name:
                 message = f"= {vrid}: instance {first} has it on {interface} for IPv{family} already: choose another"
                 instance.blame("vrid", message)
+
+    def _clashes_of_devices(self) -> None:
+        """Their names are digests: one of 65536 pairs of interfaces has the same."""
+        seen: dict[str, str] = {}
+        for each in self._instances:
+            settings = each.config.router if each.config else None
+            first = seen.setdefault(device_of(settings), each.name) if settings and settings.virtual_mac else each.name
+            if settings and first != each.name:
+                message = f"= {settings.vrid}: its device {device_of(settings)} is that of instance {first}, by chance"
+                each.blame("vrid", f"{message}: choose another VRID")
 
     def _clashes_of_addresses(self) -> None:
         seen: dict[tuple[IPAddress, str], str] = {}

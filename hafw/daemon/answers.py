@@ -10,6 +10,7 @@ import trio
 
 import hafw
 from hafw.records import group_record, instance_record, restart_record
+from hafw.vrrp.device import device_mac, device_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +51,19 @@ class Answers:
         refused = wire.refused.get(name)
         return {
             **instance_record(self._daemon.node.instances[name], now),
+            "device": self._device(name),
             "counters": self._counters(name),
             "peers_differ": wire.mismatches.get(name, {}),
             "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
         }
+
+    def _device(self, name: str) -> Record | None:
+        """Where its addresses are, with which MAC; ``None``: on its interface, with that one's."""
+        settings = self._daemon.config.instances[name].router
+        device = device_of(settings)
+        link = self._daemon.keeper.links().get(device)
+        up = link is not None and not link.problem
+        return {"name": device, "mac": device_mac(settings).hex(":"), "up": up} if device else None
 
     def _counters(self, instance: str) -> dict[str, int]:
         counters = self._daemon.observer.counters

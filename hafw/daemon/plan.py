@@ -13,8 +13,10 @@ from hafw.config.values import format_duration
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.plugins import PlanRefused, Plugins, with_link
 from hafw.daemon.sockets import socket_key
+from hafw.vrrp.device import device_mac, device_of
 from hafw.vrrp.listener import Listener
 from hafw.vrrp.tenure import HOLD_AFTER_SUCCESSOR
+from hafw.wire.macvlan import NAMES, ON_PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +52,11 @@ async def describe_takeovers(config: Config) -> str:
             paragraphs.append(
                 f"{name} (VRID {router.vrid} on {router.interface}{with_others}{missing})\n"
                 + "\n".join(
-                    [*_on_master(instance, plan, plugins.snapshot()), *_on_leaving(instance, plugins.snapshot())]
+                    [
+                        *_beforehand(instance),
+                        *_on_master(instance, plan, plugins.snapshot()),
+                        *_on_leaving(instance, plugins.snapshot()),
+                    ]
                 )
             )
         nursery.cancel_scope.cancel()
@@ -62,18 +68,36 @@ def _others(config: Config, name: str) -> str:
     return ", ".join(each for each in config.groups[group] if each != name) or "nobody"
 
 
+def _beforehand(instance: InstanceConfig) -> Iterator[str]:
+    """What a device with a virtual MAC needs; all of it is undone when nobody needs it any more."""
+    settings = instance.router
+    if not settings.virtual_mac:
+        return
+    yield "  beforehand, until hafw ends"
+    yield f"    device    {device_of(settings)} on {settings.interface}: made, down"
+    if any(address.version == 4 for address in settings.all_addresses):
+        for number, least in ON_PARENT.items():
+            yield f"    sysctl    net.ipv4.conf.{settings.interface}.{NAMES[number]} = {least}, if it is less"
+
+
 def _on_master(instance: InstanceConfig, plan: Plan, plugins: list[PluginStatus]) -> Iterator[str]:
     settings = instance.router
     target = socket_key(settings)[2] or ", ".join(map(str, settings.unicast_peers))
     interval = _shown(settings.advertisement_interval)
     yield "  on becoming MASTER (a live MASTER is preempted with bind first, then advert)"
-    yield f"    advert    VRRPv{settings.version} priority {settings.priority} to {target}, then every {interval}"
+    advert = f"    advert    VRRPv{settings.version} priority {settings.priority} to {target}, then every {interval}"
+    if not settings.virtual_mac:
+        yield advert
+    if device := device_of(settings):
+        yield f"    device    {device} on {settings.interface} with {device_mac(settings).hex(':')}: up"
     bound = list(plan.addresses.values())
     for address in bound[:SHOWN]:
         label = f" label {address.label}" if address.label else ""
         yield f"    bind      {address.address}/{address.prefixlen} on {address.interface}{label}"
     if len(bound) > SHOWN:
         yield f"    bind      and {len(bound) - SHOWN} more"
+    if settings.virtual_mac:  # it moves the traffic
+        yield advert
     times = ", ".join(map(_shown, settings.announce_repeat))
     refresh = f", then every {_shown(settings.announce_refresh)}" if settings.announce_refresh else ""
     yield f"    announce  {len(plan.frames)} frames at {times}{refresh}"
@@ -89,6 +113,8 @@ def _on_leaving(instance: InstanceConfig, plugins: list[PluginStatus]) -> Iterat
     yield "    advert    priority 0, once"
     yield f"    hold      until claimed by another router: {claim} after its first advert, {down} at most"
     yield "    release   every address"
+    if device := device_of(settings):
+        yield f"    device    {device}: down"
     for hook in HOOKS_AFTER[1:]:
         yield from _hooks(hook, plugins)
 

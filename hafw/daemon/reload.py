@@ -117,6 +117,7 @@ async def apply(daemon: Daemon, new: Config) -> None:
     daemon.dispatch(ConfigurationReplaced(new.settings))
     daemon.wire.serve({name: instance.router for name, instance in daemon.node.instances.items()})
     daemon.watch()
+    await daemon.keeper.settled()
     for name in new.instances.keys() - kept:
         daemon.maintenance.introduce(name)
         daemon.dispatch(Startup(name))

@@ -207,7 +207,7 @@ class Voice:
             return False
         try:
             for message, source, to in self._messenger.letters():
-                self.opened.send(message, source, to)
+                self.opened.send(message, source, to, self._messenger.mac)
         except OSError:
             return False
         self.silence, self.spoke_at = now - self.spoke_at, now

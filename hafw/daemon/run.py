@@ -73,7 +73,7 @@ class Daemon:
         routers = {name: instance.router for name, instance in self.node.instances.items()}
         self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
-        self.keeper = AddressKeeper(self._address_event, self._partly_bound)
+        self.keeper = AddressKeeper(self._address_event, self._partly_bound, makes_devices=not dry_run)
         self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
         self.election = Election(
             self.node,
@@ -228,7 +228,7 @@ class Daemon:
         await self.election.until(lambda: self.node.done)
         if self.dry_run:
             return
-        await self.keeper.settled()
+        await self.keeper.leave()
         last_will.clear()  # nothing is left: there is no will
         self.tidings.stopped(masters)
         await self.plugins.drain(STOP_BUDGET)
@@ -296,8 +296,10 @@ class Daemon:
             self._announce(name)
 
     async def _ask_plan(self, name: str) -> Plan:
+        each = self.config.instances[name]
+        if trouble := self.keeper.devices.trouble_of(each.router):
+            raise PlanRefused(trouble)
         if self.dry_run:
-            each = self.config.instances[name]
             return Plan(addresses={ip_address(address.address): address for address in each.addresses}, frames=[])
         return await self.plugins.takeover(self._describe(name))
 

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hafw.vrrp.device import advert_mac
 from hafw.vrrp.packet import MULTICAST_GROUP, encode
 from hafw.vrrp.trailer import Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hafw.vrrp.router import VirtualRouter
     from hafw.vrrp.settings import Checksum, IPAddress, RouterSettings
@@ -34,7 +35,14 @@ class Speech:
         hmac, primary = self.settings.hmac, self.primary
         assert hmac is not None
         messages = signer.sign_all(hmac, self.messages, primary, time.time())
-        return replace(self, letters=tuple((to, self.socket.letter(each, primary, to)) for to, each in messages))
+        return replace(self, letters=_letters(self.socket, self.settings, messages, primary))
+
+
+def _letters(
+    socket: VrrpSocket, settings: RouterSettings, messages: Iterable[tuple[IPAddress, bytes]], source: IPAddress
+) -> tuple[tuple[IPAddress, Letter], ...]:
+    mac = advert_mac(settings)
+    return tuple((to, socket.letter(message, source, to, mac)) for to, message in messages)
 
 
 class Speeches:
@@ -84,6 +92,6 @@ class Speeches:
         if socket is None or primary is None:
             return None
         messages = tuple((to, encode(settings, priority, primary, to, form)) for to in targets)
-        letters = tuple((to, socket.letter(message, primary, to)) for to, message in messages)
+        letters = _letters(socket, settings, messages, primary)
         said = self._said[settings.name] = Speech(settings, primary, priority, form, socket, messages, letters)
         return said

@@ -128,10 +128,10 @@ class Succession:
 
     def link_changed(self, interface: str, identity: tuple[int, str]) -> None:
         """Frames that were prepared for another link are not sent; those for this one are about to come."""
-        for name, kept in self._kept.items():
-            if name in self._daemon.plans and self._daemon.config.instances[name].router.interface == interface:
-                self._daemon.plans[name] = kept.plan(*identity)
-        self._kept = {name: kept for name, kept in self._kept.items() if name not in self._daemon.plans}
+        plans, instances = self._daemon.plans, self._daemon.config.instances
+        for name in tuple(self._kept):
+            if name in plans and instances[name].router.interface == interface:
+                plans[name] = self._kept.pop(name).plan(*identity)
 
     def tell_plugins(self) -> None:
         """They are new, and what they were not told before the death is lost: tell them how things are."""

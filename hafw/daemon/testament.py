@@ -19,6 +19,7 @@ from hafw import will as last_will
 from hafw.daemon.plugins import Plan
 from hafw.pipe import Address, Frame  # noqa: TC001 - read when a record is decoded
 from hafw.seal import seal_of
+from hafw.vrrp.device import advert_mac
 from hafw.vrrp.packet import MULTICAST_GROUP, encode
 from hafw.vrrp.settings import State
 from hafw.will import Bequest, BoundAddress, Will
@@ -92,6 +93,7 @@ def bequest(
         since=time.monotonic() - (trio.current_time() - router.since),
         verdicts=healthy,
         links=links,
+        mac=advert_mac(settings).hex(),
         seal=seal_of(settings),
         sync_group=settings.group,
     )

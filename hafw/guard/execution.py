@@ -14,11 +14,14 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Self
 
+from hafw import footprint
 from hafw import will as last_will
 from hafw.guard.words import say
 from hafw.seal import Messenger
 from hafw.wire.claims import ClaimSocket
+from hafw.wire.macvlan import has_virtual_mac
 from hafw.wire.netlink import Netlink
+from hafw.wire.rtmessages import MalformedMessage
 from hafw.wire.sockets import VrrpSocket
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from hafw.guard.sockets import SharedSockets
     from hafw.vrrp.settings import IPAddress
     from hafw.will import Bequest, Will
-    from hafw.wire.rtmessages import AddressEntry
+    from hafw.wire.rtmessages import AddressEntry, Link
 
     Place = tuple[int, IPAddress]
     """Interface index and address."""
@@ -50,9 +53,22 @@ def execute_leftover() -> bool:
             estate.take([(each, died_at + each.hold) for each in bequests])
             estate.settle()
         say("will_done", routers=",".join(each.name for each in bequests))
-    there = last_will.will_path().exists()
+    there = last_will.will_path().exists() or bool(footprint.read())
+    leave_no_footprint()
     last_will.clear()
     return there
+
+
+def leave_no_footprint() -> None:
+    """Undo what the daemon changed of the network beside addresses; they are gone."""
+    if footprint.read():
+        try:
+            with Netlink() as netlink:
+                left = footprint.erase(netlink)
+        except (OSError, MalformedMessage) as error:
+            left = [str(error)]
+        for each in left:
+            say("not_undone", reason=each)
 
 
 def read_will() -> Will:
@@ -85,8 +101,9 @@ def say_goodbyes(bequests: Iterable[Bequest], sockets: SharedSockets | None = No
 
 
 def _say_goodbye(bequest: Bequest, wire: VrrpSocket) -> None:
-    for message, source, destination in Messenger(bequest, bequest.goodbyes).letters():
-        wire.send(message, source, destination)
+    messenger = Messenger(bequest, bequest.goodbyes)
+    for message, source, destination in messenger.letters():
+        wire.send(message, source, destination, messenger.mac)
 
 
 class Estate:
@@ -94,6 +111,8 @@ class Estate:
 
     def __init__(self) -> None:
         self._held: dict[Place, tuple[list[AddressEntry], float]] = {}
+        self._devices: set[int] = set()
+        """Links with a virtual MAC, which are switched off when nothing is held on them."""
         self._claims: dict[tuple[int, int], ClaimSocket] = {}
         """By interface and family: a claim counts where it was heard, and the same address may be elsewhere too."""
         self._stack = contextlib.ExitStack()
@@ -124,27 +143,31 @@ class Estate:
         if not bequests:
             return
         self._netlink = self._stack.enter_context(Netlink())
-        links = self._netlink.links()
-        macs, indices = {link.index: link.mac for link in links}, {link.name: link.index for link in links}
+        links = {link.index: link for link in self._netlink.links()}
+        indices = {link.name: index for index, link in links.items()}
+        self._devices |= {index for index, link in links.items() if has_virtual_mac(link)}
         there: dict[Place, list[AddressEntry]] = {}
         for entry in self._netlink.addresses():  # one address may be there with several lengths
             there.setdefault((entry.ifindex, entry.address), []).append(entry)
         for bequest, until in bequests:
             for each in bequest.addresses:
                 index = bequest.links.get(each.interface, 0)  # its name may be another's by now
-                place = (index if index in macs else indices.get(each.interface, 0)), ip_address(each.address)
+                place = (index if index in links else indices.get(each.interface, 0)), ip_address(each.address)
                 if place in there:
                     self._held[place] = there[place], until
-        self._listen(macs)
+        self._listen(links)
         self.step()
 
-    def _listen(self, macs: Mapping[int, str]) -> None:
+    def _listen(self, links: Mapping[int, Link]) -> None:
+        """Of a device whose MAC is the claimant's too, claims arrive below it."""
         watched: dict[tuple[int, int], set[IPAddress]] = {}
         for index, address in self._held:
             watched.setdefault((index, address.version), set()).add(address)
         for (index, family), addresses in watched.items():
             if (index, family) not in self._claims:
-                opened = self._stack.enter_context(ClaimSocket(index, family, macs[index]))
+                below = links.get(links[index].parent) if index in self._devices else None
+                heard_on = below or links[index]
+                opened = self._stack.enter_context(ClaimSocket(heard_on.index, family, heard_on.mac))
                 self._claims[index, family] = opened
             self._claims[index, family].watch(addresses)
 
@@ -154,6 +177,9 @@ class Estate:
         now = time.monotonic()
         going = [place for place, (_, until) in self._held.items() if place in claimed or now >= until]
         entries = [entry for place in going for entry in self._held.pop(place)[0]]
+        for index in self._devices & {index for index, _ in going} - {index for index, _ in self._held}:
+            with contextlib.suppress(OSError):  # first, so that it says nothing of what it loses; see daemon's Devices
+                self._netlink.switch(index, up=False)
         for refusal in self._netlink.change([], entries) if entries else ():
             say("address_stuck", address=refusal.address, reason=refusal.message)
 

@@ -20,7 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from hafw import will as last_will
-from hafw.guard.execution import Estate, read_will, say_goodbyes
+from hafw.guard.execution import Estate, leave_no_footprint, read_will, say_goodbyes
 from hafw.guard.judgement import amended, fence_at, hold_until, is_resumable
 from hafw.guard.lock import STOPPING
 from hafw.guard.sockets import SharedSockets
@@ -114,6 +114,8 @@ class Guard:
                 code = self._go_without(error)
             else:
                 code = self._outlive(daemon, began)
+        if self._lock:
+            leave_no_footprint()
         return code
 
     def _outlive(self, daemon: subprocess.Popen[bytes], began: float) -> int | None:

@@ -215,6 +215,8 @@ def hafw_configuration(settings: RouterSettings) -> str:
     ]
     if settings.password is not None:
         lines.append(f'auth = {{ type = "pass", password = "{settings.password.decode()}" }}')
+    if settings.virtual_mac:
+        lines.append("virtual_mac = true")
     if settings.unicast_peers:
         lines.append(f"unicast_peers = {[str(peer) for peer in settings.unicast_peers]}")
     return "\n".join(lines) + "\n"
@@ -227,6 +229,8 @@ def keepalived_configuration(settings: RouterSettings) -> str:
         blocks.append(f"authentication {{\n    auth_type PASS\n    auth_pass {settings.password.decode()}\n  }}")
     if settings.unicast_peers:
         blocks.append(f"unicast_peer {{\n{_listed(settings.unicast_peers)}  }}")
+    if settings.virtual_mac:
+        blocks.append("use_vmac")
     if not settings.preempt:
         blocks.append("nopreempt")
     body = "\n  ".join(blocks)

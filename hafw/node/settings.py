@@ -41,7 +41,7 @@ class ConfigurationReplaced:
     instances: tuple[InstanceSettings, ...]
 
 
-_IDENTITY = attrgetter("interface", "vrid", "version", "family", "owner", "multicast_group")
+_IDENTITY = attrgetter("interface", "vrid", "version", "family", "owner", "multicast_group", "virtual_mac")
 
 
 def same_router(old: RouterSettings, new: RouterSettings) -> bool:

@@ -185,8 +185,8 @@ class VirtualRouter(Standing):
         install = [] if self.tenure.installed else self.tenure.bind()
         self.listener.rest()
         self.listener.deferring = False
-        advert = self.speaker.begin(now)
-        return [advert, *install, self._move(State.MASTER, reason, now, peer=displaced), *self.tenure.serve(now)]
+        first = [self.speaker.begin(now), *install][:: -1 if self.settings.virtual_mac else 1]
+        return [*first, self._move(State.MASTER, reason, now, peer=displaced), *self.tenure.serve(now)]
 
     def _leave(self, state: State, reason: str, now: float, detail: str = "") -> list[Action]:
         self.listener.rest()

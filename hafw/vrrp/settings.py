@@ -116,6 +116,8 @@ class RouterSettings:
     """``None``: the interface's primary address (IPv6: its link-local address)."""
     multicast_group: IPAddress | None = None
     """``None``: 224.0.0.18 or ff02::12."""
+    virtual_mac: bool = False
+    """Whether the addresses are on a device of their own that has the virtual router's MAC (RFC 9568 section 7.3)."""
     checksum: Checksum = Checksum.AUTO
     announce_repeat: tuple[float, ...] = DEFAULT_ANNOUNCE_REPEAT
     announce_refresh: float = 60.0

@@ -176,6 +176,10 @@ class FrameSender:
         """Stop sending."""
         self._socket.close()
 
+    def send(self, frame: bytes) -> None:
+        """Send at once or raise ``OSError``."""
+        self._socket.send(frame)
+
     def send_some(self, frames: Sequence[bytes], limit: int) -> int:
         """Send the first ``limit`` frames and return how many left: fewer when the queue is full or the link down."""
         sent = 0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from hafw.vrrp.packet import PROTOCOL, TTL, BadPacket, strip_ipv4_untrusted
 from hafw.wire import options
-from hafw.wire.sockets import INTERNET_CONTROL, bell_filter
+from hafw.wire.frames import INTERNET_CONTROL
+from hafw.wire.sockets import bell_filter
 
 if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress

@@ -93,6 +93,15 @@ class Netlink:
         for code, text in self._exchange([rtmessages.promote_secondaries_request(ifindex)]).values():
             raise OSError(code, f"promote_secondaries on interface {ifindex}: {text}")
 
+    def switch(self, ifindex: int, *, up: bool) -> None:
+        """Let a link take part in its network, or not."""
+        self.order(rtmessages.link_request(ifindex, b"", up=up))
+
+    def order(self, request: Request) -> None:
+        """Have one request carried out."""
+        for code, text in self._exchange([request]).values():
+            raise OSError(code, text)
+
     def _exchange(self, requests: Sequence[Request]) -> dict[int, tuple[int, str]]:
         """Errno and text of each request, by its number, that was refused; late answers to earlier ones are skipped."""
         first = self._seq + 1

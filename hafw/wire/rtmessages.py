@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hafw.vrrp.settings import IPAddress
 
@@ -52,9 +52,11 @@ _GETADDR = 22
 _REQUEST, _ACK, _ACK_TLVS, _DUMP, _EXCLUSIVE, _CREATE = 0x01, 0x04, 0x200, 0x300, 0x200, 0x400
 DUMP_INTERRUPTED: Final = 0x10
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 3, 6, 8, 11
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_OPERSTATE, _IFLA_AF_SPEC, _IFLA_EXT_MASK = 1, 3, 4, 16, 26, 29
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_LINKINFO, IFLA_AF_SPEC = 1, 3, 5, 18, 26
+_IFLA_MTU, _IFLA_OPERSTATE, _IFLA_EXT_MASK, _IFLA_LINK_NETNSID = 4, 16, 29, 37
+IFLA_INFO_KIND = 1
 _EXT_SKIP_STATS = 8
-_INET_CONF, _PROMOTE_SECONDARIES = 1, 20
+INET_CONF, _PROMOTE_SECONDARIES = 1, 20
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _ERROR_TEXT = 1
 _ERRNO_MAX = 4095
@@ -80,8 +82,22 @@ class Link:
     mac: str
     """``02:00:00:00:00:01``; empty when it has none."""
     mtu: int
-    promotes: bool = False
-    """Its own ``promote_secondaries``: removing a primary IPv4 address leaves the others of its subnet."""
+    kind: str = ""
+    """``macvlan``, ``bridge``, ``veth``; empty: hardware, or the loopback."""
+    parent: int = 0
+    """Index of the link that it is made on; 0: none, or in another network namespace."""
+    ipv4: bytes = b""
+    """Its own IPv4 settings, as ``setting`` reads them."""
+
+    def setting(self, number: int) -> int:
+        """One of ``net.ipv4.conf``, by the kernel's number; 0 where the kernel does not tell."""
+        found: int = _U32.unpack(self.ipv4[(number - 1) * 4 : number * 4] or bytes(4))[0]
+        return found
+
+    @property
+    def promotes(self) -> bool:
+        """Its own ``promote_secondaries``: removing a primary IPv4 address leaves the others of its subnet."""
+        return bool(self.setting(_PROMOTE_SECONDARIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +173,7 @@ Change = LinkSeen | AddressSeen | Resync
 
 def links_request() -> Request:
     """List every link, without counters."""
-    return _GETLINK, _DUMP, _IFINFOMSG.pack(0, 0, 0, 0, 0) + _attribute(_IFLA_EXT_MASK, _U32.pack(_EXT_SKIP_STATS))
+    return _GETLINK, _DUMP, _IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(_IFLA_EXT_MASK, _U32.pack(_EXT_SKIP_STATS))
 
 
 def addresses_request() -> Request:
@@ -166,10 +182,30 @@ def addresses_request() -> Request:
 
 
 def promote_secondaries_request(ifindex: int) -> Request:
-    """By netlink and not through /proc/sys: it needs CAP_NET_ADMIN, and neither root nor a writable /proc."""
-    conf = _attribute(_INET_CONF, _attribute(_PROMOTE_SECONDARIES, _U32.pack(1)))
-    spec = _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET, conf))
-    return _NEWLINK, _ACK, _IFINFOMSG.pack(0, 0, ifindex, 0, 0) + spec
+    """See ``settings_request``."""
+    return settings_request(ifindex, {_PROMOTE_SECONDARIES: 1})
+
+
+def settings_request(ifindex: int, values: Mapping[int, int]) -> Request:
+    """Change some of ``net.ipv4.conf`` of a link, by the kernel's numbers.
+
+    By netlink and not through /proc/sys: it needs CAP_NET_ADMIN, and neither root nor a writable /proc.
+    """
+    conf = b"".join(attribute(number, _U32.pack(value)) for number, value in values.items())
+    spec = attribute(IFLA_AF_SPEC, attribute(socket.AF_INET, attribute(INET_CONF, conf)))
+    return link_request(ifindex, spec)
+
+
+def link_request(ifindex: int, attributes: bytes, *, up: bool | None = None, new: bool = False) -> Request:
+    """Change a link, or make a ``new`` one (index 0)."""
+    change = 0 if up is None else _IFF_UP
+    flags = _ACK | (_CREATE | _EXCLUSIVE if new else 0)
+    return _NEWLINK, flags, _IFINFOMSG.pack(0, 0, ifindex, _IFF_UP if up else 0, change) + attributes
+
+
+def delete_link_request(ifindex: int) -> Request:
+    """Remove a link that is no hardware."""
+    return _DELLINK, _ACK, _IFINFOMSG.pack(0, 0, ifindex, 0, 0)
 
 
 def add_request(entry: AddressEntry) -> Request:
@@ -183,10 +219,10 @@ def add_request(entry: AddressEntry) -> Request:
     if entry.address.version == 6:
         # Two routers may hold the address for a moment on purpose: duplicate detection would take it from both.
         flags |= NODAD
-        body += _attribute(_IFA_CACHEINFO, _NEVER_SOURCE)
+        body += attribute(_IFA_CACHEINFO, _NEVER_SOURCE)
     elif entry.label:
-        body += _attribute(_IFA_LABEL, entry.label.encode() + b"\0")
-    body += _attribute(_IFA_FLAGS, _U32.pack(flags)) + _attribute(_IFA_PROTO, bytes([entry.proto]))
+        body += attribute(_IFA_LABEL, entry.label.encode() + b"\0")
+    body += attribute(_IFA_FLAGS, _U32.pack(flags)) + attribute(_IFA_PROTO, bytes([entry.proto]))
     return NEWADDR, _ACK | _CREATE | _EXCLUSIVE, body
 
 
@@ -224,7 +260,7 @@ def _address_body(entry: AddressEntry) -> bytes:
     packed = entry.address.packed
     family = socket.AF_INET if entry.address.version == 4 else socket.AF_INET6
     head = _IFADDRMSG.pack(family, entry.prefixlen, 0, entry.scope, entry.ifindex)
-    return head + _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+    return head + attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
 
 
 def parse_changes_untrusted(data: bytes) -> Iterator[Change]:
@@ -248,25 +284,26 @@ def parse_link_untrusted(body: bytes) -> Link | None:
     if family != socket.AF_UNSPEC:
         return None
     found = _attributes_untrusted(body, _IFINFOMSG.size)
-    if _IFLA_IFNAME not in found:
+    if IFLA_IFNAME not in found:
         return None
     return Link(
         index=index,
-        name=_text(found[_IFLA_IFNAME]),
+        name=_text(found[IFLA_IFNAME]),
         up=bool(flags & _IFF_UP),
         carrier=bool(flags & _IFF_LOWER_UP),
         operstate=_octet(found.get(_IFLA_OPERSTATE, b"")),
-        mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
+        mac=found.get(IFLA_ADDRESS, b"").hex(":"),
         mtu=_u32_untrusted(found.get(_IFLA_MTU, bytes(4))),
-        promotes=_promotes_untrusted(found.get(_IFLA_AF_SPEC, b"")),
+        kind=_text(_attributes_untrusted(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")),
+        parent=0 if _IFLA_LINK_NETNSID in found else _u32_untrusted(found.get(IFLA_LINK, bytes(4))),
+        ipv4=_ipv4_settings_untrusted(found.get(IFLA_AF_SPEC, b"")),
     )
 
 
-def _promotes_untrusted(af_spec: bytes) -> bool:
+def _ipv4_settings_untrusted(af_spec: bytes) -> bytes:
     inet = _attributes_untrusted(_attributes_untrusted(af_spec).get(socket.AF_INET, b""))
-    at = (_PROMOTE_SECONDARIES - 1) * _U32.size
-    setting = inet.get(_INET_CONF, b"")[at : at + _U32.size]
-    return any(setting)
+    settings = inet.get(INET_CONF, b"")
+    return settings[: len(settings) & ~3]
 
 
 def parse_address_untrusted(body: bytes) -> AddressEntry | None:
@@ -292,7 +329,8 @@ def parse_address_untrusted(body: bytes) -> AddressEntry | None:
     )
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
+    """One attribute, padded; attributes may lie in its value."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 

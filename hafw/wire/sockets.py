@@ -9,18 +9,17 @@ import contextlib
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from hafw.vrrp.packet import PROTOCOL, TTL, BadPacket, Datagram, strip_ipv4_untrusted
 from hafw.wire import options
+from hafw.wire.claims import FrameSender
+from hafw.wire.frames import INTERNET_CONTROL, advert_frame
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
 
     from hafw.vrrp.settings import IPAddress
-
-INTERNET_CONTROL: Final = 0xC0
-"""TOS and traffic class (C-PKT-21)."""
 
 _IP_PKTINFO, _IP_MULTICAST_ALL = 8, 49
 _IPV6_MULTICAST_ALL = 29
@@ -55,6 +54,7 @@ class Letter(NamedTuple):
     buffers: list[bytes]
     control: list[tuple[int, int, bytes]]
     to: tuple[Any, ...]
+    """Empty: a whole frame."""
 
 
 class VrrpSocket:
@@ -70,6 +70,7 @@ class VrrpSocket:
         self.errors = 0
         self.room = opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _OCTETS_IN_QUEUE
         self._socket = opened
+        self._frames: FrameSender | None = None
 
     @classmethod
     def open(cls, interface: str, ifindex: int, family: int, group: IPAddress | None) -> Self:
@@ -103,6 +104,8 @@ class VrrpSocket:
     def close(self) -> None:
         """Leave the group and close."""
         self._socket.close()
+        if self._frames is not None:
+            self._frames.close()
 
     def limit_to(self, vrids: Collection[int]) -> None:
         """Hear these VRIDs only, from now on: the kernel drops the others before they wake anybody."""
@@ -122,8 +125,13 @@ class VrrpSocket:
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def letter(self, payload: bytes, source: IPAddress, destination: IPAddress) -> Letter:
-        """Address a message. ``source`` is an address of ours, never a virtual one."""
+    def letter(self, payload: bytes, source: IPAddress, destination: IPAddress, mac: bytes = b"") -> Letter:
+        """Address a message. ``source`` is an address of ours, never a virtual one.
+
+        ``mac``: what it is to come from, to a group only; empty: the interface's own.
+        """
+        if mac:
+            return Letter([advert_frame(payload, source, destination, mac)], [], ())
         if isinstance(source, IPv4Address):
             info = _IN_PKTINFO.pack(self.ifindex, source.packed, bytes(4))
             return Letter([payload], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], (str(destination), 0))
@@ -133,11 +141,16 @@ class VrrpSocket:
 
     def post(self, letter: Letter) -> None:
         """Send at once or raise ``OSError``."""
-        self._socket.sendmsg(letter.buffers, letter.control, 0, letter.to)
+        if letter.to:
+            self._socket.sendmsg(letter.buffers, letter.control, 0, letter.to)
+            return
+        if self._frames is None:
+            self._frames = FrameSender(self.ifindex)
+        self._frames.send(letter.buffers[0])
 
-    def send(self, payload: bytes, source: IPAddress, destination: IPAddress) -> None:
+    def send(self, payload: bytes, source: IPAddress, destination: IPAddress, mac: bytes = b"") -> None:
         """The same for a message that is sent once."""
-        self.post(self.letter(payload, source, destination))
+        self.post(self.letter(payload, source, destination, mac))
 
     # -- receiving ----------------------------------------------------------------------------------------------
 

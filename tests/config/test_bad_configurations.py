@@ -485,13 +485,54 @@ CHECKS_AND_PLUGINS = {
     "user is no name": (config("[plugin.nginx]\nuser = 33"), "6: plugin.nginx.user = 33: must be a string"),
 }
 
-NOT_BUILT = {
-    key: (config(f"{key} = {value}"), f"5: instance.VI_1.{key}: not built yet: leave it out")
-    for key, value in {
-        "virtual_mac": "true",
-        "accept": "false",
-    }.items()
-} | {
+VIRTUAL_MAC = {
+    "accept": (
+        config("accept = false"),
+        (
+            "5: instance.VI_1.accept = false: hafw always answers on its addresses, for a service on one that drops"
+            " every packet is none: leave it out, and let the firewall drop what must not come in"
+        ),
+    ),
+    "virtual MAC of an owner": (
+        config("virtual_mac = true\nowner = true"),
+        (
+            "5: instance.VI_1.virtual_mac = true: an owner's addresses are on its interface, which answers with its own"
+            " MAC: leave one of virtual_mac and owner out"
+        ),
+    ),
+    "virtual MAC on another interface": (
+        config(
+            "virtual_mac = true",
+            virtual_addresses='[{ address = "192.0.2.250", interface = "eth0", label = "eth0:v" }]',
+        ),
+        [
+            (
+                '4: instance.VI_1.virtual_addresses[0].interface = "eth0": with virtual_mac every address is on the'
+                " device that has that MAC: leave it out"
+            ),
+            (
+                '4: instance.VI_1.virtual_addresses[0].label = "eth0:v": with virtual_mac every address is on the'
+                " device that has that MAC: leave it out"
+            ),
+        ],
+    ),
+    "virtual MAC with an advert for two frames": (
+        config(
+            "virtual_mac = true",
+            virtual_addresses=str([f"fe80::{number:x}" for number in range(1, 92)]).replace("'", '"'),
+        ),
+        (
+            "4: instance.VI_1.virtual_addresses: has 91: with virtual_mac an advert is one frame, and 90 addresses fit:"
+            " move the others to excluded_addresses"
+        ),
+    ),
+    "virtual MACs whose devices have one name": (
+        config("virtual_mac = true", interface='"eth294"') + VI_2.replace("eth0", "eth301") + "\nvirtual_mac = true\n",
+        "8: instance.VI_2.vrid = 51: its device hafw4-51-940f is that of instance VI_1, by chance: choose another VRID",
+    ),
+}
+
+SIGNED = {
     "hmac with the key's name misspelt": (
         config('auth = { type = "hmac", key = "file:/etc/hafw/key" }'),
         "5: instance.VI_1.auth.key: unknown key (did you mean keys?)",
@@ -827,8 +868,8 @@ SYNTAX = {
 CASES = [
     pytest.param(text, [expected] if isinstance(expected, str) else expected, id=name)
     for table in (
-        *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, GOODBYE, CHECKS_AND_PLUGINS, NOT_BUILT),
-        *(RANKED, PROCESS, JOURNAL, KEEPALIVED, MISNAMED, NODES, WARNINGS, SYNTAX),
+        *(KEYS, TYPES_AND_RANGES, ADDRESSES, PEERS_AND_AUTHENTICATION, GOODBYE, CHECKS_AND_PLUGINS, SIGNED),
+        *(RANKED, PROCESS, JOURNAL, KEEPALIVED, VIRTUAL_MAC, MISNAMED, NODES, WARNINGS, SYNTAX),
     )
     for name, (text, expected) in table.items()
 ]

@@ -21,6 +21,7 @@ from hafw.config.show import effective
 from hafw.config.tables import InstanceTable
 from hafw.config.types import keys_of
 from hafw.pipe import Address
+from hafw.vrrp.device import device_of
 from hafw.vrrp.settings import Checksum
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -182,6 +183,23 @@ def test_shown_configuration_is_toml_reads_back_and_tells_no_secret(tmp_path: Pa
     again = loaded(
         tmp_path, text.replace('"(hidden)"', '"geheim"').replace("(hidden)", "geheim") + "[plugin.arp]\nenabled = false"
     )
+    assert again.instances == config.instances
+
+
+def test_with_a_virtual_mac_every_address_is_on_its_device_and_link_local_ones_reach_the_link(tmp_path: Path):
+    text = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["fe80::1", "2001:db8::1"]\n'
+    text += "virtual_mac = true\nexcluded_addresses = ['192.0.2.1/24', 'fe80::2/80']\n"
+    config = loaded(tmp_path, text)
+    instance = config.instances["VI_1"]
+    device = device_of(instance.router)
+    assert device.startswith("hafw6-51-")
+    assert [(each.address, each.prefixlen, each.interface) for each in instance.addresses] == [
+        ("fe80::1", 64, device),
+        ("2001:db8::1", 128, device),
+        ("192.0.2.1", 24, device),
+        ("fe80::2", 80, device),
+    ]
+    again = loaded(tmp_path, effective(config), config.node_name)
     assert again.instances == config.instances
 
 

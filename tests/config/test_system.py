@@ -12,7 +12,7 @@ import pytest
 
 from hafw.config import load
 from hafw.config.lines import Lines
-from hafw.config.system import CAPABILITIES, Own, check_system, missing_capabilities
+from hafw.config.system import CAPABILITIES, Own, check_devices, check_system, missing_capabilities
 
 BASE = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
 
@@ -41,6 +41,25 @@ def test_machine_that_fits_is_fine(tmp_path: Path):
 def test_interface_that_is_not_there_is_waited_for(tmp_path: Path):
     assert complaints(tmp_path, BASE.replace("eth0", "eth7"), MACHINE) == [
         'c: warning: instance.VI_1.interface = "eth7": does not exist here (there is eth0 and lo): it is waited for'
+    ]
+
+
+def test_virtual_addresses_of_a_virtual_mac_are_judged_by_the_interface_below_their_device(tmp_path: Path):
+    text = BASE + "virtual_mac = true\n"
+    assert complaints(tmp_path, text, MACHINE) == []
+    assert "is eth0's own address already" in complaints(tmp_path, text.replace("192.0.2.250", "192.0.2.1"), MACHINE)[0]
+
+
+def test_c_arp_13_where_a_virtual_mac_cannot_work_is_told(tmp_path: Path):
+    file = tmp_path / "config.toml"
+    file.write_text(
+        BASE + "virtual_mac = true\n" + BASE.replace("VI_1", "VI_2").replace("51", "52").replace("250", "251")
+    )
+    config = load(file, "lb1")[0]
+    assert list(check_devices(config, {"eth0": ""}, "")) == []
+    assert [each.render("c") for each in check_devices(config, {"eth0": "is wireless"}, "arp_filter = 1: no")] == [
+        "c: instance.VI_1.virtual_mac = true: eth0 is wireless",
+        "c: instance.VI_1.virtual_mac = true: arp_filter = 1: no",
     ]
 
 

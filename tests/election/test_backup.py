@@ -21,6 +21,11 @@ def test_c_fsm_11_c_fsm_34_silence_promotes_advert_first_then_addresses(bench):
     assert vr.installed() == [vr.announces(), vr.notes("takeover_complete", seconds=0.002)]
 
 
+def test_c_fsm_11_with_a_virtual_mac_the_addresses_come_first_because_the_advert_moves_the_traffic(bench):
+    vr = bench(priority=100, virtual_mac=True).backup()
+    assert vr.due() == [vr.binds(), vr.sends(100), vr.moves("BACKUP", "MASTER", "no-response")]
+
+
 def test_c_fsm_11_nothing_happens_before_the_timer_fires(bench):
     vr = bench(priority=100).backup()
     assert vr.at(3.609374).tick() == []

@@ -314,7 +314,6 @@ def test_a_claim_that_is_not_repeated_is_over_after_three_minutes_and_remembered
     assert told == [(began + 280, vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=280.0))]
     claim = vr.router.speaker.contest.claim
     assert (claim.mac, claim.heard_at, claim.over) == (vr.mac, began + 100, True)
-    assert (str(claim.address), claim.addresses) == ("10.77.0.250", 2)
     assert contested(vr) in vr.claimed()
 
 
@@ -324,14 +323,6 @@ def test_a_claim_ends_with_the_mastership(bench):
     vr.run(vr.now + 2)
     assert vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=2.0) in vr.advert(200)
     assert vr.router.speaker.contest.claim is None
-
-
-@pytest.mark.parametrize("evidence", ["advert", "claim"])
-def test_how_long_there_were_two_is_told_to_the_millisecond(bench, evidence):
-    vr = bench(priority=100).settled()
-    vr.advert(50) if evidence == "advert" else vr.claimed()
-    [over] = [action for action in vr.later(0.1239).advert(200) if getattr(action, "kind", "") == "split_brain_over"]
-    assert over.fields["seconds"] == 0.124
 
 
 def test_claims_of_a_rival_whose_adverts_are_heard_are_told_by_those(bench):

@@ -31,7 +31,7 @@ VIP = "10.77.0.250"
 LB1, LB2 = "lb1", "lb2"
 PRIORITY = {LB1: 200, LB2: 100}
 INTERVAL = 0.1
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which something that should happen counts as not happening."""
 TREE = str(Path(__file__).parents[2])
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hafw.daemon.addresses.claimwatch import ClaimWatch
+from hafw.daemon.addresses.claimwatch import Claimants, ClaimWatch, segments_of
+from hafw.daemon.addresses.devices import Devices
 from hafw.daemon.addresses.kernelthread import KernelThread
 from hafw.daemon.addresses.kernelview import KernelView, LinkInfo, Place, ip_of, listing_of
 from hafw.daemon.addresses.suspects import suspect
 from hafw.daemon.addresses.wishes import FEW, Turn, Wish
-from hafw.vrrp.events import AddressesClaimed, AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
+from hafw.vrrp.events import AddressesInstalled, AddressesLost, AddressesRefused, LinkChanged
 from hafw.wire.netlink import BATCH, Monitor, Netlink
 from hafw.wire.rtmessages import AddressSeen, MalformedMessage, Resync
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from hafw.config.model import InstanceConfig
-    from hafw.daemon.addresses.claimwatch import Segment
     from hafw.daemon.addresses.kernelview import Listing
     from hafw.pipe import Address
     from hafw.vrrp.events import Event
@@ -42,14 +42,10 @@ __all__ = ["AddressKeeper", "LinkInfo"]
 
 CHECK_INTERVAL = 10.0
 """Seconds between full listings."""
-SPLIT_BRAIN_INTERVAL = 1.0
-"""Seconds between two reports of claims of addresses that a router serves."""
 AT_ONCE = 0.002
 """Seconds for which the kernel is waited for when a router wants few addresses."""
 SLICE = 64
 """Orders that are made ahead at once: half a millisecond."""
-ROUNDS_MAX = 3
-"""Times that the kernel is told again when it took a change and the address says otherwise."""
 
 
 class AddressKeeper:
@@ -59,7 +55,11 @@ class AddressKeeper:
     """
 
     def __init__(
-        self, report: Callable[[Event], None], bound: Callable[[str, list[IPAddress]], None] = lambda *_: None
+        self,
+        report: Callable[[Event], None],
+        bound: Callable[[str, list[IPAddress]], None] = lambda *_: None,
+        *,
+        makes_devices: bool = False,
     ) -> None:
         """``bound`` is told of addresses of a router while more of them are still being installed."""
         self.promoted: set[str] = set()
@@ -68,6 +68,7 @@ class AddressKeeper:
         """Why the last full listing failed; empty when it did not."""
         self._report = report
         self._bound = bound
+        self.devices = Devices(makes=makes_devices)
         self._view = KernelView()
         self._wishes: dict[str, Wish] = {}
         self._interfaces: frozenset[str] = frozenset()
@@ -79,7 +80,7 @@ class AddressKeeper:
         self._claims: ClaimWatch | None = None
         self._deaf = False
         """Whether claims are to be heard of other addresses than they are: a filter takes longer than an address."""
-        self._quiet_until: dict[str, float] = {}
+        self._claimants = Claimants()
         self._culprit = ""
         self._work = trio.Event()
         self._settled = trio.Event()
@@ -91,13 +92,14 @@ class AddressKeeper:
         self._netlink: Netlink
         self._monitor: Monitor
 
-    def watch(self, interfaces: Iterable[str], instances: Iterable[InstanceConfig]) -> None:
+    def watch(self, interfaces: Iterable[str], instances: Collection[InstanceConfig]) -> None:
         """Report every change of these interfaces; the instances' addresses are no primary ones (an owner's are).
 
         Replaces what was watched. The state of each interface is reported when ``run`` starts, or at once.
         """
         routers = [instance.router for instance in instances]
-        self._interfaces = frozenset(interfaces)
+        self._view.devices = self.devices.want(instances)
+        self._interfaces = frozenset(interfaces) | self._view.devices
         virtual = (address for each in routers if not each.owner for address in each.all_addresses)
         self._virtual = frozenset(address.packed for address in virtual)
         self._owners = frozenset(each.name for each in routers if each.owner)
@@ -106,6 +108,7 @@ class AddressKeeper:
             wish.owner = name in self._owners
         if self._claims is not None:
             self._compare_links()
+            self._be_busy()
 
     def links(self) -> Mapping[str, LinkInfo]:
         """The watched interfaces that exist."""
@@ -138,6 +141,13 @@ class AddressKeeper:
         while not self._settled.is_set():
             await self._settled.wait()
 
+    async def leave(self) -> None:
+        """Wait for that, and leave the host as it was: nothing of ours is needed any more."""
+        await self.settled()
+        self.devices.want(())
+        self._be_busy()
+        await self.settled()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep addresses until cancelled; started once every watched interface has been reported."""
         with Netlink() as self._netlink, Monitor(self._netlink.port) as self._monitor, self._thread:
@@ -155,6 +165,9 @@ class AddressKeeper:
 
     def _begin(self, wish: Wish) -> None:
         wish.due = True
+        self._be_busy()
+
+    def _be_busy(self) -> None:
         if self._settled.is_set():
             self._settled = trio.Event()
         self._work.set()
@@ -186,7 +199,9 @@ class AddressKeeper:
                 self._finish(turn, job)
                 self._lock.release()
             async with self._lock:
-                while due := [wish for wish in self._wishes.values() if wish.due]:
+                while (due := [wish for wish in self._wishes.values() if wish.due]) or self.devices.stale:
+                    if self.devices.stale and await self._list_all():
+                        self._compare(None)
                     await self._apply(due)
                 if self._deaf:
                     self._tune_claims()
@@ -223,6 +238,7 @@ class AddressKeeper:
 
     def _tell_kernel(self, turn: Turn, confirmed: Callable[[Sequence[Order]], object]) -> None:
         """In the thread."""
+        turn.switch(self._netlink)
         for ifindex in turn.work.promote:
             self._netlink.promote_secondaries(ifindex)
         turn.refusals = self._netlink.carry_out([*turn.work.adds, *turn.work.removes], confirmed)
@@ -231,6 +247,8 @@ class AddressKeeper:
 
     def _finish(self, turn: Turn, job: Future[None]) -> None:
         """Answer each wish of this turn that is still the newest."""
+        for ifindex, up in turn.switched.items():
+            self._view.switched(ifindex, up=up)
         for orders in turn.confirmed:
             self._confirm(orders)
         error = job.exception()
@@ -243,7 +261,7 @@ class AddressKeeper:
             self._view.replace_addresses(turn.listing)
         work = turn.work
         self.promoted.update(work.promote.values())
-        work.errors.update({each.address.packed: each.message for each in turn.refusals if not each.needless})
+        self.devices.stale = turn.blame(self._view) or self.devices.stale
         for wish in turn.due:
             self._answer(wish, turn.kept, work.errors)
 
@@ -263,17 +281,12 @@ class AddressKeeper:
         """Report what became of a wish, unless it was replaced meanwhile: only the newest is answered."""
         if wish.due:
             return
-        missing = wish.missing(self._view) if wish.open else []
-        wrong = missing or [place for place in wish.plan if place not in kept and wish.removable(self._view, place)]
-        refused = next((place for place in wrong if place[1] in errors), None)
-        if refused is not None:
-            self._fail(wish, f"{ip_of(refused)}: {errors[refused[1]]}")
-        elif wrong and wish.rounds < ROUNDS_MAX:
+        wrong, error = wish.shortfall(self._view, kept, errors)
+        if error:
+            self._fail(wish, error)
+        elif wrong:
             wish.rounds += 1
             self._begin(wish)
-        elif wrong:
-            problem = "not there after it was added" if missing else "there after removal"
-            self._fail(wish, f"{ip_of(wrong[0])}: {problem}")
         elif wish.confirm():
             self._report(AddressesInstalled(wish.router))
 
@@ -304,7 +317,7 @@ class AddressKeeper:
             await trio.lowlevel.checkpoint()
             if self._work.is_set():
                 return
-        touched, whole = self._touched, self._whole
+        touched, whole = self._touched, self._whole and not self.devices.lacks(self._view)
         self._touched, self._whole = set(), True
         if not whole:
             await self._list_all()
@@ -341,6 +354,7 @@ class AddressKeeper:
 
     def _ask_kernel(self) -> tuple[list[Link], Listing, str]:
         """In a thread; looks for suspects too, so that a loss is reported without searching for one."""
+        self.devices.tend(self._netlink)
         return self._netlink.links(), listing_of(self._netlink.addresses()), suspect()
 
     def _compare(self, touched: Collection[Place | str] | None) -> None:
@@ -364,12 +378,12 @@ class AddressKeeper:
     def _compare_wish(self, wish: Wish, concerned: Collection[Place]) -> None:
         kept = wish.kept
         unwanted = any(wish.removable(self._view, place) for place in concerned if place not in kept)
-        lost = [ip_of(place) for place in concerned if place in wish.bound and not self._view.at(place)]
+        lost = [ip_of(place) for place in self._view.absent(concerned) if place in wish.bound]
         if lost and wish.confirmed:
             wish.confirmed = False
             lost.sort(key=lambda address: (address.version, int(address)))
             self._report(AddressesLost(wish.router, tuple(lost), self._culprit))
-        if unwanted:
+        if unwanted or wish.shines(self._view):
             self._begin(wish)
 
     # -- what other machines say --------------------------------------------------------------------------------
@@ -378,21 +392,9 @@ class AddressKeeper:
         if self._claims is None:
             return
         self._deaf = False
-        watched: dict[Segment, frozenset[IPAddress]] = {}
-        for wish in self._wishes.values():
-            for segment, addresses in wish.segments.items() if wish.bound or wish.held else ():
-                watched[segment] = watched.get(segment, frozenset()) | addresses
-        self._claims.tune(watched, self._view.link)
+        self._claims.tune(segments_of(self._wishes.values()), self._view.heard_on)
 
     def _claimed(self, interface: str, claims: Mapping[IPAddress, str]) -> None:
-        """While a router holds any address, every claim counts; else it is evidence of a split brain, now and then."""
-        now = trio.current_time()
-        places = {(interface, address.packed): mac for address, mac in claims.items()}
-        for wish in tuple(self._wishes.values()):
-            hits = [place for place in places if place in wish.bound or place in wish.held]
-            if not hits or (not wish.held and now < self._quiet_until.get(wish.router, now)):
-                continue
-            self._quiet_until[wish.router] = now + SPLIT_BRAIN_INTERVAL
-            for mac in dict.fromkeys(places[place] for place in hits):
-                claimed = tuple(ip_of(place) for place in hits if places[place] == mac)
-                self._report(AddressesClaimed(wish.router, claimed, mac))
+        shared = self._links[interface].mac if interface in self.devices.names else ""
+        for event in self._claimants.of(tuple(self._wishes.values()), interface, claims, shared):
+            self._report(event)

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.addresses.kernelview import ip_of
+from hafw.vrrp.events import AddressesClaimed
 from hafw.wire.claims import ClaimSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from hafw.daemon.addresses.wishes import Wish
     from hafw.vrrp.settings import IPAddress
     from hafw.wire.rtmessages import Link
 
 DRAINS = 6
 """Times that a socket is drained before its claims are reported: a successor sends at most some 1,000 in a pause."""
+SPLIT_BRAIN_INTERVAL = 1.0
+"""Seconds between two reports of claims of addresses that a router serves."""
 CLAIM_PAUSE = 0.02
 """Seconds between two reads of a socket: a successor announces one by one, and each report costs an election."""
 
@@ -30,6 +35,42 @@ class _Listener:
     """Index and MAC: when one changes, the socket is of no use."""
     socket: ClaimSocket
     scope: trio.CancelScope
+
+
+class Claimants:
+    """Makes reports of what was heard: while a router holds any address, every claim counts; else now and then."""
+
+    def __init__(self) -> None:
+        self._quiet_until: dict[str, float] = {}
+
+    def of(
+        self, wishes: Iterable[Wish], interface: str, claims: Mapping[IPAddress, str], shared_mac: str
+    ) -> Iterator[AddressesClaimed]:
+        """``shared_mac``: what all routers claim addresses of this interface with; where it is virtual.
+
+        While an address is held, such a claim is the successor's, since we announce nothing. While it is served, it may
+        be an echo of our own, and adverts tell a split brain.
+        """
+        now = trio.current_time()
+        places = {(interface, address.packed): mac for address, mac in claims.items()}
+        for wish in wishes:
+            hits = [place for place in places if place in wish.bound or place in wish.held]
+            if not wish.held:
+                hits = [place for place in hits if places[place] != shared_mac]
+            if not hits or (not wish.held and now < self._quiet_until.get(wish.router, now)):
+                continue
+            self._quiet_until[wish.router] = now + SPLIT_BRAIN_INTERVAL
+            for mac in dict.fromkeys(places[place] for place in hits):
+                yield AddressesClaimed(wish.router, tuple(ip_of(each) for each in hits if places[each] == mac), mac)
+
+
+def segments_of(wishes: Iterable[Wish]) -> dict[Segment, frozenset[IPAddress]]:
+    """Where claims of what is bound or held are to be heard."""
+    watched: dict[Segment, frozenset[IPAddress]] = {}
+    for wish in wishes:
+        for segment, addresses in wish.segments.items() if wish.bound or wish.held else ():
+            watched[segment] = watched.get(segment, frozenset()) | addresses
+    return watched
 
 
 class ClaimWatch:

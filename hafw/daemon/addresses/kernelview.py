@@ -6,7 +6,7 @@ the last word on each address is then the kernel's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hafw.wire.rtmessages import DADFAILED, OPERSTATE_UNKNOWN, OPERSTATE_UP, SECONDARY, TENTATIVE, LinkSeen, address_of
@@ -22,6 +22,8 @@ Place = tuple[str, bytes]
 
 Packed, because thousands are looked up in a takeover: an ``IPv4Address`` takes ten times as long to hash and compare.
 """
+
+IPV4_LENGTH = 4
 
 Listing = dict[int, dict[bytes, tuple["AddressEntry", ...]]]
 """By interface index and packed address, in the kernel's order."""
@@ -52,6 +54,8 @@ class KernelView:
         self._links: dict[int, Link] = {}
         self._indices: dict[str, int] = {}
         self._entries: Listing = {}
+        self.devices: frozenset[str] = frozenset()
+        """Interfaces that we switch on and off; what is on one that is off answers nobody."""
 
     @property
     def listed(self) -> bool:
@@ -103,6 +107,20 @@ class KernelView:
         """The link of this name, if there is one now."""
         return self._links.get(self._indices.get(name, 0))
 
+    def heard_on(self, name: str) -> Link | None:
+        """Where others' claims of addresses on it arrive: below a device whose MAC is theirs too."""
+        link = self.link(name)
+        return self._links.get(link.parent) if link is not None and name in self.devices else link
+
+    def switched(self, ifindex: int, *, up: bool) -> None:
+        """We did so; with a device that is off the kernel drops its IPv6 addresses, the others stay."""
+        link = self._links.get(ifindex)
+        if link is not None:
+            self._links[ifindex] = replace(link, up=up)
+        if not up and ifindex in self._entries:
+            left = {packed: entries for packed, entries in self._entries[ifindex].items() if len(packed) == IPV4_LENGTH}
+            self._entries[ifindex] = left
+
     def at(self, place: Place) -> tuple[AddressEntry, ...]:
         """The entries of an address, one for each length that it has there; empty: it is not there."""
         return self._entries.get(self._indices.get(place[0], 0), {}).get(place[1], ())
@@ -111,7 +129,8 @@ class KernelView:
         """Those of them that are not there; of thousands at once."""
         indices, entries = self._indices, self._entries
         nowhere: dict[bytes, tuple[AddressEntry, ...]] = {}
-        return [place for place in places if not entries.get(indices.get(place[0], 0), nowhere).get(place[1])]
+        on = {**indices, **{name: 0 for name in self.devices if (link := self.link(name)) is None or not link.up}}
+        return [place for place in places if not entries.get(on.get(place[0], 0), nowhere).get(place[1])]
 
     def info(self, name: str, virtual: Collection[bytes]) -> LinkInfo:
         """The interface, with primary addresses that are none of the virtual ones (packed)."""

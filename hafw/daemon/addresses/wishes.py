@@ -10,9 +10,10 @@ installed and is never removed. Of an owner that holds at any time, except for w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from errno import ENODEV
 from typing import TYPE_CHECKING
 
-from hafw.daemon.addresses.kernelview import ip_of
+from hafw.daemon.addresses.kernelview import IPV4_LENGTH, ip_of
 from hafw.wire.rtmessages import PROTO_HAFW, SCOPES, AddressEntry, addition, removal
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from hafw.daemon.addresses.kernelview import KernelView, Listing, Place
     from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
+    from hafw.wire.netlink import Netlink
     from hafw.wire.rtmessages import Order, Refusal
 
 
-IPV4_LENGTH = 4
+ROUNDS_MAX = 3
+"""Times that the kernel is told again when it took a change and the address says otherwise."""
 FEW = 16
 """Addresses that are compared and installed in less than a millisecond."""
 
@@ -38,6 +41,10 @@ class Work:
     removes: list[Order] = field(default_factory=list)
     promote: dict[int, str] = field(default_factory=dict)
     """Interfaces that need ``promote_secondaries`` first: index and name."""
+    switch: dict[int, bool] = field(default_factory=dict)
+    """Devices to be switched on (before addresses are added) or off (before they are removed), by index."""
+    lacks_device: bool = False
+    """One is not there, and has to be made first."""
     errors: dict[bytes, str] = field(default_factory=dict)
     """What could not be done, by packed address, in words."""
 
@@ -50,11 +57,34 @@ class Turn:
     kept: frozenset[Place]
     """What any router wants."""
     work: Work = field(default_factory=Work)
+    switched: dict[int, bool] = field(default_factory=dict)
+    """Devices that the kernel has switched and the view does not show yet."""
     confirmed: list[Sequence[Order]] = field(default_factory=list)
     """What the kernel has carried out and the view does not show yet."""
     refusals: list[Refusal] = field(default_factory=list)
     listing: Listing | None = None
     """What is there, when not everything came about as ordered."""
+
+    def switch(self, netlink: Netlink) -> None:
+        """The devices, in the other thread; what goes wrong is told of the addresses that are to be added there."""
+        for ifindex, up in self.work.switch.items():
+            try:
+                netlink.switch(ifindex, up=up)
+                self.switched[ifindex] = up
+            except OSError as error:
+                if error.errno == ENODEV:
+                    self.work.lacks_device = True
+                    continue
+                on = (order.entry.address.packed for order in self.work.adds if order.entry.ifindex == ifindex)
+                self.work.errors.update(dict.fromkeys(on, f"its device cannot be switched on: {error.strerror}"))
+
+    def blame(self, view: KernelView) -> bool:
+        """Note what the kernel would not do. True: a device is gone, which is no refusal: it is to be made anew."""
+        devices = {link.index for name in view.devices if (link := view.link(name))}
+        gone = [each for each in self.refusals if each.errno == ENODEV and each.order.entry.ifindex in devices]
+        wrong = (each for each in self.refusals if not each.needless and each not in gone)
+        self.work.errors.update({each.address.packed: each.message for each in wrong})
+        return bool(gone) or self.work.lacks_device
 
 
 @dataclass(slots=True, eq=False)
@@ -190,6 +220,20 @@ class Wish:
         """What is bound and not there."""
         return view.absent([place for place in self.plan if place in self.bound])
 
+    def shortfall(
+        self, view: KernelView, kept: Collection[Place], errors: Mapping[bytes, str]
+    ) -> tuple[list[Place], str]:
+        """What is not as it should be, and why there is no use in telling the kernel again; empty: there is."""
+        missing = self.missing(view) if self.open else []
+        wrong = missing or [place for place in self.plan if place not in kept and self.removable(view, place)]
+        refused = next((place for place in wrong if place[1] in errors), None)
+        if refused is not None:
+            return wrong, f"{ip_of(refused)}: {errors[refused[1]]}"
+        if wrong and self.rounds >= ROUNDS_MAX:
+            problem = "not there after it was added" if missing else "there after removal"
+            return wrong, f"{ip_of(wrong[0])}: {problem}"
+        return wrong, ""
+
     def removable(self, view: KernelView, place: Place) -> list[AddressEntry]:
         """What is there and ours to remove; the caller knows that nobody wants it."""
         somebodys = place not in self._added and (place in self._spared or self.owner)
@@ -199,16 +243,37 @@ class Wish:
         """Add to ``work`` what makes this wish come true; ``kept`` is what any router wants."""
         if self.open:
             self._plan_adds(view, self.missing(view), work)
+        dark = self._plan_switch(view, work)
         for place in self.plan:
-            entries = self.removable(view, place) if place not in kept else []
+            gone = place[0] in dark and len(place[1]) != IPV4_LENGTH
+            entries = self.removable(view, place) if place not in kept and not gone else []
             for entry in entries:
                 work.removes.append(removal(entry))
                 _promote_before(view, place, entry.prefixlen, work)
+
+    def shines(self, view: KernelView) -> bool:
+        """A device of ours is on, and nobody wants it to be."""
+        names = view.devices and {place[0] for place in self.plan} & view.devices
+        return not self.kept and any((link := view.link(name)) is not None and link.up for name in names)
+
+    def _plan_switch(self, view: KernelView, work: Work) -> set[str]:
+        """A device is this router's alone: it is on while anything is kept. Names those that are off then."""
+        dark = set()
+        for name in view.devices and {place[0] for place in self.plan} & view.devices:
+            link = view.link(name)
+            if link is not None and link.up != bool(self.kept):
+                work.switch[link.index] = not link.up
+            if not self.kept:
+                dark.add(name)
+        return dark
 
     def _plan_adds(self, view: KernelView, missing: Sequence[Place], work: Work) -> None:
         links = {name: view.link(name) for name in {name for name, _ in missing}}
         for place in missing:
             link = links[place[0]]
+            if link is None and place[0] in view.devices and self.rounds < ROUNDS_MAX:
+                work.lacks_device = True
+                continue
             if link is None:
                 work.errors[place[1]] = f"interface {place[0]} does not exist"
                 continue

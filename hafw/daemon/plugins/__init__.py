@@ -21,6 +21,7 @@ from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, intro
 from hafw.daemon.plugins.mailbox import Letter
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
 from hafw.pipe import GroupChange, Router, StateChange, VipChange
+from hafw.vrrp.device import device_mac
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -198,6 +199,7 @@ def router_of(instance: InstanceConfig) -> Router:
         version=settings.version,
         priority=settings.priority,
         interface=settings.interface,
+        virtual_mac=device_mac(settings).hex(":"),
         addresses=instance.addresses,
         group=settings.group,
     )

@@ -132,11 +132,16 @@ class Arp:
         """The frames of every address, in order; none for an interface without a link-layer address."""
         macs = cache(lambda interface: router.mac if interface == router.interface else mac_of(interface))
         templates = cache(self._templates)
+        virtual = router.virtual_mac
         return [
             Frame(interface=address.interface, address=address.address, data=patched(template, ip.packed))
             for address in router.addresses
             for ip in (ip_address(address.address),)
-            for template in templates(address.interface, macs(address.interface), ip.version)
+            for template in templates(
+                router.interface if virtual else address.interface,  # the device forwards if its interface does
+                virtual or macs(address.interface),
+                ip.version,
+            )
         ]
 
     def _templates(self, interface: str, mac: str, family: int) -> list[bytearray]:
