@@ -32,7 +32,7 @@ _ENDS: Final = {
     "uplink fails": "uplink passes",
 }
 _OF_ONE_ROUTER: Final = {
-    *("maintenance on", "maintenance off", "handover", "fails", "passes", "uplink fails", "uplink passes", "flap"),
+    *("handover", "fails", "passes", "uplink fails", "uplink passes", "flap"),
     *("forge", "steal"),
 }
 _ADDRESSES: Final[dict[str, tuple[IPAddress, ...]]] = {
@@ -77,7 +77,9 @@ def _machines(rng: Random, *, mixed: bool) -> tuple[tuple[Machine, ...], tuple[M
     interval = rng.choice([1.0, 2.0] if version == 2 else [0.01, 0.1, 0.5, 1.0, 3.0])
     common = {"version": version, "advertisement_interval": interval, "hmac": hmac}
     levels = [_routers(rng, count, ROUTER, common, mixed=mixed)]
-    if rng.random() < 0.25:
+    if rng.random() < 0.1:
+        levels = [*_group(levels[0])]
+    elif rng.random() < 0.25:
         common["version"] = rng.choice([2, 3]) if interval in {1.0, 2.0} else 3
         levels.append(_routers(rng, count, SECOND, common, mixed=False))
     numbers = rng.sample(range(1, 100), count)
@@ -92,7 +94,7 @@ def _machines(rng: Random, *, mixed: bool) -> tuple[tuple[Machine, ...], tuple[M
         )
         for place, number in enumerate(numbers)
     )
-    return _misconfigured(machines, rng) if mixed else (machines, ())
+    return _misconfigured(machines, rng) if mixed and not machines[0].routers[0].group else (machines, ())
 
 
 def _routers(rng: Random, count: int, name: str, common: dict[str, Any], *, mixed: bool) -> tuple[RouterSettings, ...]:
@@ -125,6 +127,15 @@ def _routers(rng: Random, count: int, name: str, common: dict[str, Any], *, mixe
             **own,
         )
         for priority in priorities
+    )
+
+
+def _group(level: tuple[RouterSettings, ...]) -> tuple[tuple[RouterSettings, ...], ...]:
+    """A sync group of two members that are alike: of others nobody could say who is best."""
+    vip, excluded = _ADDRESSES[SECOND]
+    first = tuple(replace(each, group="VG_1") for each in level)
+    return first, tuple(
+        replace(each, name=SECOND, vrid=52, virtual_addresses=(vip,), excluded_addresses=(excluded,)) for each in first
     )
 
 

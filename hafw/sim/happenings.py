@@ -41,6 +41,12 @@ def _told(event: Callable[[str], Event]) -> Happening:
     return lambda lan, fault: lan.inject(fault.host, event(fault.router))
 
 
+def _maintenance(lan: WatchedLan, fault: Fault, *, on: bool) -> None:
+    """Of a host, as ``hafw maintenance``."""
+    for router in lan.world.routers:
+        lan.inject(fault.host, MaintenanceChanged(router, on))
+
+
 def _flap(lan: WatchedLan, fault: Fault) -> None:
     for number in range(FLAPS):
         verdict = VerdictReported(fault.router, TRACKER, healthy=bool(number % 2))
@@ -108,8 +114,8 @@ HAPPENING: Final[dict[str, Happening]] = {
     "uplink fails": _told(lambda router: VerdictReported(router, TRACKER, healthy=False, immediate=True)),
     "uplink passes": _told(lambda router: VerdictReported(router, TRACKER, healthy=True, immediate=True)),
     "flap": _flap,
-    "maintenance on": _told(lambda router: MaintenanceChanged(router, on=True)),
-    "maintenance off": _told(lambda router: MaintenanceChanged(router, on=False)),
+    "maintenance on": partial(_maintenance, on=True),
+    "maintenance off": partial(_maintenance, on=False),
     "handover": _told(ReleaseAsked),
     "refuse": lambda lan, fault: lan.refuse(fault.host, "no room"),
     "slow": lambda lan, fault: lan.slow(fault.host, fault.amount),

@@ -89,10 +89,10 @@ class WatchedLan(OctetLan):
         kind, host = type(event), self.hosts[name]
         if kind is AdvertReceived and host.node is not None:
             assert isinstance(event, AdvertReceived)
-            self.watcher.of(host, event.router).heard(event, host.clock(self.now))
+            self.watcher.heard(name, event, host.clock(self.now))
         elif kind is AddressesClaimed and host.node is not None:
             assert isinstance(event, AddressesClaimed)
-            self.watcher.of(host, event.router).claimed(event.addresses)
+            self.watcher.claimed(name, event)
         elif kind is Suspended and host.node is not None:
             assert isinstance(event, Suspended)
             self.watcher.slept(name, event.seconds)

@@ -14,10 +14,11 @@ from hafw.vrrp.speaker import REPLIES_PER_INTERVAL
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hafw.node import Node
     from hafw.sim.host import Host
     from hafw.sim.worlds import World
     from hafw.vrrp.actions import Action
-    from hafw.vrrp.events import AdvertReceived
+    from hafw.vrrp.events import AddressesClaimed, AdvertReceived
     from hafw.vrrp.router import VirtualRouter
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
@@ -178,18 +179,22 @@ class Watcher:
     """Looks at everything that hosts do, when they do it."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._world, self._is_grouped = world, world.is_grouped
         self._watched: dict[tuple[str, str], Watched] = {}
+        self._apart: dict[str, tuple[float, str]] = {}
+        """By host, since when the members of its sync group are not the same, and what they are."""
         for name in world.names:
             self.forget(name)
 
     def reset(self, name: str) -> None:
         """The daemon of a host is gone, or does nothing for a while."""
+        self._apart.pop(name, None)
         for router in self._world.routers:
             self._watched[name, router].reset()
 
     def forget(self, name: str) -> None:
         """A new daemon."""
+        self._apart.pop(name, None)
         for router in self._world.routers:
             settings = self._world.settings(router)[name]
             called = name if len(self._world.routers) == 1 else f"{name} {router}"
@@ -200,9 +205,15 @@ class Watcher:
         for router in self._world.routers:
             self._watched[name, router].slept(seconds)
 
-    def of(self, host: Host, router: str) -> Watched:
-        """One of a host's routers."""
-        return self._watched[host.name, router]
+    def heard(self, name: str, event: AdvertReceived, now: float) -> None:
+        """An advert arrived at a daemon that listens; in a sync group a goodbye to one member is one to all."""
+        is_goodbye = event.advert.priority == 0
+        for router in self._world.routers if self._is_grouped and is_goodbye else [event.router]:
+            self._watched[name, router].heard(event, now)
+
+    def claimed(self, name: str, event: AddressesClaimed) -> None:
+        """Another machine has said that addresses are its."""
+        self._watched[name, event.router].claimed(event.addresses)
 
     def did(self, host: Host, actions: list[Action], now: float) -> None:
         """What one event made of a host."""
@@ -212,6 +223,20 @@ class Watcher:
         for name in names:
             mine = actions if len(names) == 1 else [each for each in actions if each.router == name]
             self._watched[host.name, name].did(host, host.node.instances[name].router, mine, time)
+        if self._is_grouped:
+            self._together(host, host.node, time)
+
+    def _together(self, host: Host, node: Node, now: float) -> None:
+        """Members of a sync group are MASTER together or not at all, as soon as all were told what one was told."""
+        since, said = self._apart.pop(host.name, (now, ""))
+        if now > since + EPSILON:
+            raise Violation("together", f"{host.name} is {said} for {now - since:.4f}s", now)
+        serving = {
+            each.router.state is State.MASTER and not each.router.handing_over for each in node.instances.values()
+        }
+        if len(serving) > 1:
+            states = [f"{each.router.state} of {name}" for name, each in node.instances.items()]
+            self._apart[host.name] = since, " and ".join(states)
 
     def look(self, hosts: Iterable[Host], now: float) -> None:
         """At those too that do nothing, though they should."""
@@ -219,6 +244,8 @@ class Watcher:
             for name, each in ({} if host.node is None else host.node.instances).items():
                 self._watched[host.name, name].silence(host.clock(now))
                 self._watched[host.name, name].keeps(host, each.router, host.clock(now))
+            if self._is_grouped and host.node is not None:
+                self._together(host, host.node, host.clock(now))
 
 
 def _listed(addresses: set[IPAddress]) -> list[str]:

@@ -68,8 +68,9 @@ class Machine:
 
 def _words(router: RouterSettings) -> str:
     preempt = f"after {router.preempt_delay}" if router.preempt_delay else router.preempt
+    name = f"{router.group} {router.name}" if router.group else router.name
     return (
-        f"{router.name} version {router.version} IPv{router.family} priority {router.priority}"
+        f"{name} version {router.version} IPv{router.family} priority {router.priority}"
         f" interval {router.advertisement_interval} preempt {preempt} rank {router.rank} last_resort"
         f" {router.last_resort}" + (f" signed, {router.hmac.anti_replay}" if router.hmac else "")
     )
@@ -108,6 +109,11 @@ class World:
     def settings(self, router: str) -> dict[str, RouterSettings]:
         """By host, those of one virtual router."""
         return {each.name: next(one for one in each.routers if one.name == router) for each in self.machines}
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether its virtual routers are a sync group."""
+        return bool(self.machines[0].routers[0].group)
 
     def addresses(self, router: str) -> tuple[IPAddress, ...]:
         """Those of one virtual router."""

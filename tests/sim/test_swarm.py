@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from hafw.journal import Pages
+from hafw.node.group import Group
 from hafw.sim import octets
 from hafw.sim.chance import draw
 from hafw.sim.forgery import LIKELY, WRONG
@@ -50,7 +51,7 @@ def test_two_hundred_worlds_have_every_fault_and_every_option():
     assert {some[0].preempt for some in clusters} == {True, False}
     assert {len({each.own for each in world.machines}) == len(world.machines) for world in worlds} == {True, False}
     assert {world.machines[0].rate != 1.0 for world in worlds} == {True, False}
-    assert {len(world.routers) for world in worlds} == {1, 2}
+    assert {(len(world.routers), world.is_grouped) for world in worlds} == {(1, False), (2, False), (2, True)}
 
 
 def test_what_fails_is_made_small_and_its_journal_is_lived_through_again(monkeypatch):
@@ -273,6 +274,15 @@ def brittle(patch):
     patch.setattr(Speaker, "hear_claim", falls)
 
 
+def selfish(patch):
+    """A member of a sync group that looks at no other."""
+
+    def settle(self, now):
+        return [action for each in self.members if each.router.willing for action in each.router.take_over(now)]
+
+    patch.setattr(Group, "settle", settle)
+
+
 def eager(patch):
     """It calls for itself for ever."""
     patch.setattr(Tenure, "deadline", property(lambda self: 0.0 if self.held else inf))
@@ -302,6 +312,7 @@ MUTANTS = {
     trusting: "deaf",
     absent: "deaf",
     brittle: "crash",
+    selfish: "together",
     eager: "runaway",
 }
 
