@@ -154,6 +154,13 @@ def _link(actor: Actor, host: str, up: bool) -> None:  # noqa: FBT001 - a place 
     actor.lan.link(host, up=up)
 
 
+@_command(HAPPENING, "link ROUTER NAME UPDOWN", "the same of one interface of several")
+def _one_link(actor: Actor, host: str, interface: str, up: bool) -> None:  # noqa: FBT001 - a place of the form
+    if interface not in (there := sorted({each.router.interface for each in actor.lan.hosts[host].instances})):
+        raise Mistake(f"link {host} {interface}: no such interface: there is {', '.join(there)}")
+    actor.lan.link(host, interface, up=up)
+
+
 @_command(HAPPENING, "cut ROUTER -> ROUTER", "lose every frame in this direction")
 def _cut(actor: Actor, sender: str, receiver: str) -> None:
     actor.lan.cut(sender, receiver)

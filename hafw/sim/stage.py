@@ -73,6 +73,8 @@ ROUTER_KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
     "goodbye": (_yes, "`yes`: when its link goes, it tells the others by another network"),
     "checks": (_checks, "`nginx` is critical, `nginx:-60` lowers the priority while it fails"),
     "instance": (name, "VI_1 when left out; one `router` line per instance of a router"),
+    "group": (name, "a sync group: its instances are MASTER together or not at all"),
+    "interface": (name, "eth0 when left out; what `link` can unplug alone"),
     "address": (address, "the router's own; 192.0.2.1, 192.0.2.2, ... (or fe80::1, ...) when left out"),
 }
 """By key of a ``router`` line: how it is read, and what it says."""
@@ -159,7 +161,8 @@ class Stage:
         priority = given.get("priority", 100)
         settings = RouterSettings(
             name=instance,
-            interface=INTERFACE,
+            interface=given.get("interface", INTERFACE),
+            group=given.get("group", ""),
             vrid=given.get("vrid", 51),
             version=given.get("version", 3),
             priority=priority,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Announce, Notice, SendAdvertisement, SendGoodbye, Transition
+from hafw.vrrp.actions import Announce, GroupTransition, Notice, SendAdvertisement, SendGoodbye, Transition
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class Story:
                 row.become(_state(DEGRADED if degraded else action.new), entry.time)
                 detail = f" ({action.detail})" if action.detail and action.detail != reason else ""
                 text = f"{action.old} -> {action.new}: {reason}{detail}"
+            case GroupTransition(group=group, old=old, new=new, reason=reason):
+                text = f"group {group}: {old} -> {new}: {reason}"
             case Notice(kind=kind, fields=fields):
                 if kind == "resumed" or (kind == "degraded" and not fields["on"]):
                     row.become(State.MASTER, entry.time)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hafw.sim.host import concerns
 from hafw.sim.lan import Lan
 from hafw.sim.seen import Entry
-from hafw.vrrp.actions import Action, SendAdvertisement
+from hafw.vrrp.actions import Action, Announce, SendAdvertisement
 from hafw.vrrp.events import (
     AddressesClaimed,
     AddressesLost,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
     from hafw.node import Instance, Node
     from hafw.sim.host import Host
-    from hafw.vrrp.settings import IPAddress
+    from hafw.vrrp.packet import Advertisement
+    from hafw.vrrp.settings import IPAddress, RouterSettings
 
 START = 0.3
 """Seconds that a daemon needs from its death until the first advert of the next one."""
@@ -62,7 +64,8 @@ class TroubledLan(Lan):
     def __init__(self, rng: Random, **wire: Any) -> None:  # noqa: ANN401 - those of Lan
         super().__init__(rng, **wire)
         self._absent: dict[str, _Absence] = {}
-        self._dark: set[str] = set()
+        self._dark: set[tuple[str, str]] = set()
+        """Host and interface: unplugged."""
         self._asleep: set[str] = set()
         self.doubled = 0.0
         """The share of all frames that a switch delivers twice."""
@@ -102,27 +105,44 @@ class TroubledLan(Lan):
 
     # -- links --------------------------------------------------------------------------------------------------
 
-    def link(self, name: str, *, up: bool) -> None:
-        """Plug the cable out or in: its kernel notices at once."""
-        if up:
-            self._dark.discard(name)
-        else:
-            self._dark.add(name)
+    def link(self, name: str, interface: str = "", *, up: bool) -> None:
+        """Plug the cable of one interface, or of all, out or in: its kernel notices at once."""
         host = self.hosts[name]
-        for interface in dict.fromkeys(each.router.interface for each in host.instances):
-            problem = "" if up else "no carrier"
-            self.inject(name, LinkChanged(interface, up, host.primary, problem))
+        every = dict.fromkeys(each.router.interface for each in host.instances)
+        for each in [interface] if interface else every:
+            if up:
+                self._dark.discard((name, each))
+            else:
+                self._dark.add((name, each))
+            self._tell_link(host, each)
         self._note()
+
+    def _tell_link(self, host: Host, interface: str) -> None:
+        dark = (host.name, interface) in self._dark
+        self.inject(host.name, LinkChanged(interface, not dark, host.primary, "no carrier" if dark else ""))
+
+    def _is_dark(self, host: Host, router: str) -> bool:
+        return bool(self._dark) and (host.name, host.settings(router).interface) in self._dark
 
     def holders(self, address: IPAddress) -> set[str]:
         """Those that somebody can reach: an address behind an unplugged cable is on nobody."""
-        return super().holders(address) - self._dark - self._asleep
+        found = super().holders(address) - self._asleep
+        return {name for name in found if self._reaches(self.hosts[name], address)}
 
-    def _is_deaf(self, name: str) -> bool:
-        return name in self._dark or name in self._asleep
+    def _reaches(self, host: Host, address: IPAddress) -> bool:
+        return any(address in held and not self._is_dark(host, router) for router, held in host.kernel.items())
+
+    def _send(self, host: Host, settings: RouterSettings, priority: int) -> None:
+        if not self._is_dark(host, settings.name):
+            super()._send(host, settings, priority)
+
+    def _hear(self, host: Host, advert: Advertisement, source: IPAddress) -> None:
+        for each in host.instances:
+            if concerns(each.router, advert) and not self._is_dark(host, each.router.name):
+                self.inject(host.name, AdvertReceived(each.router.name, advert, source))
 
     def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
-        if self._is_deaf(sender.name):
+        if sender.name in self._asleep:
             return
         for _ in range(2 if self.doubled and self._rng.random() < self.doubled else 1):
             super()._broadcast(sender, hear)
@@ -133,17 +153,20 @@ class TroubledLan(Lan):
         return super()._arrival(pair)
 
     def _deliver(self, receiver: Host, hear: Callable[[Host], None]) -> None:
-        if not self._is_deaf(receiver.name):
+        if receiver.name not in self._asleep:
             hear(receiver)
 
     def _claim(self, host: Host, addresses: frozenset[IPAddress], mac: str) -> None:
         if self.claims_lost and self._rng.random() < self.claims_lost:
             return
-        claim = partial(super()._claim, addresses=addresses, mac=mac)
+        claim = partial(self._reach, addresses=addresses, mac=mac)
         if self.claims_late:
             self._at(self.now + self.claims_late * self._rng.random(), partial(self._deliver, host, claim))
         else:
             claim(host)
+
+    def _reach(self, host: Host, addresses: frozenset[IPAddress], mac: str) -> None:
+        super()._claim(host, frozenset(each for each in addresses if self._reaches(host, each)), mac)
 
     # -- daemons that do nothing --------------------------------------------------------------------------------
 
@@ -161,7 +184,8 @@ class TroubledLan(Lan):
         absence.is_dead = True
         self.hosts[name].wanted = {}  # what was under way is lost
         masters = [router for router, each in absence.node.instances.items() if each.router.tenure.serving]
-        given_up = [each for each in masters if self.now + START_MARGIN * start >= self._silent_until(name, each)]
+        late = {each for each in masters if self.now + START_MARGIN * start >= self._silent_until(name, each)}
+        given_up = [each for each in masters if late & self._company(absence.node, each)]
         executed = [self._execute(name, router, absence) for router in given_up]
         self._at(max([self.now + start, *executed]), lambda: self._restart(name, absence, set(masters) - set(given_up)))
 
@@ -222,6 +246,12 @@ class TroubledLan(Lan):
     def replaced(self, name: str) -> None:
         """A guard has started another daemon; for those who watch."""
 
+    @staticmethod
+    def _company(node: Node, router: str) -> set[str]:
+        """The routers that are resumed together with this one, or not at all."""
+        group = node.groups.get(node.instances[router].settings.router.group)
+        return {router} if group is None else {each.name for each in group.members}
+
     # -- the guard ----------------------------------------------------------------------------------------------
 
     def _silent_until(self, name: str, router: str) -> float:
@@ -256,9 +286,11 @@ class TroubledLan(Lan):
             return
         self.replaced(name)
         voices = [each for each in absence.heard if isinstance(each, AdvertReceived) and each.advert.priority > 0]
-        resumable = hopeful - {each.router for each in voices}
+        rivals = {each.router for each in voices}
+        resumable = {each for each in hopeful if not rivals & self._company(absence.node, each)}
         host.kernel = {router: held if router in resumable else set() for router, held in host.kernel.items()}
-        self.link(name, up=name not in self._dark)
+        for interface in dict.fromkeys(each.router.interface for each in host.instances):
+            self._tell_link(host, interface)
         for router, each in before.items():
             known = {check: status.healthy for check, status in each.checks.items() if status.healthy is not None}
             self._feed(name, [PlanReported(router), MaintenanceChanged(router, on=each.router.listener.maintenance)])
@@ -277,6 +309,8 @@ class TroubledLan(Lan):
         return Resumed(before.name, before.router.since, spoke, primary, verdicts, cause=CAUSE)
 
     def _perform(self, host: Host, action: Action) -> None:
+        if isinstance(action, Announce) and self._is_dark(host, action.router):
+            return
         if isinstance(action, SendAdvertisement) and action.priority > 0:
             self._spoke[host.name, action.router] = self.now
         super()._perform(host, action)

@@ -6,9 +6,12 @@ from ipaddress import ip_address
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hafw.node import CheckSettings, ConfigurationReplaced, InstanceSettings, Node
 from hafw.sim.lan import Lan
+from hafw.sim.troubles import TroubledLan
 from hafw.vrrp.actions import GroupTransition, SendAdvertisement, SetAddresses, Transition
 from hafw.vrrp.events import (
     AddressesInstalled,
@@ -608,8 +611,8 @@ class DeafLan(Lan):
 def lan_of(*hosts, **common):
     """Hosts with both members; each given as a priority, or a pair of them."""
     lan = DeafLan(Random(1), delay=0.001, install_delay=0.002)
-    for number, given in enumerate(hosts, 1):
-        priorities = given if isinstance(given, tuple) else (given, given)
+    for number, wanted in enumerate(hosts, 1):
+        priorities = wanted if isinstance(wanted, tuple) else (wanted, wanted)
         members = [
             member(name, priority=priority, **common) for name, priority in zip((ONE, TWO), priorities, strict=True)
         ]
@@ -676,3 +679,100 @@ def test_hosts_that_disagree_about_who_is_better_come_to_rest(hosts):
     assert one == two
     assert len(one) == 1
     assert not [each for each in lan.log if each.time > 90.0 and isinstance(each.action, Transition)]
+
+
+# -- by chance
+
+
+class Watched(TroubledLan):
+    """Looks at every host after everything that it does: no group is ever half MASTER."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.deaf = set()
+
+    def _hear(self, host, advert, source):
+        names = {each.router.name for each in host.instances if each.router.vrid == advert.vrid}
+        if not any((host.name, name) in self.deaf for name in names):
+            super()._hear(host, advert, source)
+
+    def done(self, host, actions):
+        super().done(host, actions)
+        if host.node is not None:
+            states = {str(each.router.state) for each in host.node.instances.values()}
+            assert "MASTER" not in states or not states & {"BACKUP", "FAULT"}, (self.now, host.name, states)
+
+
+TROUBLES = {
+    "deaf": lambda lan, host, name, _: lan.deaf.add((host, name)),
+    "cut": lambda lan, host, *_: lan.cut(host, next(each for each in lan.hosts if each != host)),
+    "link": lambda lan, host, name, _: lan.link(host, "eth0" if name == ONE else "eth1", up=False),
+    "kill": lambda lan, host, *_: lan.kill(host),
+    "crash": lambda lan, host, *_: lan.crash(host),
+    "pause": lambda lan, host, _, length: lan.pause(host, length),
+    "stop": lambda lan, host, *_: lan.stop(host),
+    "handover": lambda lan, host, name, _: lan.inject(host, ReleaseAsked(name)),
+    "check": lambda lan, host, *_: lan.inject(host, VerdictReported(GROUP, "web", healthy=False, immediate=True)),
+    "refuse": lambda lan, host, *_: lan.refuse(host, "EINVAL"),
+}
+"""By name, what goes wrong at a host, in a member, for so long."""
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    priorities=st.lists(st.sampled_from([100, 150, 200]), min_size=2, max_size=3),
+    preempt=st.booleans(),
+    last_resort=st.booleans(),
+    story=st.lists(
+        st.tuples(
+            st.sampled_from(sorted(TROUBLES)),
+            st.integers(0, 2),
+            st.sampled_from([ONE, TWO]),
+            st.sampled_from([0.001, 0.3, 1.0, 2.5, 5.0]),
+            st.booleans(),
+        ),
+        max_size=12,
+    ),
+)
+def test_whatever_happens_no_group_is_ever_half_master_and_in_the_end_one_host_is_master_of_all(
+    priorities, preempt, last_resort, story
+):
+    lan = Watched(Random(1), delay=0.001, jitter=0.002, install_delay=0.002)
+    for number, priority in enumerate(priorities, 1):
+        shared = {"priority": priority, "preempt": preempt, "last_resort": last_resort}
+        members = [member(name, checks=[WEB], **shared) for name in (ONE, TWO)]
+        lan.add(f"lb{number}", members, ip_address(f"10.77.0.{number}"), ip_address(f"fe80::{99 - number}"))
+    hosts = list(lan.hosts)
+
+    def healthy(host):
+        lan.inject(host, VerdictReported(GROUP, "web", healthy=True, immediate=True))
+
+    def mend():
+        lan.heal()
+        lan.deaf.clear()
+        for host in hosts:
+            lan.refuse(host, "")
+            if not lan.is_away(host) and (lan.hosts[host].node is None or lan.hosts[host].node.done):
+                lan.start(host)
+            lan.link(host, up=True)
+            healthy(host)
+
+    for host in hosts:
+        lan.start(host)
+        healthy(host)
+    for kind, which, name, length, mended in story:
+        TROUBLES[kind](lan, hosts[which % len(hosts)], name, length)
+        lan.run_until(lan.now + length)
+        if mended:
+            mend()
+    lan.run_until(lan.now + 12.0)  # whoever is away is back
+    mend()
+    lan.run_until(lan.now + 60.0)
+    one, two = owners(lan)
+    assert one == two
+    assert len(one) == 1
+    for vip in ("10.77.0.250", "fe80::250"):
+        assert lan.holders(ip_address(vip)) == set(one)
+    lan.run_until(lan.now + 20.0)
+    late = [each for each in lan.log if each.time > lan.now - 20.0 and isinstance(each.action, Transition)]
+    assert late == []

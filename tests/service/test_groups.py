@@ -1,5 +1,7 @@
 """A sync group of real daemons: IPv4 and IPv6 of one service move together."""
 
+import json
+
 import pytest
 
 from hafw.lab.network import INTERFACE
@@ -66,6 +68,32 @@ def test_a_handover_of_one_member_is_one_of_the_group(group, tools):
     assert [line.split(":")[0] for line in told] == ["VI_1", "VI_2"]
     tools.until(lambda: addresses(lb2) == (True, True), "addresses of lb2")
     assert addresses(lb1) == (False, False)
+
+
+def test_a_daemon_that_is_killed_is_resumed_in_the_whole_group_or_in_nothing_of_it(pair, tools):
+    """On a busy machine a start may take too long: then both are handed over."""
+    lb1, lb2 = pair
+    calm = {"advertisement_interval": "400ms"}
+    tools.elect(lb1, lb2, tools.instance(**GROUP, **calm), tools.instance(**SECOND, **calm))
+    settle(lb1, "MASTER")
+    tools.until(lambda: addresses(lb1) == (True, True), "addresses of lb1")
+    tools.until(lambda: wills(lb1) == ["VG_1", "VG_1"], "both in the will")
+    lb1.kill_daemon()
+    lb1.wait_until_ready()
+    if {each["state"] for each in lb1.ask()["instances"]} == {"MASTER"}:
+        assert [each["reason"] for each in lb1.ask()["instances"]] == ["resumed", "resumed"]
+        assert addresses(lb1) == (True, True)
+        assert not [each for each in lb2.ask("history")["transitions"] if each["to"] == "MASTER"]
+    else:
+        settle(lb2, "MASTER")
+        tools.until(lambda: addresses(lb2) == (True, True), "addresses of lb2")
+
+
+def wills(router):
+    """The group of each router that the next daemon would go on with."""
+    if not router.will.exists():
+        return []
+    return [each["sync_group"] for each in json.loads(router.will.read_text())["bequests"] if each["adverts"]]
 
 
 def test_a_reload_puts_two_masters_into_a_group_without_a_failover(pair, tools):
