@@ -242,7 +242,7 @@ class Instance:
             return router.handle(raised, now)
         if self.waits_for:
             return []
-        if router.state is State.FAULT or router.degraded:
+        if router.state is State.FAULT or router.degraded or router.handing_over:  # it may have begun degraded
             return router.handle(FaultCleared(self.name, "recovered"), now)
         if router.state is State.INITIALIZE:
             actions = router.handle(Startup(self.name), now)

@@ -60,6 +60,12 @@ class Listener:
         """RFC 9568 section 6.1, C-TMR-03; keepalived's ``down_timer_adverts`` replaces the 3."""
         return self.settings.down_timer_adverts * self.master_adver_interval + self.skew_time
 
+    @property
+    def longest_patience(self) -> float:
+        """The master_down_interval of the lowest priority that there may be."""
+        longest_skew = 1.0 if self.settings.version == 2 else self.master_adver_interval
+        return self.settings.down_timer_adverts * self.master_adver_interval + longest_skew
+
     def set_priority(self, priority: int) -> None:
         """Change the effective priority.
 

@@ -94,6 +94,8 @@ class VirtualRouter(Standing):
                     self._departure.heard(event.source, now)
             case MaintenanceChanged():
                 self.listener.maintenance, self.listener.deferring = event.on, False
+                if self._departure is not None:  # no longer for nobody's sake
+                    self._departure.force &= event.on
             case FaultRaised():
                 self._fault = event
             case FaultCleared() | Shutdown():
@@ -102,8 +104,6 @@ class VirtualRouter(Standing):
                 self.since -= event.seconds
                 self.listener.shift(event.seconds, now)
                 self.speaker.shift(event.seconds)
-            case _:
-                pass
 
     def _initialize(self, event: Event, now: float) -> list[Action]:
         match event:
@@ -217,8 +217,8 @@ class VirtualRouter(Standing):
     ) -> list[Action]:
         """Leave MASTER of our own accord: one priority 0, never repeated, and hold until claimed."""
         said, self.handing_over = self.handing_over, False
-        if said:  # a repeat would restart the peers' skew
-            return [self._move(state, reason, now, detail)]
+        if said:  # a repeat would restart the peers' skew; who has joined since did not hear it and waits its time
+            return [*self.tenure.hold_on(now, self._time_to_notice), self._move(state, reason, now, detail)]
         goodbye = self.speaker.goodbye(can_send=can_send)
         leave = self._depart(Departure(now, silent=not can_send), now)
         started = [self._notice("handover_started", planned=state is State.INITIALIZE)] if can_send else []
@@ -230,6 +230,11 @@ class VirtualRouter(Standing):
     def _time_to_relieve(self) -> float:
         """Seconds that the others need to take over after a goodbye."""
         return self.listener.master_down_interval
+
+    @property
+    def _time_to_notice(self) -> float:
+        """Seconds that the others need to take over if they have heard no goodbye, whatever their priority."""
+        return max(self._time_to_relieve, self.listener.longest_patience)
 
     @property
     def _is_last_resort(self) -> bool:
@@ -245,7 +250,7 @@ class VirtualRouter(Standing):
         """Hand over while all is well; the state follows when a successor speaks."""
         if self.handing_over and self._departure is not None:
             self._departure.force |= force
-            return []
+            return self.tenure.hold_on(now, self._time_to_notice) if force else []
         self.handing_over = True
         leave = self._depart(Departure(now, force=force), now)
         return [SendAdvertisement(self.settings.name, 0), *leave, self._notice("handover_started", planned=True)]

@@ -102,9 +102,9 @@ class Tenure:
         self._awaits_successor = not has_successor
         return [self._set()]
 
-    def hold_on(self, now: float, *, said: bool = True) -> list[Action]:
-        """Answer for as long again; ``said``, unless something else is: to who watches over us silence is neglect."""
-        self.hold_until = now + self._hold_seconds
+    def hold_on(self, now: float, seconds: float | None = None, *, said: bool = True) -> list[Action]:
+        """Answer on, as long again or so many ``seconds``; ``said``, unless something else is: silence is neglect."""
+        self.hold_until = now + (self._hold_seconds if seconds is None else seconds)
         return [self._set()] if said else []
 
     def drop(self) -> list[Action]:

@@ -152,9 +152,31 @@ def test_who_is_not_master_has_nothing_to_hand_over(bench, state):
 def test_a_stop_during_a_handover_says_no_second_goodbye(bench):
     vr = bench(priority=100).settled()
     asked(vr)
-    assert vr.later(0.1).shutdown() == [vr.moves("MASTER", "INITIALIZE", "shutdown")]
+    assert vr.later(0.1).shutdown() == [vr.holds(), vr.moves("MASTER", "INITIALIZE", "shutdown")]
     assert vr.claimed()[:2] == claims(vr)
     assert vr.node.done
+
+
+@pytest.mark.parametrize(("version", "patience"), [(3, 8.0), (2, 7.0)])
+def test_a_stop_during_a_handover_waits_for_whoever_has_joined_since_the_goodbye(bench, version, patience):
+    """It has not heard the goodbye, so its whole master_down_interval runs, with the longest skew that there is."""
+    vr = bench(priority=200, version=version, advertisement_interval=2.0).settled()
+    asked(vr)
+    vr.later(6.0)
+    assert vr.shutdown() == [vr.holds(), vr.moves("MASTER", "INITIALIZE", "shutdown")]
+    assert vr.run(until=vr.now + patience - 0.001) == []
+    assert not vr.node.done
+    vr.due()
+    assert vr.node.done
+
+
+def test_force_that_is_asked_for_later_waits_for_whoever_has_joined_meanwhile(bench):
+    vr = bench(priority=200).settled()
+    asked(vr)
+    vr.later(3.0)
+    assert asked(vr, force=True) == [vr.holds()]
+    assert vr.run(until=vr.now + 3.999) == []
+    assert vr.later(0.001).tick()[:2] == [vr.lets_go(), vr.notes("vip_released", outcome="nobody took over")]
 
 
 def test_a_failing_check_during_a_handover_says_no_second_goodbye(bench):
@@ -215,6 +237,14 @@ def test_a_master_leaves_for_maintenance_even_if_nobody_takes_over(bench):
     assert vr.run(until=vr.now + 60.0) == []
     maintain(vr, on=False)
     vr.due()
+    assert vr.state == "MASTER"
+
+
+def test_who_comes_back_from_maintenance_before_anybody_took_over_goes_on_as_master(bench):
+    vr = bench(priority=100).settled()
+    vr.feed(MaintenanceChanged(NAME, on=True))
+    vr.later(1.0).feed(MaintenanceChanged(NAME, on=False))
+    assert vr.due()[:2] == [vr.sends(100), vr.binds()]
     assert vr.state == "MASTER"
 
 
@@ -303,6 +333,19 @@ def test_a_degraded_master_that_recovers_is_an_ordinary_one(bench):
     recovered = vr.verdict("web", healthy=True)
     assert recovered[1:] == [vr.sends(100), vr.notes("degraded", on=False)]
     assert (vr.state, vr.router.degraded) == ("MASTER", False)
+
+
+@pytest.mark.parametrize("is_relieved", [True, False])
+def test_a_degraded_master_that_recovers_while_it_hands_over_is_sound_afterwards(bench, is_relieved):
+    vr = degraded(bench)
+    vr.installed()
+    asked(vr)
+    vr.later(0.1).verdict("web", healthy=True)
+    if is_relieved:
+        assert vr.advert(50) == [vr.moves("MASTER", "BACKUP", "handover", peer=vr.peer)]
+    else:
+        assert vr.due()[:2] == [vr.sends(100), vr.binds()]
+        assert not vr.router.degraded
 
 
 def test_a_degraded_master_whose_link_goes_too_is_in_fault(bench):

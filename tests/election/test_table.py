@@ -109,7 +109,7 @@ suspended        | .          | wait     | wait   | wait             | wait     
 TABLE_OF_ODD_MASTERS = """
 event            | handing over    | degraded
 startup          | .               | .
-shutdown         | INIT            | bye hold INIT !
+shutdown         | hold INIT       | bye hold INIT !
 advert 0         | .               | adv
 advert lower     | BACKUP          | hold FAULT
 equal from above | BACKUP          | hold FAULT
@@ -123,12 +123,12 @@ claimed          | drop ! BACKUP ! | ! ann
 link             | .               | .
 plan             | .               | .
 verdict          | .               | .
-fault            | FAULT           | hold FAULT
-fault, can send  | FAULT           | bye hold FAULT !
+fault            | hold FAULT      | hold FAULT
+fault, can send  | hold FAULT      | bye hold FAULT !
 fault cleared    | .               | adv !
 resumed          | .               | .
 release          | .               | bye hold !
-maintenance      | .               | bye hold !
+maintenance      | hold            | bye hold !
 suspended        | wait            | wait
 """
 
