@@ -16,7 +16,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check swarm fuzz bench conformance clean
+.PHONY: help demo test check swarm worlds fuzz bench conformance clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -24,6 +24,7 @@ help:
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
+	@echo "make worlds  every interleaving of two and three routers; ARGS=--list for which there are, ARGS=--quick for a few"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
 	@echo "make clean   removes $(VENV) and every cache"
@@ -57,6 +58,10 @@ bench: $(VENV)/.installed-bench
 swarm: $(VENV)/.installed
 	@echo "==> swarm"
 	@$(VENV)/bin/python -m hafw.sim $(SEEDS) $(ARGS)
+
+worlds: $(VENV)/.installed
+	@echo "==> worlds"
+	@$(VENV)/bin/python -m hafw.sim.atlas $(ARGS)
 
 # Without SECONDS every run is the same.
 fuzz: $(VENV)/.installed-fuzz

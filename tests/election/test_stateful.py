@@ -156,7 +156,7 @@ class OneRouter(RuleBasedStateMachine):
         for action in self.actions:
             if isinstance(action, SendAdvertisement):
                 assert action.priority or not self.said_goodbye
-                self.said_goodbye = action.priority == 0
+                self.said_goodbye = action.priority == 0 and not self.router.degraded  # which may leave after all
 
     def judge_answers(self):
         """C-SEC-05: whoever drives us with adverts gets four answers an interval, not one each."""
