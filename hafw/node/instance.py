@@ -240,9 +240,10 @@ class Instance:
             last_resort = router.settings.last_resort and all(each.is_opinion for each in self.causes.values())
             raised = FaultRaised(router.settings.name, cause.reason, cause.detail, can_send, last_resort)
             return router.handle(raised, now)
-        if self.waits_for:
+        serves = router.degraded or router.handing_over  # which may have begun degraded
+        if self.waits_for and not serves:
             return []
-        if router.state is State.FAULT or router.degraded or router.handing_over:  # it may have begun degraded
+        if router.state is State.FAULT or serves:
             return router.handle(FaultCleared(self.name, "recovered"), now)
         if router.state is State.INITIALIZE:
             actions = router.handle(Startup(self.name), now)
