@@ -80,7 +80,7 @@ class StateChange:
     instance: str
     old: str
     new: str
-    """``MASTER``, ``BACKUP``, ``FAULT``, ``INITIALIZE``; ``STOP`` when the daemon ends."""
+    """``MASTER``, ``BACKUP``, ``FAULT``, ``INITIALIZE``; ``STOP`` when the daemon ends, ``DELETED`` by a reload."""
     reason: str
     priority: int
     """Effective priority."""

@@ -141,7 +141,9 @@ def _stray(document: dict[str, Any], problems: list[Problem]) -> frozenset[str]:
 
 def _node_name(document: dict[str, Any], problems: list[Problem]) -> str:
     """The node's name, ``$HOSTNAME`` expanded to the short host name."""
-    table, mistakes = convert(document.get("node", {}), NodeTable, "node")
+    node = document.get("node", {})
+    named = {key: value for key, value in node.items() if key == "name"} if isinstance(node, dict) else node
+    table, mistakes = convert(named, NodeTable, "node")
     problems += mistakes
     name = (table or NodeTable()).name.replace("$HOSTNAME", socket.gethostname().partition(".")[0])
     if not name.strip() or not name.isprintable():

@@ -96,6 +96,10 @@ class Config:
 
     path: str
     node_name: str
+    startup_delay: float = 0.0
+    """Seconds that a daemon waits before its routers take part; one that is resumed does not."""
+    delay_after_boot: float = 0.0
+    """The same, counted from the machine's boot."""
     instances: Mapping[str, InstanceConfig]
     plugins: Mapping[str, PluginConfig]
     """By name; contains ``vip`` and ``arp`` unless they are switched off."""

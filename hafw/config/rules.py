@@ -19,7 +19,7 @@ from hafw.config.problem import enumerate_words
 from hafw.config.values import Duration, format_duration
 from hafw.secret import key_octets
 from hafw.vrrp.auth import DATA_LENGTH
-from hafw.vrrp.packet import TRAILER_LENGTH, max_addresses
+from hafw.vrrp.packet import TRAILER_LENGTH, TTL, max_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -321,6 +321,12 @@ def _goodbye_elsewhere(
             yield key, f"{shown}is one of unicast_peers, by the network whose loss is to be told: name another one"
         elif address.version == 6 and address.is_link_local:
             yield key, f"{shown}is link-local, which does not say by which interface: name another one"
+
+
+@_rule
+def _ttl_of_unicast(min_ttl: int, unicast_peers: tuple[str, ...] | None) -> Iterator[Mistake]:
+    if min_ttl != TTL and unicast_peers is None:
+        yield "min_ttl", f"= {min_ttl}: belongs to unicast_peers: multicast adverts are never routed, and have {TTL}"
 
 
 @_rule

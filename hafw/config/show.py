@@ -28,7 +28,9 @@ def effective(config: Config) -> str:
 
 
 def _lines(config: Config) -> Iterator[str]:
-    yield from _table("node", {"name": config.node_name})
+    delays = {"startup_delay": config.startup_delay, "delay_after_boot": config.delay_after_boot}
+    shown = {key: format_duration(value) for key, value in delays.items() if value}
+    yield from _table("node", {"name": config.node_name, **shown})
     yield from _table("control", {"socket": config.control_socket, "group": config.control_group})
     process = config.process
     values = {"realtime": process.realtime or False, "cpus": process.cpus or None, "lock_memory": process.lock_memory}
@@ -82,6 +84,8 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "preempt_delay": format_duration(router.preempt_delay),
         "down_timer_adverts": router.down_timer_adverts,
         "auth": _auth(router),
+        "track_primary": None if router.track_primary else False,
+        "min_ttl": router.min_ttl if router.unicast_peers else None,
         "unicast_peers": [str(each) for each in router.unicast_peers] or None,
         "goodbye": [str(each) for each in router.goodbye] or None,
         "source_address": _text(router.source_address),

@@ -17,10 +17,10 @@ from hafw.vrrp.settings import DEFAULT_ANNOUNCE_REPEAT
 _HOUR = 3600.0
 _Milliseconds = Annotated[Duration, Meta(ge=0.01, le=_HOUR)]
 _UpToAnHour = Annotated[Duration, Meta(ge=0, le=_HOUR)]
-_Text = Annotated[str, Meta(pattern=r"\S", extra={"rule": "must not be empty"})]
-
 INTERVAL = Duration(1.0)
 NOW = Duration(0.0)
+_Text = Annotated[str, Meta(pattern=r"\S", extra={"rule": "must not be empty"})]
+
 ANNOUNCE_REPEAT = tuple(map(Duration, DEFAULT_ANNOUNCE_REPEAT))
 ANNOUNCE_REFRESH = Duration(60.0)
 
@@ -30,6 +30,10 @@ class NodeTable:
     """``[node]``."""
 
     name: Annotated[str, Meta(description="Name of this router; $HOSTNAME is the short host name")] = "$HOSTNAME"
+    startup_delay: Annotated[_UpToAnHour, Meta(description="How long a daemon waits before it takes part")] = NOW
+    delay_after_boot: Annotated[
+        _UpToAnHour, Meta(description="The same, counted from the machine's boot: a restart does not wait")
+    ] = NOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +174,7 @@ class InstanceTable:
     preempt: Annotated[bool, Meta(description="Take over from a live MASTER of lower priority")] = True
     preempt_delay: _UpToAnHour = NOW
     down_timer_adverts: Annotated[int, Meta(ge=1, le=100, description="Missed adverts until MASTER is down")] = 3
+    track_primary: Annotated[bool, Meta(description="False: serve without a link, too, as on a crossover cable")] = True
     auth: AuthTable | None = None
     unicast_peers: Annotated[tuple[str, ...] | None, Meta(description="The other routers; multicast when left out")] = (
         None
@@ -178,6 +183,9 @@ class InstanceTable:
         dict[str, str] | None,
         Meta(description="By router: an address on another network, to be told there of a lost link; needs hmac"),
     ] = None
+    min_ttl: Annotated[int, Meta(ge=1, le=255, description="Of unicast adverts: less than 255 lets routed ones in")] = (
+        255
+    )
     source_address: str | None = None
     multicast_group: str | None = None
     checksum: Literal["auto", "rfc9568", "pseudo-header"] = "auto"

@@ -10,7 +10,7 @@ from hafw.config.instance import InstanceReading
 from hafw.config.model import Config, JournalConfig, ProcessConfig
 from hafw.config.plugins import PluginReading
 from hafw.config.problem import Problem, show
-from hafw.config.tables import ControlTable, JournalTable, ProcessTable
+from hafw.config.tables import ControlTable, JournalTable, NodeTable, ProcessTable
 from hafw.vrrp.device import device_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class View:
         self._path = ground.path
         self._misnamed = ground.misnamed
         self._control = self._read_control(document.get("control", {}))
+        self._node = self._read_node(document.get("node", {}))
         self._process = self._read_process(document.get("process", {}))
         self._journal = self._read_journal(document.get("journal", {}))
         self._instances = self._read_instances(document.get("instance", {}))
@@ -71,6 +72,8 @@ class View:
         return Config(
             path=str(self._path),
             node_name=self.node,
+            startup_delay=float(self._node.startup_delay),
+            delay_after_boot=float(self._node.delay_after_boot),
             instances={each.name: each.config for each in self._instances if each.config is not None},
             plugins=self._plugins.configs,
             control_socket=self._control.socket,
@@ -98,6 +101,12 @@ class View:
             rule = f"must be an absolute path of at most {_SOCKET_PATH_MAX} characters"
             self._blame("control.socket", f"= {show(path)}: {rule}")
         return control
+
+    def _read_node(self, table: Any) -> NodeTable:  # noqa: ANN401
+        """All but its name, by which this view was chosen."""
+        others = {key: value for key, value in table.items() if key != "name"} if isinstance(table, dict) else {}
+        node = self._reader.read(others, NodeTable, "node")
+        return node if isinstance(node, NodeTable) else NodeTable()
 
     def _read_process(self, table: Any) -> ProcessConfig:  # noqa: ANN401
         process = self._reader.read(table, ProcessTable, "process")

@@ -106,10 +106,12 @@ async def apply(daemon: Daemon, new: Config) -> None:
     leaving = [name for name in old.instances if name not in kept]
     await daemon.before_release(leaving)
     plans = await _plan_anew(daemon, new, kept)
+    states = {name: str(daemon.node.instances[name].router.state) for name in leaving}
     for name in leaving:
         daemon.dispatch(Shutdown(name))
     await daemon.election.until(lambda: all(daemon.node.instances[name].router.done for name in leaving))
     await daemon.keeper.settled()
+    daemon.tidings.deleted({name: old for name, old in states.items() if name not in new.instances})
     for name in leaving:
         daemon.forget(name)
     daemon.config = new

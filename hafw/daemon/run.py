@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +138,7 @@ class Daemon:
                 await self._nursery.start(self._run_plugins)
                 self.succession.tell_plugins()
             for name in self.node.instances.keys() - self.life.withheld - self.life.resumed.keys():
-                self._start(name)
+                self._start(name, self._startup_delay())
             self._nursery.start_soon(look_after, self.config.process)
             self.life.notify("READY=1")
             self.observer.log.info("ready", node=self.config.node_name, config=self.config.path, pid=os.getpid())
@@ -192,8 +193,15 @@ class Daemon:
         if name in self.node.instances:
             self._start(name)
 
-    def _start(self, name: str) -> None:
-        self.dispatch(Startup(name, name in self.succession.deferring))
+    def _startup_delay(self) -> float:
+        """Seconds until the routers may take part. A daemon whose predecessor was here a moment ago does not wait."""
+        if self.life.inheritance.cause:
+            return 0.0
+        booted = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return max(self.config.startup_delay, self.config.delay_after_boot - booted, 0.0)
+
+    def _start(self, name: str, delay: float = 0.0) -> None:
+        self.dispatch(Startup(name, name in self.succession.deferring, delay))
         if self.dry_run:
             for check in self.config.instances[name].checks:
                 self.dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))

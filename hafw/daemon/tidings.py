@@ -9,7 +9,7 @@ from hafw.pipe import GroupChange, StateChange, VipChange
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from hafw.daemon.run import Daemon
     from hafw.node import Group
@@ -66,20 +66,29 @@ class Tidings:
         daemon = self._daemon
         for name, instance in daemon.node.instances.items():
             old = "MASTER" if name in masters else str(instance.router.state)
-            change = StateChange(
-                seq=daemon.observer.seq + 1,
-                time=timestamp(),
-                instance=name,
-                old=old,
-                new="STOP",
-                reason="shutdown",
-                priority=instance.router.priority,
-            )
-            daemon.plugins.deliver(self._describe(name), change)
+            self._ended(name, old, "STOP", "shutdown")
         for group in daemon.node.groups.values():
             everybody = all(each.name in masters for each in group.members)
             old = str(State.MASTER if everybody else group.state)
             daemon.plugins.deliver_group(self.of_group(group, old, "STOP", "shutdown"))
+
+    def deleted(self, states: Mapping[str, str]) -> None:
+        """A reload has removed these instances; ``states``: what each was until then."""
+        for name, old in states.items():
+            self._ended(name, old, "DELETED", "removed")
+
+    def _ended(self, name: str, old: str, new: str, reason: str) -> None:
+        daemon = self._daemon
+        change = StateChange(
+            seq=daemon.observer.seq + 1,
+            time=timestamp(),
+            instance=name,
+            old=old,
+            new=new,
+            reason=reason,
+            priority=daemon.node.instances[name].router.priority,
+        )
+        daemon.plugins.deliver(self._describe(name), change)
 
     def of_group(self, group: Group, old: str, new: str, reason: str) -> GroupChange:
         """What a hook is told of a group that did not change by an election."""

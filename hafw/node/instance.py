@@ -104,6 +104,8 @@ class Instance:
         self.quiet_since = now
         """When the link came up, or an advert was last heard: nobody was MASTER since."""
         self.planned = False
+        self.delayed_until = -inf
+        """Before that it does not join: ``startup_delay``."""
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
         self._failed_at = -inf
@@ -113,13 +115,15 @@ class Instance:
     @property
     def deadline(self) -> float:
         """When ``Tick`` wants to be called next; ``inf``: never."""
-        return min(self.router.deadline, self.retry_at)
+        return min(self.router.deadline, self.retry_at, self.delayed_until if self.delayed_until > -inf else inf)
 
     @property
     def waits_for(self) -> str:
         """What is missing before it can join the election, in words; empty: nothing."""
         if not self.link_known:
             return f"news of {self.settings.router.interface}"
+        if self.delayed_until > -inf:
+            return "the end of startup_delay"
         if not self.planned:
             return "the takeover plan"
         unknown = [name for name, check in self.checks.items() if check.settings.critical and check.healthy is None]
@@ -201,8 +205,9 @@ class Instance:
         self.wanted = isinstance(event, Startup)
         if isinstance(event, Startup):
             self.router.listener.deferring |= event.deferring
+            self.delayed_until = now + event.delay if event.delay > 0 else -inf
             return self._settle(now)
-        self.retry_at = inf
+        self.retry_at, self.delayed_until = inf, -inf
         return self.router.handle(event, now)
 
     def _resume(self, event: Resumed, now: float) -> list[Action]:
@@ -225,6 +230,9 @@ class Instance:
 
     def _tick(self, now: float) -> list[Action]:
         actions = self.router.handle(Tick(), now) if now >= self.router.deadline else []
+        if now >= self.delayed_until > -inf:
+            self.delayed_until = -inf
+            actions = actions + self._settle(now)
         if now >= self.retry_at:
             self._forget_refusal()
             actions = actions + self._settle(now)
@@ -256,11 +264,12 @@ class Instance:
         self.link_known, self.quiet_since = True, now
         settings = self.router.settings
         primary = settings.source_address or event.primary.get(settings.family)
-        self._set_cause("link", None if event.up else Cause("interface-down", f"{event.interface} {event.problem}"))
-        missing = event.up and event.primary.get(settings.family) is None
+        up = event.up or not settings.track_primary
+        self._set_cause("link", None if up else Cause("interface-down", f"{event.interface} {event.problem}"))
+        missing = up and event.primary.get(settings.family) is None
         detail = f"{event.interface} has no IPv{settings.family} address of its own"
         self._set_cause("primary", Cause("no-primary-address", detail) if missing else None)
-        if event.up and not missing and (returned or primary != self.router.primary):
+        if up and not missing and (returned or primary != self.router.primary):
             self.router.primary = primary
             self._forget_refusal()  # what did not fit may fit now
         return self._settle(now, can_send=event.up and not missing)

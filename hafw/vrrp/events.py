@@ -20,6 +20,8 @@ class Startup:
     router: str
     deferring: bool = False
     """The daemon before this one handed over: its successor is not preempted by this one either."""
+    delay: float = 0.0
+    """Seconds to wait first."""
 
 
 @dataclass(frozen=True, slots=True)

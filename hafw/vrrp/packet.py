@@ -239,10 +239,11 @@ def _check_ip_header(datagram: Datagram, settings: RouterSettings, own: Collecti
     source, destination = datagram.source, datagram.destination
     if source in own:
         raise BadPacket("own-source", f"source {source} is our own address: a loop, or another host uses it")
-    if datagram.ttl != TTL:
+    if (datagram.ttl or 0) < (least := settings.min_ttl if settings.unicast_peers else TTL):
         name = "TTL" if source.version == 4 else "hop limit"
         said = "unknown" if datagram.ttl is None else datagram.ttl
-        raise BadPacket("ip-ttl-errors", f"{name} {said}, must be {TTL}: it was routed or is not VRRP")
+        wanted = least if least == TTL else f"{least} or more"
+        raise BadPacket("ip-ttl-errors", f"{name} {said}, must be {wanted}: it was routed or is not VRRP")
     if destination is None:
         raise BadPacket("mode-mismatch-errors", "destination unknown: the kernel did not report it")
     if not settings.unicast_peers:

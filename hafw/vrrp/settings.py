@@ -108,8 +108,12 @@ class RouterSettings:
     """VRRPv2 simple text authentication, at most 8 octets; ``None``: authentication type 0."""
     hmac: HmacSettings | None = None
     """Signed adverts; excludes ``password``."""
+    track_primary: bool = True
+    """Whether it takes a link to serve; without, keepalived's ``dont_track_primary``."""
     unicast_peers: tuple[IPAddress, ...] = ()
     """Empty: multicast."""
+    min_ttl: int = 255
+    """What a unicast advert's TTL or hop limit must be at least; multicast is never routed, and has 255."""
     goodbye: tuple[IPAddress, ...] = ()
     """Addresses of the others on another network, to tell them that the MASTER's link is gone; needs ``hmac``."""
     source_address: IPAddress | None = None

@@ -47,6 +47,14 @@ KEYS = {
     "unknown key, nothing near": (config("zzz = 1"), "5: instance.VI_1.zzz: unknown key"),
     "unknown table": (config("[instances.VI_2]"), "5: instances: unknown key (did you mean instance?)"),
     "unknown node key": (config('[node]\nnam = "x"'), "6: node.nam: unknown key (did you mean name?)"),
+    "startup delay without a unit": (
+        config("[node]\nstartup_delay = 30"),
+        '6: node.startup_delay = 30: a duration needs a unit: "30s" or "30ms"',
+    ),
+    "routed multicast": (
+        config("min_ttl = 250"),
+        ("5: instance.VI_1.min_ttl = 250: belongs to unicast_peers: multicast adverts are never routed, and have 255"),
+    ),
     "unknown control key": (config('[control]\nsock = "/x"'), "6: control.sock: unknown key (did you mean socket?)"),
     "unknown check key": (
         config(f"{CHECK}critical = true\nfal = 3"),

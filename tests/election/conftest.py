@@ -113,8 +113,8 @@ class Bench:
         self.now = until
         return seen
 
-    def startup(self):
-        return self.feed(Startup(NAME))
+    def startup(self, *, delay=0.0):
+        return self.feed(Startup(NAME, delay=delay))
 
     def shutdown(self):
         return self.feed(Shutdown(NAME))

@@ -99,3 +99,20 @@ def test_what_a_late_keeper_reports_in_fault_changes_nothing(bench):
     vr.link(up=False)
     assert vr.installed() == []
     assert vr.state == "FAULT"
+
+
+def test_without_track_primary_a_lost_link_is_no_fault_and_a_lost_address_is_one(bench):
+    """keepalived's dont_track_primary: two routers on a crossover cable, of which the other one dies."""
+    vr = bench(priority=100, track_primary=False).settled()
+    assert vr.link(up=False) == []
+    assert vr.state == "MASTER"
+    vr.link(up=False, primary={})
+    assert (vr.state, vr.router.reason) == ("FAULT", "no-primary-address")
+
+
+def test_without_track_primary_a_router_joins_and_serves_without_a_link(bench):
+    vr = bench(priority=100, track_primary=False)
+    vr.plan()
+    vr.startup()
+    assert vr.link(up=False) == [vr.moves("INITIALIZE", "BACKUP", "startup")]
+    assert vr.due() == [vr.sends(100), vr.binds(), vr.moves("BACKUP", "MASTER", "no-response", seq=2)]

@@ -51,6 +51,33 @@ def test_starts_once_the_link_the_plan_and_every_critical_verdict_are_known(benc
     assert vr.instance.waits_for_now == ""
 
 
+def test_a_startup_delay_is_waited_for_and_then_a_whole_master_down_interval_of_silence(bench):
+    vr = bench(priority=100).known()
+    assert vr.startup(delay=30.0) == []
+    assert (vr.deadline, vr.instance.waits_for_now) == (30.0, "waits for the end of startup_delay")
+    vr.at(29.0).advert(200)
+    assert vr.at(30.0).tick() == [vr.moves("INITIALIZE", "BACKUP", "startup")]
+    assert vr.deadline == pytest.approx(29.0 + 3.609375), "the advert was read, though nothing was done about it"
+
+
+def test_a_link_that_comes_after_the_startup_delay_is_still_waited_for(bench):
+    vr = bench(priority=100)
+    vr.startup(delay=5.0)
+    assert vr.at(5.0).tick() == []
+    assert vr.deadline == float("inf")
+    vr.plan()
+    assert vr.link() == [vr.moves("INITIALIZE", "BACKUP", "startup")]
+
+
+def test_a_shutdown_ends_the_startup_delay(bench):
+    vr = bench(priority=100).known()
+    vr.startup(delay=30.0)
+    vr.at(1.0).shutdown()
+    assert vr.deadline == float("inf")
+    assert vr.at(40.0).tick() == []
+    assert vr.state == "INITIALIZE"
+
+
 def test_nothing_starts_by_itself(bench):
     vr = bench(checks=[{"name": "web", "critical": True}]).known()
     vr.verdict("web", healthy=True)

@@ -38,6 +38,11 @@ def before_release(router):
     there = router.addresses[0].address in subprocess.check_output(["ip", "address"], text=True)
     with open({note!r}, "a") as note:
         note.write(f"{{router.name}} {{'serves' if there else 'is gone'}}\\n")
+
+@hookimpl
+def stopped(router, change):
+    with open({note!r}, "a") as note:
+        note.write(f"{{router.name}} {{change.old}} {{change.new}} {{change.reason}}\\n")
 """
 
 
@@ -127,7 +132,7 @@ def test_an_instance_that_is_added_is_elected_and_one_that_is_removed_hands_over
     lb1.write(tools.instance(), leave)
     began = time.time()
     assert lb1.hafw("reload").stdout == "VI_2: removed\n"
-    assert note.read_text() == "VI_2 serves\n"
+    tools.until(lambda: note.read_text() == "VI_2 serves\nVI_2 MASTER DELETED removed\n")
     assert not lb1.has(ADDED)
     assert [advert.priority for advert in capture.adverts(since=began) if advert.vrid == 52][-1] == 0
     assert 0 not in {advert.priority for advert in capture.adverts(since=began) if advert.vrid == 51}

@@ -391,6 +391,23 @@ def test_c_rx_23_an_unknown_destination_is_discarded(router):
     )
 
 
+@pytest.mark.parametrize("ttl", [250, 254, 255])
+def test_a_unicast_advert_may_be_routed_as_far_as_min_ttl_allows(ttl):
+    assert accepted(replace(UNICAST, ttl=ttl), replace(OURS_UNICAST, min_ttl=250))
+
+
+@pytest.mark.parametrize("ttl", [1, 249, 0])
+def test_and_no_further(ttl):
+    assert refused(replace(UNICAST, ttl=ttl), replace(OURS_UNICAST, min_ttl=250)) == (
+        "ip-ttl-errors",
+        f"TTL {ttl}, must be 250 or more: it was routed or is not VRRP",
+    )
+
+
+def test_min_ttl_is_nothing_to_multicast():
+    assert refused(replace(V3, ttl=254), replace(OURS, min_ttl=1))[0] == "ip-ttl-errors"
+
+
 def test_c_sec_03_a_unicast_source_that_is_no_peer_is_discarded():
     stranger = replace(UNICAST, source=ip_address("10.77.0.66"))
     assert refused(stranger, OURS_UNICAST) == ("peer-source-errors", "source 10.77.0.66 is not among unicast_peers")

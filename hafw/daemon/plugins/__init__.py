@@ -44,7 +44,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-HOOK_OF_STATE = {"MASTER": "became_master", "BACKUP": "became_backup", "FAULT": "faulted", "STOP": "stopped"}
+HOOK_OF_STATE = {
+    "MASTER": "became_master",
+    "BACKUP": "became_backup",
+    "FAULT": "faulted",
+    **dict.fromkeys(("STOP", "DELETED"), "stopped"),
+}
 """Of ``INITIALIZE`` nobody hears: nothing has happened yet."""
 OWN_TROUBLE = {"plugin_failed", "plugin_restarted"}
 """Events that their own plugin is not told: it would fail about having failed."""

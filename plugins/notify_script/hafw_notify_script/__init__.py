@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from msgspec import Meta
 
@@ -18,7 +18,9 @@ from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl
 from hafw.command import MERCY, environment, mistakes, run, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hafw.command import Outcome as Ended
 
 Command = str | list[str]
 TIMEOUT = Duration(10)
@@ -37,18 +39,27 @@ class Scripts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(Scripts):
+class InstanceScripts(Scripts):
+    """What only an instance can be: removed by a reload, and a MASTER that hears a lower one."""
+
+    notify_deleted: Command = ""
+    """When it is empty, a removed instance is told as FAULT, as keepalived does it."""
+    notify_master_rx_lower_pri: Command = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(InstanceScripts):
     """``[plugin.notify_script]``: for every instance; sub-tables by name for some, and for groups."""
 
     timeout: Annotated[Duration, Meta(ge=0.01, le=3600)] = TIMEOUT
     """Of each command."""
-    instance: dict[str, Scripts] = field(default_factory=dict)
+    instance: dict[str, InstanceScripts] = field(default_factory=dict)
     """``[plugin.notify_script.instance.NAME]``: what it has replaces the general command."""
     group: dict[str, Scripts] = field(default_factory=dict)
     """``[plugin.notify_script.group.NAME]``: the only commands for groups."""
 
 
-COMMANDS = tuple(each.name for each in fields(Scripts))
+COMMANDS = tuple(each.name for each in fields(InstanceScripts))
 
 
 class Outcome(TypedDict):
@@ -84,7 +95,7 @@ class NotifyScript:
         """Refuse every command that could not run or must not, and every name that means nobody, all at once."""
         if found := [*mistakes_of(options), *strangers(options, routers)]:
             raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
-        if not any(getattr(table, key) for table in tables_of(options).values() for key in COMMANDS):
+        if not any(getattr(table, key, "") for table in tables_of(options).values() for key in COMMANDS):
             warnings.warn(f"does nothing: {', '.join(COMMANDS)} are all empty", stacklevel=1)
         self._options = options
 
@@ -105,8 +116,18 @@ class NotifyScript:
 
     @hookimpl
     def stopped(self, router: Router, change: StateChange) -> Outcome | None:
-        """``notify_stop``, then ``notify``."""
-        return self._of_instance(router, change, "STOP")
+        """``notify_stop`` or ``notify_deleted``, then ``notify``."""
+        return self._of_instance(router, change, change.new)
+
+    @hookimpl
+    def event(self, event: Mapping[str, Any]) -> Outcome | None:
+        """``notify_master_rx_lower_pri``, with no arguments: a MASTER heard another one that ought to give way."""
+        if event.get("type") != "split_brain" or "peer_priority" not in event:
+            return None
+        name = str(event["instance"])
+        argv = split(self._scripts_of(name).notify_master_rx_lower_pri)
+        told = environment(HAFW_INSTANCE=name, HAFW_STATE="MASTER", HAFW_PEER=str(event["peer"]))
+        return summary([(argv[0], run(argv, told, self._options.timeout, MERCY))]) if argv else None
 
     @hookimpl
     def group_changed(self, group: Group, change: GroupChange) -> Outcome | None:
@@ -115,9 +136,14 @@ class NotifyScript:
         return self._notify(scripts, ["GROUP", group.name, change.new], change)
 
     def _of_instance(self, router: Router, change: StateChange, state: str) -> Outcome | None:
-        own = self._options.instance.get(router.name, Scripts())
-        chosen = {key: getattr(own, key) or getattr(self._options, key) for key in COMMANDS}
-        return self._notify(replace(own, **chosen), ["INSTANCE", router.name, state], change)
+        scripts = self._scripts_of(router.name)
+        if state == "DELETED" and not scripts.notify_deleted:
+            state = "FAULT"
+        return self._notify(scripts, ["INSTANCE", router.name, state], change)
+
+    def _scripts_of(self, name: str) -> InstanceScripts:
+        own = self._options.instance.get(name, InstanceScripts())
+        return replace(own, **{key: getattr(own, key) or getattr(self._options, key) for key in COMMANDS})
 
     def _notify(self, scripts: Scripts, whom: list[str], change: StateChange | GroupChange) -> Outcome | None:
         """Run both, the second also when the first failed; None when neither is configured."""
@@ -127,17 +153,20 @@ class NotifyScript:
             general += [*whom, str(change.priority)]
         told = environment_of(change, state)
         outcomes = [(argv[0], run(argv, told, self._options.timeout, MERCY)) for argv in (split(own), general) if argv]
-        if not outcomes:
-            return None
-        lines = [f"{script}: {outcome.output or 'exit ' + str(outcome.exit)}" for script, outcome in outcomes]
-        failed = next(((script, outcome.exit) for script, outcome in outcomes if outcome.exit), ("", 0))
-        return Outcome(output="\n".join(lines), exit=failed[1], command=failed[0])
+        return summary(outcomes) if outcomes else None
+
+
+def summary(outcomes: Sequence[tuple[str, Ended]]) -> Outcome:
+    """All that they said, and the first failure."""
+    lines = [f"{script}: {outcome.output or 'exit ' + str(outcome.exit)}" for script, outcome in outcomes]
+    failed = next(((script, outcome.exit) for script, outcome in outcomes if outcome.exit), ("", 0))
+    return Outcome(output="\n".join(lines), exit=failed[1], command=failed[0])
 
 
 def mistakes_of(options: Options) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
     for path, table in tables_of(options).items():
-        for key in COMMANDS:
+        for key in (each.name for each in fields(table) if each.name in COMMANDS):
             command = getattr(table, key)
             for message in mistakes(command) if command not in ("", []) else ():
                 yield f"{path}{key}", message

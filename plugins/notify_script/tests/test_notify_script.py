@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hafw_notify_script import NotifyScript, Options, Scripts
+from hafw_notify_script import InstanceScripts, NotifyScript, Options, Scripts
 
 from hafw.api import Duration, Group, GroupChange, Router, StateChange
 
@@ -100,19 +100,43 @@ def test_a_group_without_a_table_has_no_scripts(script):
 
 def test_what_the_table_of_an_instance_has_replaces_the_general_command_for_it_alone(script):
     general, own = script("general.sh", "echo general"), script("own.sh", "echo own")
-    plugin = configured(notify=general, notify_master=general, instance={"VI_1": Scripts(notify_master=own)})
+    plugin = configured(notify=general, notify_master=general, instance={"VI_1": InstanceScripts(notify_master=own)})
     assert plugin.became_master(ROUTERS[0], change())["output"] == f"{own}: own\n{general}: general"
     assert plugin.became_master(ROUTERS[1], change())["output"] == f"{general}: general\n{general}: general"
 
 
 def test_a_table_of_nobody_and_a_bad_command_in_one_are_refused():
-    scripts = {"VI_1": Scripts(notify="/nonexistent/n.sh"), "VI_9": Scripts()}
+    scripts = {"VI_1": InstanceScripts(notify="/nonexistent/n.sh"), "VI_9": InstanceScripts()}
     assert refusal(instance=scripts, group={"VG_2": Scripts(notify_stop="/nonexistent/n.sh")}) == [
         "instance.VI_1.notify: /nonexistent/n.sh does not exist",
         "group.VG_2.notify_stop: /nonexistent/n.sh does not exist",
         "instance.VI_9: no such instance: there is VI_1, VI_2",
         "group.VG_2: no such group: there is VG_1",
     ]
+
+
+def test_an_instance_that_a_reload_removed_is_told_as_deleted_where_a_script_asks_for_it(script):
+    own, notify = script("deleted.sh", 'echo "$#"'), script("notify.sh", 'echo "$@"')
+    plugin = configured(notify=notify, notify_deleted=own, notify_fault=script("fault.sh", "echo never"))
+    said = plugin.stopped(ROUTER, change("MASTER", "DELETED"))["output"]
+    assert said == f"{own}: 0\n{notify}: INSTANCE VI_1 DELETED 90"
+
+
+def test_and_as_fault_where_none_does_as_in_keepalived(script):
+    fault, notify = script("fault.sh", 'echo "$#"'), script("notify.sh", 'echo "$@"')
+    plugin = configured(notify=notify, notify_fault=fault)
+    said = plugin.stopped(ROUTER, change("MASTER", "DELETED"))["output"]
+    assert said == f"{fault}: 0\n{notify}: INSTANCE VI_1 FAULT 90"
+
+
+def test_a_master_that_hears_a_lower_one_runs_its_script_without_arguments(script):
+    own = script("lower.sh", 'echo "$# $HAFW_INSTANCE $HAFW_PEER"')
+    plugin = configured(instance={"VI_2": InstanceScripts(notify_master_rx_lower_pri=own)})
+    rival = {"type": "split_brain", "instance": "VI_2", "peer": "192.0.2.2", "peer_priority": 50}
+    assert plugin.event(rival) == {"output": f"{own}: 0 VI_2 192.0.2.2", "exit": 0, "command": ""}
+    assert plugin.event({**rival, "instance": "VI_1"}) is None
+    assert plugin.event({**rival, "type": "split_brain_over"}) is None
+    assert plugin.event({"type": "split_brain", "instance": "VI_2", "mac": "02:00:00:00:00:09"}) is None
 
 
 def test_a_command_is_split_by_blanks_and_quotes_and_never_by_a_shell(script):
