@@ -47,12 +47,8 @@ def test_what_a_daemon_lived_through_is_lived_through_again_and_a_full_disk_is_n
 
     slow = tools.instance(advertisement_interval="400ms")
     path.write_text(past(), "utf-8")
-    lb1.write(slow, *others(tools), journal(path))
-    lb2.write(slow, journal("/dev/full"))
-    for router in pair:
-        router.launch()
-    for router in pair:
-        router.wait_until_ready()
+    lb1.start(slow, *others(tools), journal(path))
+    lb2.start(slow, journal("/dev/full"))
     lb1.wait_until_it_serves()
     tools.until(turned, "a second page")
     account = lived_through(pages)
