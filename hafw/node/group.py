@@ -45,10 +45,16 @@ class Group:
         """Bring every member to what the others are."""
         return [*self._share_causes(now), *self._pull(now), *self._take_over(now), *self._go_on(now)]
 
-    def hasten(self, now: float) -> None:
-        """The MASTER of one member has resigned: the others need not wait for three adverts that do not come."""
+    def hasten(self, priority: int, now: float) -> None:
+        """The MASTER of one member has resigned: the others need not wait for three adverts that do not come.
+
+        ``priority``: what it advertised. On another network it has another address; whoever advertises another
+        priority there is somebody else, and lives.
+        """
         for each in self.members:
-            if each.router.state is State.BACKUP and not each.router.willing:
+            peer = each.router.peer
+            same = peer is not None and peer.priority == priority
+            if same and each.router.state is State.BACKUP and not each.router.willing:
                 each.router.listener.hasten(now)
 
     def transition(self, actions: Iterable[Action]) -> list[Action]:

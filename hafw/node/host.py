@@ -16,6 +16,8 @@ from hafw.vrrp.settings import State
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hafw.vrrp.peer import Peer
+
 
 class Node:
     """All instances of this host; the only thing that the shell and the simulator drive."""
@@ -62,29 +64,37 @@ class Node:
                 concerned = [self.instances[event.router]] if event.router in self.instances else []
         members = [each for each in concerned if each.name in self._group_of]
         before = [each.stance(now) for each in members]
+        peer = members[0].router.peer if members else None
         actions = [action for each in concerned for action in each.handle(event, now)]
         if members:
             moved = [each for each, old in zip(members, before, strict=True) if each.stance(now) != old]
-            concerned = [*concerned, *self._settle_groups(moved, event, actions, now)]
+            concerned = [*concerned, *self._settle_groups(moved, event, peer, actions, now)]
         self._schedule(concerned)
         return [self._numbered(action) for action in actions] if actions else actions
 
-    def _settle_groups(self, moved: list[Instance], event: Event, actions: list[Action], now: float) -> list[Instance]:
-        """What one member did concerns the others; adds to ``actions``, and returns all whom it concerned."""
+    def _settle_groups(
+        self, moved: list[Instance], event: Event, peer: Peer | None, actions: list[Action], now: float
+    ) -> list[Instance]:
+        """What one member did concerns the others; adds to ``actions``, and returns all whom it concerned.
+
+        ``peer``: whom the member of the event heard until then.
+        """
         groups = list(dict.fromkeys(self._group_of[each.name] for each in moved))
         for group in groups:
             actions += group.settle(now)
             actions += group.transition(actions)
         if isinstance(event, AdvertReceived) and event.advert.priority == 0:
-            groups += self._hasten(event, now)
+            groups += self._hasten(event, peer, now)
         return [each for group in groups for each in group.members]
 
-    def _hasten(self, event: AdvertReceived, now: float) -> list[Group]:
+    def _hasten(self, event: AdvertReceived, left: Peer | None, now: float) -> list[Group]:
         """A MASTER that resigned in one member of a group is not waited for in the others."""
         group, peer = self._group_of[event.router], self.instances[event.router].router.peer
         if peer is None or (peer.priority, peer.heard_at) != (0, now):  # not from the MASTER that is heard
             return []
-        group.hasten(now)
+        if left is None or left.source != event.source or not left.priority:
+            return []
+        group.hasten(left.priority, now)
         return [group]
 
     def _regroup(self) -> None:

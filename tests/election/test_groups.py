@@ -368,6 +368,16 @@ def test_a_master_that_is_still_heard_in_the_other_member_is_believed(first):
 
 
 @ORDERS
+def test_a_goodbye_of_one_router_says_nothing_of_another_that_is_master_in_the_other_member(first):
+    """Found by the swarm: a nopreempt group took over from a MASTER that lived."""
+    pair = Pair().backup()
+    pair.run(10.0, hear={first: 150, other_of(first): 120})
+    before = pair.router(other_of(first)).listener.down_at
+    pair.advert(first, 0)
+    assert pair.router(other_of(first)).listener.down_at == before
+
+
+@ORDERS
 def test_a_goodbye_of_a_stranger_hastens_nobody(first):
     pair = Pair().backup()
     pair.run(10.0, hear={ONE: 150, TWO: 150})
