@@ -290,7 +290,7 @@ def test_the_first_step_that_comes_out_differently_is_shown(monkeypatch, quiet_l
 def test_a_deadline_that_moved_is_shown_though_nothing_was_done(monkeypatch, quiet_life):
     monkeypatch.setattr("hafw.vrrp.listener.Listener.skew_time", 0.25)
     found = replay(quiet_life).difference
-    assert found.step.event == "Startup router=VI_1 deferring=false"
+    assert found.step.event == "Startup router=VI_1 deferring=false delay=0.0"
     assert found.step.actions[-1] == "to be called next at 3.609375"
     assert found.actual[-1] == "to be called next at 3.250000"
 
