@@ -12,7 +12,6 @@ from hafw.keepalived.merge import merge
 from hafw.keepalived.net import catch
 from hafw.keepalived.reading import Router, told
 from hafw.keepalived.report import Report
-from hafw.keepalived.toml import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,11 +82,11 @@ def convert(sources: Sequence[Source], files: Files, identity: str = "") -> Impo
     _name(routers, sources, report)
     draft = merge(routers, report)
     nodes = tuple(router.node for router in routers)
-    usable = catch(draft, nodes, report)
     _head(draft, routers, sources)
+    text, usable = catch(draft, nodes, report)
     for router in routers:
         _account(router.tree, report)
-    return Imported(text_of(draft), report, nodes, usable, [router.tree for router in routers])
+    return Imported(text, report, nodes, usable, [router.tree for router in routers])
 
 
 def _routers(source: Source, files: Files, report: Report, identity: str) -> list[Router]:

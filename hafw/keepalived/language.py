@@ -110,7 +110,7 @@ class Reader:
                 continue
             for expanded in self.macros.expand(line, place):
                 for statement in self._split(expanded, place):
-                    self.report.seen(place, statement.text)
+                    self.report.seen(place, statement.words)
                     if statement.word in _INCLUDES and len(statement.words) > 1:
                         yield from self._included(statement)
                     else:

@@ -22,21 +22,22 @@ _ROUNDS = 50
 """Each one switches something off; so many, and more is wrong than can be mended here."""
 
 
-def catch(draft: Draft, nodes: tuple[str, ...], report: Report) -> bool:
-    """Switch off what hafw refuses; whether anything is left that can run."""
+def catch(draft: Draft, nodes: tuple[str, ...], report: Report) -> tuple[str, bool]:
+    """Switch off what hafw refuses; the text that is left, and whether it can run."""
     _orphans(draft)
     for _ in range(_ROUNDS):
-        errors, warnings = _problems(text_of(draft), nodes)
+        text = text_of(draft)
+        errors, warnings = _problems(text, nodes)
         off = {path: each for each in errors if (path := _table(draft, each.path)) is not None}
         if not errors:
             _advise(draft, warnings, report)
-            return True
+            return text, True
         if not off:
-            return False
+            break
         for path, problem in off.items():
             _switch_off(draft, path, problem, report)
         _orphans(draft)
-    return False
+    return text_of(draft), False
 
 
 def _problems(text: str, nodes: tuple[str, ...]) -> tuple[list[Problem], list[Problem]]:
@@ -105,21 +106,20 @@ def _empty_groups(draft: Draft) -> None:
 
 def _advise(draft: Draft, warnings: Iterable[Problem], report: Report) -> None:
     """Hafw's warnings, at the lines that they come from."""
+    names = {".".join(path): section for path, section in draft.sections.items()}
     for each in warnings:
-        place = _origin(draft, each.path)
+        place = _origin(names, each.path)
         if place is not None:
             joint = " " if each.message.startswith("= ") else ": "
             report.add(place, "", "advice", f"hafw check warns: {each.path}{joint}{each.message}")
 
 
-def _origin(draft: Draft, path: str) -> Place | None:
-    section: Section | None = None
-    for each, found in draft.sections.items():
-        name = ".".join(each)
-        if path == name or path.startswith(f"{name}."):
-            section = found if section is None or len(found.path) > len(section.path) else section
-    if section is None:
+def _origin(names: dict[str, Section], path: str) -> Place | None:
+    """The line behind a key path: that of its key, or of the table that it stands in."""
+    name, key = path, ""
+    while name and name not in names:
+        name, _, key = name.rpartition(".")
+    if not name:
         return None
-    key = path[len(".".join(section.path)) + 1 :].partition(".")[0].partition("[")[0]
-    entry = section.entries.get(key)
-    return entry.place if entry and entry.place else section.place
+    entry = names[name].entries.get(key.partition("[")[0])
+    return entry.place if entry and entry.place else names[name].place

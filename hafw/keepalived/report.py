@@ -56,13 +56,13 @@ class Report:
 
     _notes: dict[Note, None] = field(default_factory=dict)
     _files: dict[str, None] = field(default_factory=dict)
-    _words: dict[Place, str] = field(default_factory=dict)
+    _words: dict[Place, tuple[str, ...]] = field(default_factory=dict)
 
     def opened(self, file: str) -> None:
         """A file that is read: the report takes them in this order."""
         self._files.setdefault(file)
 
-    def seen(self, place: Place, words: str) -> None:
+    def seen(self, place: Place, words: tuple[str, ...]) -> None:
         """What stands in a line, for who knows its number only."""
         self._words.setdefault(place, words)
 
@@ -74,7 +74,7 @@ class Report:
 
     def add(self, place: Place, words: str, kind: Kind, why: str) -> None:
         """Say it; what was said already is not said twice."""
-        words = words or self._words.get(place, "")
+        words = words or shown(self._words.get(place, ()))
         self._notes.setdefault(Note(place, printable(words), kind, printable(why)))
 
     def notes(self) -> list[Note]:

@@ -22,18 +22,16 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 def text_of(draft: Draft) -> str:
     """The whole file."""
     parts = ["\n".join(_comments(draft.head))] if draft.head else []
-    ordered = sorted(draft.sections.values(), key=lambda each: _rank(each.path, draft))
+    at = {path: number for number, path in enumerate(draft.sections)}
+    ordered = sorted(draft.sections.values(), key=lambda each: _rank(each.path, at))
     shown = (each for each in ordered if each.entries or each.above or each.below)
     parts += ["\n".join(_lines(each)) for each in shown]
     return "\n\n".join(parts) + "\n"
 
 
-def _rank(path: Path, draft: Draft) -> tuple[object, ...]:
+def _rank(path: Path, at: dict[Path, int]) -> tuple[object, ...]:
     """By kind; the tables of an instance follow it at once."""
-    first = list(draft.sections)
-    parent = path[:2]
-    at = first.index(parent) if parent in draft.sections else first.index(path)
-    return (_ORDER.index(path[0]), at, len(path) > 2, first.index(path))
+    return (_ORDER.index(path[0]), at.get(path[:2], at[path]), len(path) > 2, at[path])
 
 
 def _lines(section: Section) -> Iterator[str]:
