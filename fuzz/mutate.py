@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hafw.config.tables import AnnounceTable, CheckTable, ControlTable, InstanceTable, NodeTable, PluginTable
 from hafw.config.types import keys_of
+from hafw.keepalived.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,52 @@ def change_toml(data: bytes, chance: Random) -> bytes:
     return "\n".join(lines).encode(errors="replace")
 
 
+KEYWORDS = tuple(dict.fromkeys(keyword for words in WORDS.values() for keyword in words))
+CONF_WORDS = (
+    *(
+        "{",
+        "}",
+        '"',
+        "'",
+        "# ",
+        "$A",
+        "${A}",
+        "$A=",
+        "@lb1",
+        "~SEQ(A,1,3)",
+        "~LST(A,x,y)",
+        "include a",
+        "on",
+        "reverse",
+    ),
+    *("51", "255", "0", "-1", "1.5", "99999999999", "MASTER", "eth0", "192.0.2.1/24", "fe80::1", "::", "weight", "dev"),
+)
+
+
+def change_conf(data: bytes, chance: Random) -> bytes:
+    """Of keepalived's language: change, add, leave out, double or join lines."""
+    lines = data.decode(errors="replace").split("\n")
+    at = chance.randrange(len(lines))
+    words = lines[at].split(" ")
+    match chance.randrange(6):
+        case 0:
+            del lines[at]
+        case 1:
+            lines.insert(at, lines[chance.randrange(len(lines))])
+        case 2:
+            lines.insert(at, " ".join(chance.choices((*KEYWORDS, *CONF_WORDS), k=chance.randrange(1, 4))))
+        case 3:
+            lines[at : at + 2] = [" ".join(lines[at : at + 2])]
+        case _:
+            words[chance.randrange(len(words))] = chance.choice((*KEYWORDS, *CONF_WORDS))
+            lines[at] = " ".join(words)
+    return "\n".join(lines).encode(errors="replace")
+
+
 JSON_TARGETS = ("control", "plugin", "will", "inheritance", "line", "plans", "history", "leave")
-CHANGES: dict[str, Change] = {**dict.fromkeys(JSON_TARGETS, change_json), "config": change_toml}
+CHANGES: dict[str, Change] = {
+    **dict.fromkeys(JSON_TARGETS, change_json),
+    "config": change_toml,
+    "keepalived": change_conf,
+}
 """By target; the others are octets, which libFuzzer changes well enough."""

@@ -19,6 +19,7 @@ RUNS = {
     "claim": 100_000,
     "netlink": 20_000,
     "config": 1_000,
+    "keepalived": 500,
     "control": 500,
     "plugin": 15_000,
     "will": 15_000,
@@ -31,7 +32,7 @@ RUNS = {
 """How often each is tried where nobody says for how long: about two seconds."""
 _HOMES = {
     **dict.fromkeys(("advert", "ipv4", "claim", "netlink"), "wire"),
-    **{name: name for name in ("control", "plugin")},
+    **{name: name for name in ("control", "plugin", "keepalived")},
     "config": "configuration",
 }
 

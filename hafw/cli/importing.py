@@ -52,7 +52,7 @@ def braces(pattern: str) -> list[str]:
         text = found[at]
         start, end = _innermost(text) or (0, 0)
         found[at : at + 1] = [text[:start] + word + text[end + 1 :] for word in text[start + 1 : end].split(",")]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _innermost(text: str) -> tuple[int, int] | None:

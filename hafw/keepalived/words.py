@@ -95,7 +95,7 @@ INSTANCE: Rows = (
     ("skip_check_adv_addr", "dropped", "an advert with other addresses is accepted and reported, never dropped"),
     ("check_unicast_src", "dropped", "always on: an advert from who is no peer is refused"),
     ("unicast_fault_no_peer", "dropped", "always so: unicast without a peer is an error of `hafw check`"),
-    ("unicast_ttl", "not carried over", "hafw sends and wants 255, which no packet from beyond a router has"),
+    ("unicast_ttl", "decide", "hafw sends 255 and refuses less: a peer beyond a router is not heard"),
     ("old_unicast_checksum", "dropped", "for keepalived before 1.3.7 only; hafw accepts both forms of version 3"),
     ("track_src_ip", "dropped", "always on: without its source address hafw waits for it"),
     ("timer_expired_backup thread_timer_expired", "dropped", "always on: who was late hears the others first"),
@@ -106,7 +106,7 @@ INSTANCE: Rows = (
     ),
     ("higher_prio_send_advert", "dropped", "not needed: the better router announces when it takes over"),
     ("owner_ignore_adverts", "dropped", "an owner does as RFC 9568 says"),
-    ("promote_secondaries", "dropped", "hafw binds addresses so that removing one takes no other with it"),
+    ("promote_secondaries", "dropped", "hafw switches it on where it needs it"),
     ("vrf", "not carried over", "hafw sends on `interface`, in whatever VRF that is"),
     (
         "lvs_sync_daemon_interface",
