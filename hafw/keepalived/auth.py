@@ -43,7 +43,11 @@ def read_password(router: Router, body: list[Statement]) -> tuple[dict[str, Valu
 
 
 def _kind(router: Router, statement: Statement) -> str:
-    kind = next(iter(router.only(statement)), "").upper()
+    given = next(iter(router.only(statement)), "")
+    kind = given.upper()
+    if kind != given:
+        why = f"keepalived knows `{kind}` only, and ignored it: adverts had no password. Here they have: see the others"
+        router.report.add(statement.place, statement.text, "decide", why)
     if kind == "AH":
         why = (
             "hafw does not speak IPsec AH, and no router that does hears it: change both at once, or sign the adverts "

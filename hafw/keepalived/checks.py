@@ -216,6 +216,9 @@ class WatchReading:
     def _complete(self, watched: Watched) -> None:
         needed = {"script": "command", "file": "path", "process": "process"}.get(watched.kind, "")
         watched.tells_nothing = bool(needed and not watched.options.get(needed))
+        if watched.tells_nothing:
+            word = {"path": "file"}.get(needed, watched.kind)
+            self._router.report.add(watched.statement.place, watched.statement.text, "decide", f"has no `{word}`")
         watched.key = self._key_of(watched)
         if watched.user == "" and watched.kind == "script":
             watched.user = self._settings.user
@@ -238,6 +241,7 @@ class WatchReading:
     def lookup(self, kind: Kind, name: str, statement: Statement) -> Watched | None:
         """What an instance tracks by this name; ``None``: nothing, and the report says so."""
         if (kind, name) in self.found:
+            self._order(self.found[kind, name], statement)
             return self.found[kind, name]
         word = {"script": "vrrp_script", "file": "track_file", "process": "vrrp_track_process"}[kind]
         free = [each for each in self.nameless if each.kind == kind and not each.tracked]
@@ -263,6 +267,13 @@ class WatchReading:
         why = f"no {word} has this name: keepalived left it out without a word more and watched nothing. Define it"
         self._router.note(statement, "decide", f"{why}, or take it out")
         return None
+
+    def _order(self, watched: Watched, line: Statement) -> None:
+        """Something that is defined further down is not there yet for keepalived."""
+        defined = watched.statement.place
+        if defined.file == line.place.file and defined.line > line.place.line:
+            why = f"defined further down, in line {defined.line}, where keepalived did not find it: it watched nothing"
+            self._router.report.add(line.place, line.text, "changed", why)
 
     def interface(self, name: str, line: Statement) -> Watched:
         """A link that an instance tracks: keepalived defines none."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from hafw.keepalived.announce import read_group
 from hafw.keepalived.checks import WatchReading
 from hafw.keepalived.complete import Completion
-from hafw.keepalived.features import WAIT
 from hafw.keepalived.groups import GroupReading
 from hafw.keepalived.instance import InstanceReading
 from hafw.keepalived.notify import NotifyReading
 from hafw.keepalived.proposals import propose
+from hafw.keepalived.routes import RouteReading
 from hafw.keepalived.settings import GlobalReading, read_link_delays
 from hafw.keepalived.track import Tracking
 from hafw.keepalived.words import WORDS
@@ -105,11 +105,12 @@ class Conversion:
 
     def _complete(self) -> None:
         tracking = Tracking(self._router, self._watch, self._groups.of_instance)
+        routes = RouteReading(self._router)
         for instance in self._instances.found.values():
             Completion(self._router, self._globals.settings, self._rates, instance).put()
             self._notify.read(("instance", instance.name), instance.notifies)
             for each in instance.routes:
-                self._routes(each)
+                routes.read(instance.name, each)
         for group in self._groups.complete(self._instances.found):
             for each in group.tracks:
                 tracking.of_group(group, each)
@@ -120,10 +121,3 @@ class Conversion:
         self._watch.finish()
         self._notify.finish()
         propose(self._router, self._watch.all())
-
-    def _routes(self, statement: Statement) -> None:
-        if not statement.body:
-            self._router.note(statement, "dropped", "is empty")
-            return
-        why = f"routes and rules that move are {WAIT}: let a notify script set them (`ip route replace ...`)"
-        self._router.note(statement, "decide", why)

@@ -7,7 +7,6 @@ NOT_BUILT: frozenset[str] = frozenset(
         "virtual_mac",
         "notify_deleted",
         "notify_master_rx_lower_pri",
-        "routes",
         "startup_delay",
         "track_primary",
     }

@@ -49,6 +49,8 @@ _DEFAULTS: dict[str, Value] = {
     "reverse": False,
     "user": "",
     "startup_delay": "0s",
+    "route": [],
+    "rule": [],
     "realtime": False,
     "lock_memory": False,
     **dict.fromkeys(("notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted"), ""),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from hafw.config.file import ConfigErrors, loads
 from hafw.config.plugins import PACKAGES
+from hafw.keepalived.draft import ByNode
 from hafw.keepalived.toml import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hafw.config.problem import Problem
-    from hafw.keepalived.draft import Draft, Path, Section
+    from hafw.keepalived.draft import Draft, Path, Section, Value
     from hafw.keepalived.report import Place, Report
 
 _INSTALLED = {name: (f"hafw-plugin-{package}",) for name, package in PACKAGES.items()}
@@ -95,6 +96,8 @@ def _orphans(draft: Draft) -> None:
         if path[0] == "plugin" and section.get("plugin") in _CHECKING and path[1] not in asked and not section.why_off:
             section.why_off = "No check asks it:"
     _empty_groups(draft)
+    _scripts_of_nobody(draft)
+    _routes_of_nobody(draft)
 
 
 def _empty_groups(draft: Draft) -> None:
@@ -102,6 +105,42 @@ def _empty_groups(draft: Draft) -> None:
     for name, section in draft.children("group").items():
         if name not in members and not section.why_off:
             draft.switch_off(("group", name), "No instance belongs to it:")
+
+
+def _live(draft: Draft) -> set[str]:
+    """The instances that are left, and their groups."""
+    left = {name: each for name, each in draft.children("instance").items() if not each.why_off}
+    return {*left, *(str(each.get("group")) for each in left.values())}
+
+
+def _scripts_of_nobody(draft: Draft) -> None:
+    live = _live(draft)
+    general = draft.sections.get(("plugin", "notify_script"))
+    below = list(draft.below("plugin", "notify_script"))
+    for section in below:
+        if section.path[-1] not in live and section.entries and not section.why_off:
+            section.why_off = "No such instance is left:"
+    if general and set(general.entries) <= {"user"} and all(each.why_off for each in below):
+        general.why_off = general.why_off or "No scripts are left:"
+
+
+def _routes_of_nobody(draft: Draft) -> None:
+    section, live = draft.sections.get(("plugin", "routes")), _live(draft)
+    if section is None:
+        return
+    for entry in section.entries.values():
+        if isinstance(entry.value, ByNode):
+            entry.value = ByNode({node: _of(live, each) for node, each in entry.value.values.items()})
+        else:
+            entry.value = _of(live, entry.value)
+    section.entries = {key: each for key, each in section.entries.items() if each.value}
+    if not section.entries:
+        del draft.sections["plugin", "routes"]
+
+
+def _of(live: set[str], routes: Value) -> Value:
+    found = routes if isinstance(routes, list) else []
+    return [each for each in found if isinstance(each, dict) and each.get("instance") in live]
 
 
 def _advise(draft: Draft, warnings: Iterable[Problem], report: Report) -> None:

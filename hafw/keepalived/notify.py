@@ -11,6 +11,8 @@ from hafw.keepalived.features import WAIT, is_built
 from hafw.keepalived.scripts import command, in_shell, split, wants_shell
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hafw.keepalived.draft import Value
     from hafw.keepalived.language import Statement
     from hafw.keepalived.reading import Router
@@ -29,7 +31,8 @@ class Scripts:
     """What one instance or group runs."""
 
     commands: dict[str, tuple[Value, Statement]] = field(default_factory=dict)
-    user: str = ""
+    users: dict[str, str] = field(default_factory=dict)
+    """Of the commands that name one."""
 
 
 class NotifyReading:
@@ -78,7 +81,7 @@ class NotifyReading:
             self._router.report.add(statement.place, statement.text, "changed", why)
             text = " ".join([text, *extra])
         elif extra:
-            scripts.user = scripts.user or extra[0]
+            scripts.users.setdefault(statement.word, extra[0])
             if len(extra) > 1 and extra[1] != extra[0]:
                 why = f"a script has the groups of its user: that it runs with group `{extra[1]}` is not carried over"
                 self._router.report.add(statement.place, statement.text, "not carried over", why)
@@ -119,8 +122,7 @@ class NotifyReading:
         else:
             for (kind, name), scripts in told.items():
                 self._put_table(("plugin", "notify_script", kind, name), scripts)
-        users = dict.fromkeys(each.user or self._settings.user for each in told.values())
-        self._put_user(next(iter(users)), first)
+        self._put_user(told.values())
 
     def _put_table(self, path: tuple[str, ...], scripts: Scripts) -> None:
         _, statement = next(iter(scripts.commands.values()))
@@ -130,15 +132,20 @@ class NotifyReading:
                 value, statement = scripts.commands[key]
                 section.put(key, value, statement.place)
 
-    def _put_user(self, user: str, scripts: Scripts) -> None:
-        sections = self._router.draft.sections
-        if ("plugin", "notify_script") not in sections and any(
-            path[:2] == ("plugin", "notify_script") for path in sections
-        ):
-            self._router.draft.section("plugin", "notify_script")
-        if user and ("plugin", "notify_script") in sections:
-            _, statement = next(iter(scripts.commands.values()))
-            sections["plugin", "notify_script"].put("user", user, statement.place)
+    def _put_user(self, told: Collection[Scripts]) -> None:
+        """One user runs them all: hafw starts one process for them."""
+        lines = [
+            (scripts.users.get(key, self._settings.user) or "root", statement)
+            for scripts in told
+            for key, (_, statement) in scripts.commands.items()
+        ]
+        chosen = lines[0][0]
+        for user, statement in lines:
+            if user != chosen:
+                why = f"ran as {user}; here all these scripts run as {chosen}: is that right?"
+                self._router.report.add(statement.place, statement.text, "decide", why)
+        if chosen != "root" or self._settings.user or any(scripts.users for scripts in told):
+            self._router.draft.section("plugin", "notify_script").put("user", chosen, lines[0][1].place)
 
     def _put_mail(self) -> None:
         mail, router = self._settings.mail, self._router

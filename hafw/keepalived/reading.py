@@ -188,17 +188,15 @@ class Router:
         """Its first word as a number from ``low`` to ``high``; ``None``: it is none, and the report says so."""
         given = self.only(statement)
         if not given:
-            self.note(statement, "decide", f"needs a number, {low:g} to {high:g}; keepalived ignored it")
+            self.note(statement, "decide", f"needs a number, {_span(low, high)}; keepalived ignored it")
             return None
         found = _NUMBER.match(given[0])
         if found is None:
-            self.note(statement, "decide", f"needs a number, {low:g} to {high:g}; keepalived took its default")
+            self.note(statement, "decide", f"needs a number, {_span(low, high)}; keepalived took its default")
             return None
         value = float(found[0])
         if not low <= value <= high:
-            self.note(
-                statement, "decide", f"must be {low:g} to {high:g}; keepalived took its default, and so does hafw"
-            )
+            self.note(statement, "decide", f"must be {_span(low, high)}; keepalived took its default, and so does hafw")
             return None
         if found[0] != given[0]:
             why = f"`{given[0]}` is no number, and keepalived took its default; here it is {found[0]}"
@@ -221,6 +219,10 @@ class Router:
             return False
         self.note(statement, "decide", "must be on, true, yes, off, false or no; keepalived ignored it")
         return None
+
+
+def _span(low: float, high: float) -> str:
+    return " to ".join(str(int(each)) if each == int(each) else f"{each:g}" for each in (low, high))
 
 
 def told(statement: Statement) -> None:

@@ -37,7 +37,7 @@ def _rank(path: Path, at: dict[Path, int]) -> tuple[object, ...]:
 def _lines(section: Section) -> Iterator[str]:
     mark = "# " if section.why_off else ""
     yield from _comments(section.above)
-    if section.why_off and len(section.path) == 2:
+    if section.why_off and (len(section.path) == 2 or section.path[0] == "plugin"):
         yield from _comments([section.why_off])
     yield f"{mark}[{'.'.join(map(key, section.path))}]"
     for name, entry in section.entries.items():

@@ -189,9 +189,12 @@ def read_peers(router: Router, statement: Statement) -> list[tuple[IPAddress, St
     found: list[tuple[IPAddress, Statement]] = []
     for each in statement.body or ():
         each.told = True
-        words = list(each.words)
+        words, first = list(each.words), each.word
         while words:
             text = words.pop(0)
+            if text != first and text not in ("min_ttl", "max_ttl"):
+                why = f"keepalived reads one address in a line and ignored `{text}`; here it counts"
+                router.report.add(each.place, each.text, "changed", why)
             if text in ("min_ttl", "max_ttl"):
                 words = words[1:]
                 why = f"`{text}`: hafw accepts 255 only, which no packet from beyond a router has"
