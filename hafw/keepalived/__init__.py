@@ -1,1 +1,1 @@
-"""keepalived.conf to config.toml. Its language is read here; ``hafw import``, which needs that, is not built yet."""
+"""keepalived.conf to config.toml, for ``hafw import``: ``importing.convert`` is all that others call."""

@@ -40,9 +40,11 @@ class Completion:
         if self.instance.is_master and self.instance.first_state is not None:
             self.router.masters[name] = self.instance.first_state
         self._interface()
+        self._virtual_mac()
         self._addresses()
         self._version()
         self._priority()
+        self._owner_mac()
         self._interval()
         self._preemption()
         self._transport()
@@ -72,6 +74,30 @@ class Completion:
         self._say(
             instance.statement, "changed", f"has no interface: adverts are sent on {found}, where its addresses are"
         )
+
+    def _virtual_mac(self) -> None:
+        """With it all addresses are on the device that hafw makes for that MAC, and have no labels."""
+        instance = self.instance
+        if "virtual_mac" not in instance.values:
+            return
+        line = instance.values["virtual_mac"][1]
+        devices = {"", instance.interface, *line.arguments[:1]}
+        both = [*instance.addresses, *instance.excluded]
+        elsewhere = [each for each in both if each.on("") not in devices]
+        if elsewhere:
+            del instance.values["virtual_mac"]
+            why = "hafw has all addresses of such an instance on one device, and some are on other interfaces: left out"
+            self._say(line, "decide", why)
+            return
+        for each in both:
+            each.value.pop("interface", None)
+            if each.value.pop("label", None):
+                self._say(each.statement, "changed", "on the device of a virtual MAC an address has no label")
+
+    def _owner_mac(self) -> None:
+        if "owner" in self.instance.values and "virtual_mac" in self.instance.values:
+            _, line = self.instance.values.pop("virtual_mac")
+            self._say(line, "decide", "an owner's addresses answer with the MAC of its interface: left out")
 
     def _addresses(self) -> None:
         instance, interface = self.instance, self.instance.interface

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 NOT_BUILT: frozenset[str] = frozenset(
     {
-        "virtual_mac",
         "notify_deleted",
         "notify_master_rx_lower_pri",
         "startup_delay",

@@ -12,7 +12,7 @@ from hafw.config.values import format_duration
 from hafw.keepalived.announce import Announcing
 from hafw.keepalived.auth import read_hmac, read_password
 from hafw.keepalived.features import WAIT, is_built
-from hafw.keepalived.vips import Address, AddressReading, read_peers, vmac_of
+from hafw.keepalived.vips import Address, AddressReading, read_peers, say_of_vmac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -289,8 +289,8 @@ class InstanceReading:
         self._router.note(statement, "dropped", why)
 
     def _vmac(self, instance: Instance, statement: Statement) -> None:
-        if vmac_of(self._router, statement):
-            self._put(instance, "virtual_mac", value=True, statement=statement)
+        say_of_vmac(self._router, statement)
+        self._put(instance, "virtual_mac", value=True, statement=statement)
 
     def _track_primary(self, instance: Instance, statement: Statement) -> None:
         if self._router.switch(statement) is not True:

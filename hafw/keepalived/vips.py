@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hafw.config.addresses import parse_unicast, parse_vips
 from hafw.config.rules import interface_mistake
-from hafw.keepalived.features import WAIT, is_built
 
 if TYPE_CHECKING:
     from hafw.config.addresses import Vip
@@ -207,13 +206,8 @@ def read_peers(router: Router, statement: Statement) -> list[tuple[IPAddress, St
     return found
 
 
-def vmac_of(router: Router, statement: Statement) -> bool:
-    """Whether ``use_vmac`` can be carried over."""
-    if not is_built("virtual_mac"):
-        why = f"virtual MAC addresses are {WAIT}: until then neighbours learn the address by announcements alone"
-        router.note(statement, "decide", why)
-        return False
+def say_of_vmac(router: Router, statement: Statement) -> None:
+    """What of ``use_vmac NAME MAC`` hafw arranges by itself."""
     if statement.arguments:
         why = f"`{' '.join(statement.arguments)}`: hafw names the interface and makes the MAC address by itself"
         router.report.add(statement.place, statement.text, "changed", why)
-    return True

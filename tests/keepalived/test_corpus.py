@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -58,8 +59,43 @@ def test_a_configuration_becomes_what_lies_beside_it(case: Path):
     assert len(places) == len(set(places))
 
 
+def instances(count: int) -> str:
+    """Some 20 lines each."""
+    return "\n".join(
+        f"vrrp_script c{n} {{\n script /c\n interval 2\n}}\nvrrp_instance V{n} {{\n interface e{n // 250}\n"
+        f" virtual_router_id {n % 250 + 1}\n priority 90\n state BACKUP\n authentication {{\n  auth_type PASS\n"
+        f"  auth_pass x\n }}\n track_script {{\n  c{n}\n }}\n virtual_ipaddress {{\n"
+        f"  10.0.{n // 250}.{n % 250 + 1}\n }}\n}}"
+        for n in range(count)
+    )
+
+
+def calls(text: str) -> int:
+    """How many functions an import calls."""
+    found = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal found
+        found += event == "call"
+
+    sys.setprofile(count)
+    try:
+        convert([Source("k.conf", text)], Disk())
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+def test_twice_the_lines_take_twice_the_work_and_not_more():
+    """10,000 lines take 1.5 s of a processor; it is counted here, since a clock says more of the machine."""
+    convert([Source("k.conf", instances(2))], Disk())
+    small, large = calls(instances(40)), calls(instances(80))
+    assert large < 2.2 * small
+    assert large < 300 * instances(80).count("\n")
+
+
 def test_there_are_sixty_of_them():
-    assert len(CASES) >= 25
+    assert len(CASES) >= 60
 
 
 def test_nothing_lies_beside_them_that_belongs_to_none():
