@@ -68,6 +68,7 @@ def merge(routers: list[Router], report: Report) -> Draft:
         if node is not None:
             node.entries.pop("name", None)
     _match_instances(routers, report)
+    _part_plugins(routers)
     return _Merging(routers, report).merged()
 
 
@@ -87,6 +88,28 @@ def _match_instances(routers: list[Router], report: Report) -> None:
                 why = f"the same virtual router is called {same[0]} in the first file, and so here"
                 report.add(section.place, "", "changed", why)
                 _rename(router.draft, name, same[0])
+
+
+def _part_plugins(routers: list[Router]) -> None:
+    """A script here and a process there that are called the same are two checks."""
+    kinds: dict[str, object] = {}
+    for router in routers:
+        for name, section in router.draft.children("plugin").items():
+            kind, new, number = section.get("plugin"), name, 2
+            while kinds.setdefault(new, kind) != kind:
+                new, number = f"{name}_{number}", number + 1
+            if new != name:
+                _rename_check(router.draft, name, new)
+
+
+def _rename_check(draft: Draft, old: str, new: str) -> None:
+    sections = {}
+    for path, section in draft.sections.items():
+        if path == ("plugin", old) or (path[2:3] == ("check",) and path[-1] == old):
+            path = (*path[:-1], new)  # noqa: PLW2901 - the new path of the same table
+            section.path = path
+        sections[path] = section
+    draft.sections = sections
 
 
 def _identity(section: Section) -> tuple[object, bool]:
