@@ -16,7 +16,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check swarm worlds fuzz bench conformance clean
+.PHONY: help demo test check swarm worlds fuzz mutation bench conformance clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -26,6 +26,7 @@ help:
 	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
 	@echo "make worlds  every interleaving of two and three routers; ARGS=--list for which there are, ARGS=--quick for a few"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
+	@echo "make mutation  small mistakes in the election, one at a time: does a test notice each? ARGS=hafw/vrrp/peer.py"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
 	@echo "make clean   removes $(VENV) and every cache"
 
@@ -68,9 +69,14 @@ fuzz: $(VENV)/.installed-fuzz
 	@echo "==> fuzz"
 	@$(VENV)/bin/python -m fuzz $(SECONDS:%=--seconds %) $(ARGS)
 
+# At low priority: it takes every processor for minutes.
+mutation: $(VENV)/.installed-mutation
+	@echo "==> mutation"
+	@nice -n 19 $(VENV)/bin/python -m mutation $(ARGS)
+
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz .mutation
 	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call install,WHAT): pip comes with Python, uv is quicker.
@@ -106,6 +112,12 @@ $(VENV)/.installed-fuzz: $(VENV)/.installed
 	@echo "==> installing the fuzzer"
 	@export PIP_ONLY_BINARY=atheris UV_NO_BUILD_PACKAGE=atheris; $(call group,fuzz) || { \
 		echo "atheris is there for Python 3.11 to 3.13 on x86-64: make fuzz VENV=.venv-fuzz PYTHON=python3.11" >&2; exit 1; }
+	@touch $@
+
+# Needs the tools for tests: it runs them.
+$(VENV)/.installed-mutation: $(VENV)/.installed-dev
+	@echo "==> installing what makes the mutants"
+	@$(call group,mutation)
 	@touch $@
 
 $(VENV)/bin/python:

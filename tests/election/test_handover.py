@@ -30,6 +30,13 @@ def test_a_handover_says_goodbye_once_and_stays_master_until_a_successor_speaks(
     assert not vr.router.handing_over
 
 
+def test_how_long_a_handover_took_is_told_to_a_tenth_of_a_millisecond(bench):
+    vr = bench(priority=200).settled()
+    asked(vr)
+    vr.later(0.123456).advert(100)
+    assert vr.claimed()[-1] == vr.ends_handover("taken over", 0.1235, vr.peer)
+
+
 def test_after_a_handover_the_successor_is_not_preempted_while_it_lives(bench):
     vr = bench(priority=200).settled()
     asked(vr)
@@ -316,6 +323,14 @@ def test_a_degraded_master_says_goodbye_once_per_master_down_interval_in_place_o
     start = vr.now
     sent = [(at - start, action.priority) for at, action in vr.run(start + 12.5) if hasattr(action, "priority")]
     assert sent == [(float(at), 0 if at in {4, 8, 12} else 1) for at in range(1, 13)]
+
+
+def test_the_goodbye_of_a_degraded_master_is_due_when_the_master_down_interval_is_over_not_after_it(bench):
+    vr = degraded(bench)
+    vr.installed()
+    start = vr.now
+    vr.run(until=start + 2.5)
+    assert vr.sends(0) in vr.at(start + 3.609375).tick()
 
 
 def test_a_degraded_master_gives_way_to_any_advert_and_is_in_fault(bench):

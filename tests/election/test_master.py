@@ -271,6 +271,13 @@ def test_c_tmr_07_a_late_master_yields_even_to_a_lower_one_and_takes_the_role_ba
     assert vr.state == "MASTER"
 
 
+@pytest.mark.parametrize("yields", [False, True])
+def test_how_late_a_master_was_is_told_to_the_millisecond(bench, yields):
+    vr = bench(priority=100).settled()
+    vr.at(vr.router.speaker.adver_at + 7.1239)
+    assert vr.notes("stall", seconds=7.124) in (vr.advert(200) if yields else vr.tick())
+
+
 def test_a_master_that_is_a_little_late_stands_its_ground(bench):
     vr = bench(priority=100).settled()
     vr.at(vr.router.speaker.adver_at + 0.9)
@@ -314,6 +321,7 @@ def test_a_claim_that_is_not_repeated_is_over_after_three_minutes_and_remembered
     assert told == [(began + 280, vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=280.0))]
     claim = vr.router.speaker.contest.claim
     assert (claim.mac, claim.heard_at, claim.over) == (vr.mac, began + 100, True)
+    assert (str(claim.address), claim.addresses) == ("10.77.0.250", 2)
     assert contested(vr) in vr.claimed()
 
 
@@ -323,6 +331,14 @@ def test_a_claim_ends_with_the_mastership(bench):
     vr.run(vr.now + 2)
     assert vr.notes("split_brain_over", evidence="claim", mac=vr.mac, seconds=2.0) in vr.advert(200)
     assert vr.router.speaker.contest.claim is None
+
+
+@pytest.mark.parametrize("evidence", ["advert", "claim"])
+def test_how_long_there_were_two_is_told_to_the_millisecond(bench, evidence):
+    vr = bench(priority=100).settled()
+    vr.advert(50) if evidence == "advert" else vr.claimed()
+    [over] = [action for action in vr.later(0.1239).advert(200) if getattr(action, "kind", "") == "split_brain_over"]
+    assert over.fields["seconds"] == 0.124
 
 
 def test_claims_of_a_rival_whose_adverts_are_heard_are_told_by_those(bench):

@@ -34,6 +34,13 @@ def test_who_was_heard_before_a_suspend_is_still_known_with_the_time_that_has_pa
     assert (peer.source, peer.priority, peer.heard_at) == (vr.peer, 200, 1.0 - ASLEEP)
 
 
+def test_a_goodbye_that_was_heard_before_a_suspend_is_as_old_as_it_was(bench):
+    vr = bench(priority=100).backup()
+    vr.at(1.0).advert(0)
+    peer = sleeps(vr).router.peer
+    assert (peer.source, peer.priority, peer.heard_at) == (vr.peer, 0, 1.0 - ASLEEP)
+
+
 def test_a_rival_that_was_heard_before_a_suspend_is_gone_after_it_and_the_suspend_counts(bench):
     vr = bench(priority=100).settled()
     vr.advert(50)

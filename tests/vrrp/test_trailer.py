@@ -161,7 +161,10 @@ def test_two_adverts_of_one_moment_are_both_heard(verifier):
 
 def test_the_same_advert_twice_is_a_replay(verifier):
     hear(verifier, TRAILER)
-    assert refusal(verifier, TRAILER) == "hmac-replayed"
+    with pytest.raises(BadPacket) as refused:
+        hear(verifier, TRAILER)
+    said = "hmac-replayed: its sequence was used before: a replay, or a copy that came twice"
+    assert str(refused.value) == said
     assert refusal(verifier, signed_at(NOW - 1)) == "hmac-replayed"
     hear(verifier, signed_at(NOW + 1))
 
@@ -188,6 +191,17 @@ def test_in_multicast_four_senders_are_remembered(verifier):
     for source, trailer in others:
         assert refusal(verifier, trailer, source=source) == "hmac-replayed"
     hear(verifier, first[1], source=first[0])  # the price of a bound
+
+
+def test_who_was_heard_again_is_not_the_first_to_be_forgotten(verifier):
+    first, *others = [ip_address(f"198.51.100.{number}") for number in range(4)]
+    for source in (first, *others):
+        hear(verifier, signed_at(NOW, source=source), source=source)
+    again = signed_at(NOW + 1, source=first)
+    hear(verifier, again, source=first)
+    hear(verifier, TRAILER, source=SOURCE)
+    assert refusal(verifier, again, source=first) == "hmac-replayed"
+    hear(verifier, signed_at(NOW, source=others[0]), source=others[0])
 
 
 def test_only_enforce_requires_a_trailer(verifier):
