@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from hafw.config import Config, Problem
-    from hafw.config.weights import Candidate
+    from hafw.config.weights import Candidate, Candidates
     from hafw.node import InstanceSettings
     from hafw.sim.failures import Cluster
     from hafw.sim.folding import Case
+    from hafw.vrrp.settings import RouterSettings
 
     Routers = dict[str, tuple[InstanceSettings, ...]]
     Numbered = dict[str, tuple[str, ...]]
 
 DEPTH = 2
 MOST = 5000
-"""Orders of failures of one instance that are played; more take minutes."""
+"""Orders of failures of one instance or group that are played; more take minutes."""
 PRIORITIES = range(1, 255)
-USAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One instance, explained."""
+    """One instance, or one sync group, explained."""
 
     name: str
-    settings: Mapping[str, InstanceSettings]
-    """By router, in the order of the file."""
+    settings: Mapping[str, tuple[InstanceSettings, ...]]
+    """By router, in the order of the file: the instance, or every member of the group."""
     cluster: Cluster
     depth: int
     cases: list[Case]
@@ -46,6 +46,19 @@ class Part:
     """Checks that can never change anything (errors), or not while all run (warnings)."""
     numbered: tuple[str, ...]
     """Checks that are not played: the number in a file decides what their weight counts."""
+
+    @property
+    def members(self) -> dict[str, RouterSettings]:
+        """The instances, as the first router that has them sees them."""
+        found: dict[str, RouterSettings] = {}
+        for each in (one.router for some in self.settings.values() for one in some):
+            found.setdefault(each.name, each)
+        return found
+
+    @property
+    def is_group(self) -> bool:
+        """Whether its instances are MASTER together or not at all."""
+        return any(each.group for each in self.members.values())
 
 
 @click.command(
@@ -69,14 +82,15 @@ def explain(  # noqa: PLR0913 - click's options
     """Say who is MASTER when routers, links and checks of CONFIG fail, alone and together.
 
     Every combination is played with the real election code in virtual time, from rest to rest and back again, for
-    every instance or those called NAME. Nothing is sent, this machine is not looked at, and no root is needed.
+    every instance and sync group or those called NAME. Nothing is sent, this machine is not looked at, and no root is
+    needed.
 
     Exit codes: 0 fine, 2 usage, 3 the file cannot run, or has a check that can never change who is MASTER.
     """
     from hafw.cli import explained  # noqa: PLC0415 - not needed for --help
 
     routers, numbered, warnings = _read(config, node, peers)
-    parts = [_explain(config, name, routers, numbered, depth) for name in _alone(routers, _chosen(routers, names))]
+    parts = [_explain(config, name, routers, numbered, depth) for name in _chosen(routers, names)]
     findings = [each for part in parts for each in part.findings]
     found = {each.path for each in findings}
     for each in warnings:
@@ -156,30 +170,25 @@ def _peer(text: str, own: tuple[InstanceSettings, ...]) -> tuple[str, tuple[Inst
 
 
 def _chosen(routers: Routers, names: Sequence[str]) -> list[str]:
+    """The instances that decide alone, and the sync groups; who names a member means its group."""
     from hafw.config.problem import did_you_mean, enumerate_words  # noqa: PLC0415 - not needed for --help
 
-    known = list(dict.fromkeys(each.router.name for settings in routers.values() for each in settings))
+    owners = {each.router.name: _unit(each) for settings in routers.values() for each in settings}
+    units = list(dict.fromkeys(owners.values()))
+    known = {**{unit: unit for unit in units}, **owners}
     for name in names:
         if name not in known:
-            rule = f"no such instance{did_you_mean(name, known)}: there is {enumerate_words(known)}"
+            rule = f"no such instance or group{did_you_mean(name, known)}: there is {enumerate_words(known)}"
             raise click.BadParameter(f"{name}: {rule}", param_hint="NAME")
-    return [name for name in known if not names or name in names]
+    return [unit for unit in units if not names or unit in {known[name] for name in names}]
 
 
-def _alone(routers: Routers, names: Sequence[str]) -> list[str]:
-    """Those that decide alone: what moves a member of a sync group depends on all of them."""
-    every = [each.router for settings in routers.values() for each in settings]
-    groups = {each.name: each.group for each in every if each.group}
-    for name in names:
-        if name in groups:
-            click.echo(f"hafw explain: {name}: is in sync group {groups[name]}: not built yet for groups", err=True)
-    found = [name for name in names if name not in groups]
-    if not found:
-        sys.exit(USAGE)
-    return found
+def _unit(settings: InstanceSettings) -> str:
+    """What decides: its sync group, or itself."""
+    return settings.router.group or settings.router.name
 
 
-# -- one instance -----------------------------------------------------------------------------------------------
+# -- one instance or group --------------------------------------------------------------------------------------
 
 
 def _explain(path: Path, name: str, routers: Routers, numbered: Numbered, asked: int | None) -> Part:
@@ -187,13 +196,25 @@ def _explain(path: Path, name: str, routers: Routers, numbered: Numbered, asked:
     from hafw.sim.failures import Cluster  # noqa: PLC0415
     from hafw.sim.folding import cases  # noqa: PLC0415
 
-    settings = {node: each for node, some in routers.items() for each in some if each.router.name == name}
-    cluster = Cluster({node: (each,) for node, each in settings.items()})
+    settings = _settings_of(name, routers)
+    cluster = Cluster(settings)
     depth = _depth(name, cluster, asked)
-    numbers = numbered.get(name, ())
+    members = dict.fromkeys(each.router.name for some in settings.values() for each in some)
+    numbers = tuple(dict.fromkeys(check for each in members for check in numbered.get(each, ())))
     # With a number that a file says, any priority may come, and every check may count.
     findings = [] if numbers else list(Lines.read(path).place(_idle_checks(name, settings)))
     return Part(name, settings, cluster, depth, list(cases(cluster, depth)), findings, numbers)
+
+
+def _settings_of(name: str, routers: Routers) -> Routers:
+    """Of each router that has it: the instance, or the members of the group, in the same order."""
+    every = {node: [each for each in some if _unit(each) == name] for node, some in routers.items()}
+    order = list(dict.fromkeys(each.router.name for some in every.values() for each in some))
+    return {
+        node: tuple(sorted(some, key=lambda each: order.index(each.router.name)))
+        for node, some in every.items()
+        if some
+    }
 
 
 def _depth(name: str, cluster: Cluster, asked: int | None) -> int:
@@ -207,15 +228,16 @@ def _depth(name: str, cluster: Cluster, asked: int | None) -> int:
     return asked
 
 
-def _idle_checks(name: str, settings: Mapping[str, InstanceSettings]) -> Iterator[Problem]:
+def _idle_checks(name: str, settings: Mapping[str, tuple[InstanceSettings, ...]]) -> Iterator[Problem]:
     """Weights that are never enough, and those that are not while all run; a critical check always counts."""
     from hafw.config.cluster import idle  # noqa: PLC0415 - not needed for --help
     from hafw.config.problem import Problem  # noqa: PLC0415
     from hafw.config.weights import matters, weight_of, why_never  # noqa: PLC0415
 
-    candidates = {node: _candidate(each) for node, each in settings.items()}
+    table = "group" if any(each.router.group for some in settings.values() for each in some) else "instance"
+    candidates = _candidates(settings)
     for check in dict.fromkeys(check for each in candidates.values() for check in each.weights):
-        path = f"instance.{name}.check.{check}.weight"
+        path = f"{table}.{name}.check.{check}.weight"
         if len(candidates) > 1 and not matters(check, candidates, deaths=True):
             never = f"= {weight_of(check, candidates)}: can never change who is MASTER"
             yield Problem(path, f"{never}: {why_never(check, candidates)}")
@@ -223,19 +245,32 @@ def _idle_checks(name: str, settings: Mapping[str, InstanceSettings]) -> Iterato
             yield idle(path, check, candidates)
 
 
-def _candidate(settings: InstanceSettings) -> Candidate:
+def _candidates(settings: Mapping[str, tuple[InstanceSettings, ...]]) -> Candidates:
+    """How each router stands; of a group that member comes first in which the leader is furthest ahead."""
+    candidates = {node: _candidate(some) for node, some in settings.items()}
+    if len(candidates) == 1 or len({len(some) for some in settings.values()}) > 1:
+        return {node: _candidate(some[:1]) for node, some in settings.items()}
+    best, second, *_ = sorted((each.stands() for each in candidates.values()), reverse=True)
+    order = sorted(range(len(best)), key=lambda place: second[place] - best[place])
+    return {node: _candidate([some[place] for place in order]) for node, some in settings.items()}
+
+
+def _candidate(members: Sequence[InstanceSettings]) -> Candidate:
     """How it stands, its patience being that of the real election."""
     from hafw.config.weights import Candidate  # noqa: PLC0415 - not needed for --help
     from hafw.vrrp.listener import Listener  # noqa: PLC0415
 
-    def skew(priority: int) -> float:
-        listener = Listener(settings.router)
-        listener.set_priority(priority)
-        return listener.skew_time
+    def skew(standing: Sequence[int]) -> tuple[float, ...]:
+        listeners = [Listener(each.router) for each in members]
+        for listener, priority in zip(listeners, standing, strict=True):
+            listener.set_priority(priority)
+        return tuple(each.skew_time for each in listeners)
 
+    first, *others = (each.router for each in members)
     return Candidate(
-        priority=settings.router.priority,
-        preempt=settings.router.preempt,
-        weights={each.name: each.weight for each in settings.checks if not each.critical},
+        priority=first.priority,
+        others=tuple(each.priority for each in others),
+        preempt=all(each.preempt or each.owner for each in (first, *others)),
+        weights={check.name: check.weight for each in members for check in each.checks if not check.critical},
         skew=skew,
     )

@@ -2,66 +2,88 @@
 
 Only two routers at a time need to be compared: whatever a check changes among many, it changes between the one that
 has it and one other, the rest being away or behind. So all combinations of checks and deaths are covered by sums.
+
+A sync group decides as one: a weight shifts all of its members alike, and a router takes the role only where it is
+ahead in each of them. So the order is one of standings: the priorities of all members, where an instance has one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from operator import neg
 from typing import TYPE_CHECKING
 
 from hafw.node import PRIORITY_MAX, PRIORITY_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 OWNER_PRIORITY = 255
 WEIGHT_MAX = 253
+Standing = tuple[int, ...]
+"""The effective priority of every member of a sync group; one of an instance that decides alone."""
+
+
+def beats(one: Standing, other: Standing) -> bool:
+    """Whether it is ahead in every member: in one that is level the address decides, and may do so either way."""
+    return all(mine > its for mine, its in zip(one, other, strict=True))
+
+
+def _by_priority(standing: Standing) -> tuple[float, ...]:
+    return tuple(-each for each in standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What the order among the routers of one instance is made of, of one router."""
+    """What the order among the routers of one instance, or of one sync group, is made of, of one router."""
 
     priority: int
     """The configured one; 255 is an owner's, and never changes."""
+    others: Standing = ()
+    """Those of the other members of the sync group."""
     preempt: bool = True
     weights: Mapping[str, int]
     """By check, of those that have one."""
-    skew: Callable[[int], float] = neg
-    """How late it takes over from a MASTER that died, by its priority: the later, the more often another is first."""
+    skew: Callable[[Standing], tuple[float, ...]] = _by_priority
+    """How late each member may take over from a MASTER that died: the later, the more often another is first."""
 
     @property
     def may_preempt(self) -> bool:
         """Whether it takes the role from a living MASTER of lower priority (C-FSM-30)."""
-        return self.preempt or self.priority == OWNER_PRIORITY
+        return self.preempt or {self.priority, *self.others} == {OWNER_PRIORITY}
 
-    def bounded(self, total: int) -> int:
-        """What a sum of priority and weights counts as."""
-        if self.priority == OWNER_PRIORITY:
-            return OWNER_PRIORITY
-        return max(PRIORITY_MIN, min(PRIORITY_MAX, total))
+    def standing(self, shift: int) -> Standing:
+        """What it counts as when its weights add up to this."""
+        return tuple(_bounded(each, shift) for each in (self.priority, *self.others))
 
-    def sums(self, without: str = "") -> set[int]:
-        """Every sum of priority and weights that its checks can make."""
-        found = {self.priority}
+    def shifts(self, without: str = "") -> set[int]:
+        """Every sum of weights that its checks can make."""
+        found = {0}
         for check, weight in self.weights.items():
             if check != without:
                 found |= {each + weight for each in found}
         return found
 
-    def reachable(self) -> set[int]:
-        """Every priority that its checks can make."""
-        return {self.bounded(each) for each in self.sums()}
+    def reachable(self) -> set[Standing]:
+        """Every standing that its checks can make."""
+        return {self.standing(each) for each in self.shifts()}
+
+    def stands(self, failing: str = "") -> Standing:
+        """Its standing while every check is healthy, or all but this one."""
+        weights = self.weights.items()
+        return self.standing(sum(weight for check, weight in weights if (weight > 0) == (check != failing)))
 
     def well(self, failing: str = "") -> int:
-        """Its priority while every check is healthy, or all but this one."""
-        weights = self.weights.items()
-        return self.bounded(self.priority + sum(w for check, w in weights if (w > 0) == (check != failing)))
+        """Its priority then, in the member that is named first."""
+        return self.stands(failing)[0]
+
+
+def _bounded(priority: int, shift: int) -> int:
+    """What a sum of priority and weights counts as."""
+    return OWNER_PRIORITY if priority == OWNER_PRIORITY else max(PRIORITY_MIN, min(PRIORITY_MAX, priority + shift))
 
 
 Candidates = dict[str, Candidate]
-"""By router, all of one instance."""
+"""By router, all of one instance or of one sync group."""
 
 
 def matters(check: str, candidates: Candidates, *, deaths: bool) -> bool:
@@ -75,50 +97,65 @@ def matters(check: str, candidates: Candidates, *, deaths: bool) -> bool:
 def _matters(check: str, node: str, candidates: Candidates, *, deaths: bool) -> bool:
     own = candidates[node]
     reachable = {name: each.reachable() for name, each in candidates.items()}
-    for low, high in _pairs(own, check):
+    for pair in _pairs(own, check):
         for name, other in candidates.items():
             if name == node:
                 continue
             # While all run, who is always behind a third one that would take the role from it is never MASTER.
             thirds = [each for each in candidates if each not in {node, name}]
-            runs = [each for each in thirds if not deaths and candidates[each].may_preempt]
-            floor = max((min(reachable[each]) for each in runs), default=0)
-            if any(_displaces(own, other, (low, high), each) for each in reachable[name] if each >= floor):
+            lowest = [min(reachable[each]) for each in thirds if not deaths and candidates[each].may_preempt]
+            runs = [each for each in reachable[name] if not any(beats(floor, each) for floor in lowest)]
+            if any(_displaces(own, other, pair, each) for each in runs):
                 return True
-            highest = max((max(reachable[each]) for each in thirds), default=0)
-            if deaths and any(_inherits(own, other, (low, high), each, highest) for each in reachable[name]):
+            highest = [max(reachable[each]) for each in thirds]
+            if deaths and any(_inherits(own, other, pair, each, highest) for each in reachable[name]):
                 return True
     return False
 
 
-def _pairs(own: Candidate, check: str) -> set[tuple[int, int]]:
-    """Its priorities with and without the weight of this check, whatever the others say, where they differ."""
+def _pairs(own: Candidate, check: str) -> set[tuple[Standing, Standing]]:
+    """Its standing with and without the weight of this check, whatever the others say, where they differ."""
     weight = own.weights.get(check, 0)
-    pairs = ((own.bounded(rest), own.bounded(rest + weight)) for rest in own.sums(without=check))
+    pairs = ((own.standing(rest), own.standing(rest + weight)) for rest in own.shifts(without=check))
     return {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
 
 
-def _displaces(own: Candidate, other: Candidate, pair: tuple[int, int], rival: int) -> bool:
-    """Between the two, one being MASTER: whether the other takes the role with one of these priorities only."""
+def _displaces(own: Candidate, other: Candidate, pair: tuple[Standing, Standing], rival: Standing) -> bool:
+    """Between the two, one being MASTER: whether the other takes the role with one of these standings only."""
     low, high = pair
-    return (other.may_preempt and low < rival <= high) or (own.may_preempt and low <= rival < high)
+    taken = other.may_preempt and beats(rival, low) and not beats(rival, high)
+    return taken or (own.may_preempt and beats(high, rival) and not beats(low, rival))
 
 
-def _inherits(own: Candidate, other: Candidate, pair: tuple[int, int], rival: int, third: int) -> bool:
-    """Whether it depends on these priorities who is MASTER after a third one, behind whom both waited, has died.
+def _inherits(
+    own: Candidate, other: Candidate, pair: tuple[Standing, Standing], rival: Standing, thirds: Sequence[Standing]
+) -> bool:
+    """Whether it depends on these standings who is MASTER after a third one, behind whom both waited, has died.
 
-    ``third``: its priority at the highest; 0: there is none.
+    ``thirds``: the standing of each at its highest.
     """
     low, high = pair
 
-    def is_next(priority: int) -> bool:
-        first = (own.skew(priority), -priority) <= (other.skew(rival), -rival)
-        if first:
-            return not (other.may_preempt and rival > priority)
-        return own.may_preempt and priority > rival
+    def waited(third: Standing) -> bool:
+        return not (own.may_preempt and beats(high, third)) and not (other.may_preempt and beats(rival, third))
 
-    both_wait = not (own.may_preempt and high > third) and not (other.may_preempt and rival > third)
-    return third > 0 and both_wait and is_next(low) != is_next(high)
+    return any(map(waited, thirds)) and len(_succeeds(own, other, low, rival) | _succeeds(own, other, high, rival)) > 1
+
+
+def _succeeds(own: Candidate, other: Candidate, standing: Standing, rival: Standing) -> set[bool]:
+    """Whether it is MASTER in the end, of these two that both may take over; both answers, if that depends.
+
+    A group takes over when its slowest member may; or that one whose link is gone, since it is the only one that hears
+    no goodbye. Those that are level are first together, and the address decides.
+    """
+    mine, its = own.skew(standing), other.skew(rival)
+    found = set()
+    for first, second in ((max(mine), max(its)), *zip(mine, its, strict=True)):
+        if first <= second:
+            found.add(not (other.may_preempt and beats(rival, standing)))
+        if second <= first:
+            found.add(own.may_preempt and beats(standing, rival))
+    return found
 
 
 def weight_of(check: str, candidates: Candidates) -> int:
@@ -130,7 +167,7 @@ def weight_of(check: str, candidates: Candidates) -> int:
 
 def leaders(candidates: Candidates) -> tuple[str, str]:
     """Who is MASTER while all is well, and the best of those that could take its place; empty: nobody may."""
-    first, *others = sorted(candidates, key=lambda node: -candidates[node].well())
+    first, *others = sorted(candidates, key=lambda node: candidates[node].stands(), reverse=True)
     return first, next((each for each in others if candidates[each].may_preempt), "")
 
 
@@ -142,7 +179,7 @@ def enough(check: str, candidates: Candidates) -> int:
     sign = -1 if candidates[first].weights.get(check, 0) < 0 else 1
     for size in range(1, WEIGHT_MAX + 1):
         one, other = (_weighed(candidates[node], check, sign * size) for node in (first, second))
-        if one.well(failing=check) < other.well():
+        if beats(other.stands(), one.stands(failing=check)):
             return sign * size
     return 0
 

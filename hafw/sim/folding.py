@@ -12,13 +12,14 @@ from itertools import combinations, permutations
 from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING
 
-from hafw.sim.failures import Failure
+from hafw.sim.life import Failure
 from hafw.sim.story import DEGRADED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hafw.sim.failures import Cluster, Outcome, Rest
+    from hafw.sim.failures import Cluster, Outcome
+    from hafw.sim.life import Rest
 
 Masters = tuple[tuple[str, ...], ...]
 Choice = frozenset[Failure]

@@ -61,6 +61,10 @@ class Host:
         """The settings of one of its routers."""
         return next(each.router for each in self.instances if each.router.name == router)
 
+    def source(self, settings: RouterSettings) -> IPAddress:
+        """Where the adverts of one of its routers come from."""
+        return settings.source_address or self.primary[settings.family]
+
     def masters(self) -> set[str]:
         """The routers of which it is MASTER."""
         if self.node is None:

@@ -232,12 +232,12 @@ class Lan:
 
     def _send(self, host: Host, settings: RouterSettings, priority: int) -> None:
         advert = _advert(settings, priority)
-        source = host.primary[settings.family]
+        source = host.source(settings)
         self._broadcast(host, lambda receiver: self._hear(receiver, advert, source))
 
     def _say_elsewhere(self, sender: Host, settings: RouterSettings) -> None:
         """By another network, which works; believed by those who follow the sender."""
-        advert, source = _advert(settings, 0), sender.primary[settings.family]
+        advert, source = _advert(settings, 0), sender.source(settings)
 
         def arrive() -> None:
             for each in self.hosts.values():

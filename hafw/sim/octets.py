@@ -74,7 +74,7 @@ class OctetLan(TroubledLan):
     def _send(self, host: Host, settings: RouterSettings, priority: int) -> None:
         datagram = self._messages.get((host.name, settings.name, priority))
         if datagram is None:
-            source = host.primary[settings.family]
+            source = host.source(settings)
             datagram = self._messages[host.name, settings.name, priority] = plain(settings, priority, source)
         hear = self._hear_again
         if settings.hmac is not None:

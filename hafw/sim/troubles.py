@@ -105,15 +105,13 @@ class TroubledLan(Lan):
 
     # -- links --------------------------------------------------------------------------------------------------
 
-    def link(self, name: str, interface: str = "", *, up: bool) -> None:
-        """Plug the cable of one interface, or of all, out or in: its kernel notices at once."""
+    def link(self, name: str, *interfaces: str, up: bool) -> None:
+        """Plug the cables of these interfaces, or of all, out or in at the same moment: its kernel notices at once."""
         host = self.hosts[name]
-        every = dict.fromkeys(each.router.interface for each in host.instances)
-        for each in [interface] if interface else every:
-            if up:
-                self._dark.discard((name, each))
-            else:
-                self._dark.add((name, each))
+        concerned = interfaces or tuple(dict.fromkeys(each.router.interface for each in host.instances))
+        cables = {(name, each) for each in concerned}
+        self._dark = self._dark - cables if up else self._dark | cables
+        for each in concerned:
             self._tell_link(host, each)
         self._note()
 

@@ -48,11 +48,19 @@ def test_what_is_printed_of_an_example(explain, name):
 def test_the_page_shows_what_is_printed(monkeypatch, explain):
     monkeypatch.chdir(ROOT)
     page = PAGE.read_text("utf-8")
-    written = SHOWN.sub(lambda shown: f"$ hafw explain {shown[1]}\n{explain(*shown[1].split())[1]}```", page)
+    written = SHOWN.sub(lambda shown: f"$ hafw explain {shown[1]}\n{printed(explain, shown[1])}```", page)
     if UPDATE:
         PAGE.write_text(written, "utf-8")
-    assert len(SHOWN.findall(page)) == 3
+    assert len(SHOWN.findall(page)) == 5
     assert PAGE.read_text("utf-8") == written
+
+
+def printed(explain, path):
+    """What it prints of this file; of an example what the test above has compared."""
+    known = Path(path).with_suffix(".txt")
+    if not known.exists():
+        return explain(path)[1]
+    return known.read_text("utf-8").replace(f"{Path(path).name}:", f"{path}:")
 
 
 def test_a_wide_terminal_needs_no_second_lines(monkeypatch, explain):
@@ -63,10 +71,10 @@ def test_a_wide_terminal_needs_no_second_lines(monkeypatch, explain):
 
 def test_instances_can_be_chosen_by_name(monkeypatch, explain):
     monkeypatch.chdir(ROOT)
-    assert "web_a: " not in explain("examples/active-active/config.toml", "web_b")[1]
+    assert "web_a: " not in explain("examples/active-active/config.toml", "web_b", "--depth", "1")[1]
     code, out, err = explain("examples/active-active/config.toml", "web_c")
     assert (code, out) == (2, "")
-    assert "web_c: no such instance (did you mean web_b?): there is web_a and web_b" in err
+    assert "web_c: no such instance or group (did you mean web_b?): there is web_a and web_b" in err
 
 
 def test_the_document_has_every_combination_with_its_end(explain):
@@ -96,11 +104,11 @@ def test_what_stays_dark_has_no_seconds(explain):
 
 def test_peers_of_a_file_of_one_router(explain):
     """Level priorities are never enough; with the third one behind lb2, a weight counts when lb1 is away."""
-    code, out, err = explain("one_router.toml", "--peer", "lb2=100")
+    code, out, err = explain("one_router.toml", "--peer", "lb2=100", "--depth", "1")
     assert (code, err) == (3, "")
     assert "all is well  MASTER  BACKUP\n" in out
     assert "leaves lb1 at 130, still above lb2's 100: -51 or less moves it" in out
-    code, out, err = explain("one_router.toml", "--peer", "lb2=100", "--peer", "lb3=90")
+    code, out, err = explain("one_router.toml", "--peer", "lb2=100", "--peer", "lb3=90", "--depth", "1")
     assert (code, err) == (0, "")
     idle = (
         "never changes who is MASTER while all run: lb1 (150) stays ahead of lb2 (100): -51 would, or critical = true"
@@ -112,7 +120,7 @@ def test_a_peer_may_have_a_file_of_its_own(explain, tmp_path):
     other = tmp_path / "other.toml"
     text = Path("one_router.toml").read_text("utf-8").replace("priority = 150", "priority = 140")
     other.write_text(text, "utf-8")
-    code, out, _ = explain("one_router.toml", "--peer", f"lb2={other}")
+    code, out, _ = explain("one_router.toml", "--peer", f"lb2={other}", "--depth", "1")
     assert "priority     150     140\n" in out
     assert code == 0
 
@@ -151,7 +159,7 @@ def test_a_file_that_cannot_run_is_told_as_hafw_check_tells_it(explain, tmp_path
 def test_other_warnings_of_the_file_are_told_beside_it(explain, tmp_path):
     level = tmp_path / "c.toml"
     level.write_text(Path("critical_everywhere.toml").read_text("utf-8").replace("lb2 = 100", "lb2 = 150"), "utf-8")
-    code, out, err = explain(str(level))
+    code, out, err = explain(str(level), "--depth", "1")
     assert code == 0
     assert "is the same on lb1 and lb2: the highest address wins" in err
     assert "lb1 and lb2 are level, so the higher address wins: here lb2's is taken to be the highest." in out
@@ -164,11 +172,89 @@ def test_a_large_cluster_is_told_one_failure_at_a_time(explain, monkeypatch):
     assert "6 failures, one at a time; with pairs (--depth 2) 36 orders of them.\n" in out
 
 
-def test_members_of_a_sync_group_are_left_out_with_a_word(explain, tmp_path):
-    grouped = tmp_path / "c.toml"
-    text = Path("critical_everywhere.toml").read_text("utf-8").replace("vrid = 51", 'vrid = 51\ngroup = "G"')
-    other = text[text.index("[instance") : text.index("[instance.VI_1.check")].replace("VI_1", "VI_2")
-    grouped.write_text(text + other.replace("51", "52").replace("192.0.2.100", "192.0.2.101"), "utf-8")
-    code, out, err = explain(str(grouped))
-    said = "hafw explain: VI_{0}: is in sync group G: not built yet for groups\n"
-    assert (code, out, err) == (2, "", said.format(1) + said.format(2))
+# -- sync groups ------------------------------------------------------------------------------------------------
+
+LEVEL = "priority = { lb1 = 150, lb2 = 100 }"
+
+
+@pytest.fixture
+def grouped(tmp_path):
+    """The firewall of ``sync_group.toml``, with this check of the group, and other priorities of its inner side."""
+
+    def write(check, inner=LEVEL):
+        text = Path("sync_group.toml").read_text("utf-8").replace("critical = true", check)
+        outer, inside = text.split("[instance.VI_IN]")
+        path = tmp_path / "c.toml"
+        path.write_text(f"{outer}[instance.VI_IN]{inside.replace(LEVEL, inner)}", "utf-8")
+        return str(path)
+
+    return write
+
+
+def test_a_group_is_explained_once_whichever_member_is_asked_for(explain):
+    whole = explain("sync_group.toml", "--depth", "1")
+    assert whole[0] == 0
+    assert whole[1].startswith("VG_1, a sync group: VI_OUT 198.51.100.250, VI_IN 192.0.2.250\n")
+    for names in (["VG_1", "VI_OUT"], ["VI_IN"]):
+        assert explain("sync_group.toml", *names, "--depth", "1") == whole
+
+
+def test_the_document_has_groups_with_the_dark_time_of_each_member(explain):
+    code, out, _ = explain("sync_group.toml", "--json", "--depth", "1")
+    found = json.loads(out)
+    (group,) = found["groups"]
+    assert (code, found["instances"]) == (0, [])
+    assert group["group"] == "VG_1"
+    assert [each["instance"] for each in group["members"]] == ["VI_OUT", "VI_IN"]
+    assert group["routers"][0] == {"router": "lb1", "priorities": {"VI_OUT": 150, "VI_IN": 150}, "state": "MASTER"}
+    link = group["outcomes"][2]
+    assert link["failures"] == [{"router": "lb1", "fails": "link", "interface": "eth1"}]
+    assert (link["masters"], link["states"]) == (["lb2"], {"lb1": "FAULT", "lb2": "MASTER"})
+    assert link["dark_seconds_by_member"] == {"VI_OUT": 0, "VI_IN": link["dark_seconds"]}
+    assert link["mended"]["dark_seconds_by_member"] == {"VI_OUT": 0, "VI_IN": 0}
+
+
+def test_a_weight_of_a_group_that_never_counts_is_found(explain, grouped):
+    """That member decides in which the leader is furthest ahead; here the outer one."""
+    path = grouped("weight = -5", "priority = { lb1 = 110, lb2 = 100 }")
+    code, out, err = explain(path, "--depth", "1")
+    assert (code, err) == (3, "")
+    assert "priority     150/110  100\nnginx fails  145/105  95\n" in out
+    never = "can never change who is MASTER: leaves lb1 at 145, still above lb2's 100: -51 or less moves it"
+    assert f"{path}:18: group.VG_1.check.nginx.weight = -5: {never}, or critical = true\n" in out
+
+
+def test_a_weight_of_a_group_that_is_enough_is_fine(explain, grouped):
+    path = grouped("weight = -51", "priority = { lb1 = 110, lb2 = 100 }")
+    code, out, err = explain(path, "--depth", "1")
+    assert (code, err) == (0, "")
+    assert re.search(r"^lb1 nginx +lb2 +- +lb1 in ", out, re.MULTILINE)
+
+
+def test_a_group_of_one_router_says_what_cannot_be_known(explain, grouped):
+    path = grouped("weight = -20", "priority = 150")
+    Path(path).write_text(Path(path).read_text("utf-8").replace(LEVEL, "priority = 150"), "utf-8")
+    code, out, err = explain(path, "--node", "lb1", "--depth", "1")
+    assert (code, err) == (0, "")
+    assert "names no other router of this group: who takes over from lb1 cannot be said." in out
+    code, out, err = explain(path, "--node", "lb1", "--peer", "lb2=100", "--depth", "1")
+    assert (code, err) == (3, "")
+    assert "leaves lb1 at 130, still above lb2's 100: -51 or less moves it" in out
+
+
+def test_level_members_of_a_group_are_told_once(explain, grouped):
+    path = grouped("critical = true", "priority = { lb1 = 150, lb2 = 150 }")
+    Path(path).write_text(Path(path).read_text("utf-8").replace(LEVEL, "priority = { lb1 = 150, lb2 = 150 }"), "utf-8")
+    code, out, _ = explain(path, "--depth", "1")
+    assert code == 0
+    assert out.count("are level, so the higher address wins: here lb2's is taken to be the highest.") == 1
+
+
+def test_instances_beside_a_group_decide_alone(explain, grouped):
+    path = grouped("critical = true")
+    alone = '[instance.web]\ninterface = "eth0"\nvrid = 60\nvirtual_addresses = ["198.51.100.251"]\n' + LEVEL
+    Path(path).write_text(Path(path).read_text("utf-8") + "\n" + alone, "utf-8")
+    code, out, _ = explain(path, "--depth", "1")
+    assert code == 0
+    assert re.findall(r"^(\w+)(?:, a sync group)?: [\dV]", out, re.MULTILINE) == ["VG_1", "web"]
+    assert explain(path, "web", "--depth", "1")[1].startswith("web: 198.51.100.251, VRID 60\n")
