@@ -11,7 +11,6 @@ from hafw.config.rules import interface_mistake
 from hafw.config.values import format_duration
 from hafw.keepalived.announce import Announcing
 from hafw.keepalived.auth import read_hmac, read_password
-from hafw.keepalived.features import WAIT, is_built
 from hafw.keepalived.vips import Address, AddressReading, read_peers, say_of_vmac
 
 if TYPE_CHECKING:
@@ -295,8 +294,4 @@ class InstanceReading:
     def _track_primary(self, instance: Instance, statement: Statement) -> None:
         if self._router.switch(statement) is not True:
             return
-        if is_built("track_primary"):
-            self._put(instance, "track_primary", value=False, statement=statement)
-        else:
-            why = f"{WAIT}: a router whose link is down goes to FAULT"
-            self._router.note(statement, "decide", why)
+        self._put(instance, "track_primary", value=False, statement=statement)

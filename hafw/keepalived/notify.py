@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hafw.config.values import format_duration
-from hafw.keepalived.features import WAIT, is_built
 from hafw.keepalived.scripts import command, in_shell, split, wants_shell
 
 if TYPE_CHECKING:
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
 
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\$?")
 _NO_USERS = {"master", "backup", "fault", "stop", "start", "notify", "slave"}
-_KEYS = ("notify", "notify_master", "notify_backup", "notify_fault", "notify_stop")
-_LATER = ("notify_deleted", "notify_master_rx_lower_pri")
+_KEYS = (
+    *("notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted"),
+    "notify_master_rx_lower_pri",
+)
 Owner = tuple[str, str]
 """``("instance", "VI_1")`` or ``("group", "VG_1")``."""
 
@@ -59,7 +60,7 @@ class NotifyReading:
         key = statement.word
         if len(statement.words) < 2:
             if key == "notify_deleted":
-                self._router.note(statement, "dropped", "hafw tells STOP when an instance is removed")
+                self._router.note(statement, "changed", "names no command: its removal is told as FAULT, as without it")
             else:
                 self._router.note(statement, "decide", "names no command")
             return
@@ -68,8 +69,6 @@ class NotifyReading:
             self._router.note(statement, "decide", "names no command")
         elif key in scripts.commands:
             self._again(scripts, statement)
-        elif key in _LATER and not is_built(key):
-            self._router.note(statement, "decide", f"{WAIT}: `notify` and `hafw events` tell of it")
         else:
             scripts.commands[key] = (command(argv), statement)
 
@@ -127,7 +126,7 @@ class NotifyReading:
     def _put_table(self, path: tuple[str, ...], scripts: Scripts) -> None:
         _, statement = next(iter(scripts.commands.values()))
         section = self._router.draft.section(*path, place=statement.place)
-        for key in (*_KEYS, *_LATER):
+        for key in _KEYS:
             if key in scripts.commands:
                 value, statement = scripts.commands[key]
                 section.put(key, value, statement.place)

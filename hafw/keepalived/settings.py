@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hafw.config.addresses import parse_ip
 from hafw.config.values import format_duration
-from hafw.keepalived.features import WAIT, is_built
 from hafw.keepalived.scripts import command, split
 
 if TYPE_CHECKING:
@@ -227,10 +226,6 @@ class GlobalReading:
     def _startup_delay(self, statement: Statement) -> None:
         found = self._router.number(statement, 0, 3600)
         if not found:
-            return
-        if not is_built("startup_delay"):
-            why = f"{WAIT}: with nopreempt a router that starts listens first anyhow"
-            self._router.note(statement, "decide", why)
             return
         self.settings.startup_delay = max(found, self.settings.startup_delay)
         value = format_duration(self.settings.startup_delay)

@@ -37,6 +37,12 @@ def test_good_configuration_is_one_line(tmp_path: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 1 instance, node lb1\n", "")
 
 
+def test_a_user_of_another_machine_is_no_mistake_without_the_system(tmp_path: Path):
+    text = f'{GOOD}[plugin.notify_script]\nnotify = "/bin/true"\nuser = "keepalived_script"\n'
+    done = check(tmp_path, text, "--no-system")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_mistakes_of_file_and_plugins_are_reported_in_one_run(tmp_path: Path):
     text = GOOD.replace("51", "300") + 'virtual_adresses = []\n[plugin.nginx]\nurl = 3\nexpekt = "200"\n'
     done = check(tmp_path, text, "--no-system")

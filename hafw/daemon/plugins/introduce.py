@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,15 @@ def installed() -> dict[str, tuple[Offer, ...]]:
     return found
 
 
+def _user_here(user: str) -> str:
+    """For a file of another machine: its user, or somebody as harmless where there is no such user."""
+    try:
+        pwd.getpwnam(user)
+    except (KeyError, ValueError):
+        return "nobody" if user and os.geteuid() == 0 else ""
+    return user
+
+
 def start_of(plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *, machine: bool = True) -> Start:
     """What a process of this plugin is told first."""
     return Start(
@@ -90,7 +100,7 @@ def start_of(plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *,
         options=plugin.options,
         file=plugin.file,
         offers=() if plugin.file else offers,
-        user=plugin.user,
+        user=plugin.user if machine else _user_here(plugin.user),
         parent=os.getpid(),
         memory=limits.memory,
         machine=machine,
