@@ -32,9 +32,14 @@ class Excerpt:
         self._story = story
 
     @property
-    def vips(self) -> Sequence[IPAddress]:
-        """Every virtual address."""
-        return self._story.vips
+    def addresses(self) -> list[tuple[str, list[Stretch]]]:
+        """By what it is called, who had each virtual address."""
+        return [(self._story.called(vip), self._holders(vip)) for vip in self._story.vips]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether some address was on nobody yet in the beginning."""
+        return any(not some or some[0].start > self.start for _, some in self.addresses)
 
     @property
     def routers(self) -> list[tuple[str, list[Stretch]]]:
@@ -44,15 +49,15 @@ class Excerpt:
     @property
     def names(self) -> list[str]:
         """What stands before the rows."""
-        return [*(name for name, _ in self._story.routers), *map(str, self.vips)]
+        return [*(name for name, _ in self._story.routers), *map(self._story.called, self._story.vips)]
 
     @property
     def marks(self) -> list[Mark]:
         """What was done in this time."""
         return [mark for mark in self._story.marks if self.start <= mark.time <= self.end]
 
-    def holders(self, vip: IPAddress) -> list[Stretch]:
-        """Who had an address, from when it was first on somebody."""
+    def _holders(self, vip: IPAddress) -> list[Stretch]:
+        """From when it was first on somebody."""
         stretches = self._story.holders(vip)
         return self._cut(stretches if stretches and stretches[0].what else stretches[1:])
 
@@ -72,21 +77,27 @@ class Excerpt:
                 groups.append([mark])
         return list(zip(cycle(ascii_lowercase + ascii_uppercase), groups, strict=False))
 
+    def notes(self) -> list[str]:
+        """What nobody sees in a picture: who moves together."""
+        return [
+            f"{', '.join(members)}: sync group {group}, MASTER together or not at all"
+            for group, members in self._story.groups.items()
+        ]
+
     def facts(self) -> list[str]:
         """What a picture may be too small to show: when an address was on nobody, and when there were two MASTERs."""
         found = [
             f"{vip} was on nobody {told}"
-            for vip in self.vips
+            for vip in self._story.vips
             for told in map(self._told, self._story.outages(vip))
             if told
         ]
-        found += [
-            f"{instance} had several MASTERs {told}"
-            for instance in self._story.instances
-            for told in map(self._told, self._story.lan.rivalled(instance, 0.0))
-            if told
-        ]
+        rivalled = [(name, span) for name in self._story.instances for span in self._story.lan.rivalled(name, 0.0)]
+        found += [f"{name} had several MASTERs {told}" for name, span in rivalled if (told := self._told(span))]
         more = [f"and {len(found) - FACTS_SHOWN} more such times"] if len(found) > FACTS_SHOWN else []
+        travel = self._story.lan.travel
+        if any(self._told(span) and span.seconds <= travel + 1e-9 for _, span in rivalled):
+            more.append(f"(several for {brief(travel)}, while an advert is on its way, are normal)")
         return [*found[:FACTS_SHOWN], *more] or [
             "nothing was missing: every address always on somebody, never two MASTERs"
         ]

@@ -199,6 +199,11 @@ class Lan:
         return True
 
     @property
+    def travel(self) -> float:
+        """Seconds that a frame is under way at most, while nothing overtakes it."""
+        return self._delay + self._jitter
+
+    @property
     def is_quiet(self) -> bool:
         """Whether nothing is under way: no frame, no address."""
         return not self._due

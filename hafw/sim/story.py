@@ -94,6 +94,22 @@ class Story:
         """By name, in order."""
         return list(dict.fromkeys(instance for _, instance in self._routers))
 
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The sync groups, by name, with their members in order."""
+        found: dict[str, list[str]] = {}
+        for each in (one.router for host in self.lan.hosts.values() for one in host.instances):
+            if each.group and each.name not in found.setdefault(each.group, []):
+                found[each.group].append(each.name)
+        return found
+
+    def called(self, vip: IPAddress) -> str:
+        """An address, with its instance where there are several."""
+        if self._is_single:
+            return str(vip)
+        every = (one.router for host in self.lan.hosts.values() for one in host.instances)
+        return f"{vip} ({next(each.name for each in every if vip in each.all_addresses)})"
+
     # -- lines --------------------------------------------------------------------------------------------------
 
     def news(self) -> list[str]:

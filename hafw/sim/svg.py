@@ -22,13 +22,13 @@ LETTER = 8.2
 LABEL, MARK_WIDTH = 60, 20
 """Pixels that a time on the axis, and a letter above it, have to themselves."""
 TITLE_LENGTH = 98
-THIN = 1.5
+THIN = 2.0
 """Pixels that even the shortest stretch has."""
 CLASSES = {State.MASTER: "master", DEGRADED: "degraded", State.BACKUP: "backup", State.FAULT: "fault"}
 STYLE = """
     text { font: 13px system-ui, "DejaVu Sans", Verdana, sans-serif; fill: var(--ink) }
     svg { --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --no: #cf222e; --shared: #8250df }
-    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #cf222e; --held: #eaeef2 }
+    svg { --master: #1a7f37; --degraded: #9a6700; --backup: #ddf4ff; --fault: #82071e; --held: #eaeef2 }
     @media (prefers-color-scheme: dark) {
       svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --no: #ff7b72; --shared: #8957e5 }
       svg { --master: #238636; --degraded: #9e6a03; --backup: #12304d; --fault: #da3633; --held: #2b323b }
@@ -68,8 +68,8 @@ class _Picture:
         top = self.y
         for name, stretches in self.excerpt.routers:
             self._row(name, [(each, CLASSES.get(each.what, ""), each.what) for each in stretches])
-        for vip in self.excerpt.vips:
-            self._row(str(vip), [(each, *_held(each)) for each in self.excerpt.holders(vip)])
+        for name, stretches in self.excerpt.addresses:
+            self._row(name, [(each, *_held(each)) for each in stretches])
         lines = [*self._axis(top, self.y - 6), *self._letters(top, self.y - 6)]
         self._legend()
         size = f'width="{WIDTH}" height="{self.y:.0f}" viewBox="0 0 {WIDTH} {self.y:.0f}"'
@@ -121,32 +121,49 @@ class _Picture:
     def _legend(self) -> None:
         self.y += 14
         x = float(EDGE)
-        seen = {stretch.what for _, stretches in self.excerpt.routers for stretch in stretches}
-        held = {stretch.what for vip in self.excerpt.vips for stretch in self.excerpt.holders(vip)}
-        swatches = [(style, state) for state, style in CLASSES.items() if state in seen]
-        swatches += [("held", "has the address")]
-        swatches += [("shared", "several have it")] if any(SEVERAL in what for what in held) else []
-        swatches += [("none", "nobody has it")] if "" in held else []
-        for style, text in swatches:
-            self.parts.append(f'<rect class="{style}" x="{x:.0f}" y="{self.y:.0f}" width="22" height="14" rx="3"/>')
-            self._text(x + 28, self.y + 12, text)
-            x += 28 + len(text) * LETTER + 16
-        if STOPPED in seen:
-            self._text(x, self.y + 12, "empty: stopped", "soft")
+        for style, text in self._meanings():
+            width = (28 if style else 0) + _width(text)
+            if x + width > WIDTH - EDGE:
+                x, self.y = float(EDGE), self.y + 24
+            if style:
+                box = f'x="{x:.0f}" y="{self.y:.0f}" width="22" height="14" rx="3"'
+                self.parts.append(f'<rect class="{style}" {box}/>')
+            self._text(x + (28 if style else 0), self.y + 12, text, "" if style else "soft")
+            x += width + 16
         self.y += 40
+        for note in self.excerpt.notes():
+            self._text(EDGE, self.y, note)
+            self.y += 20
         for fact in self.excerpt.facts():
-            self._text(EDGE, self.y, fact, "no" if " on nobody for" in fact else "")
+            self._text(EDGE, self.y, fact, "no" if " on nobody for" in fact else "soft" if fact[0] == "(" else "")
             self.y += 20
         self.y += 8
         for letter, mark in ((letter, mark) for letter, marks in self.groups for mark in marks):
             self._told(letter, mark)
         self.y += 4
 
+    def _meanings(self) -> list[tuple[str, str]]:
+        """Every style that occurs, and what it says; what is empty has none."""
+        seen = {stretch.what for _, stretches in self.excerpt.routers for stretch in stretches}
+        held = {stretch.what for _, stretches in self.excerpt.addresses for stretch in stretches}
+        swatches = [(style, state) for state, style in CLASSES.items() if state in seen]
+        swatches += [("held", "who has the address")]
+        swatches += [("shared", "several have it")] if any(SEVERAL in what for what in held) else []
+        swatches += [("none", "nobody has it")] if "" in held else []
+        empty = [("empty: stopped", STOPPED in seen), ("empty address: not yet on anybody", self.excerpt.is_late)]
+        told = ", ".join(text for text, applies in empty if applies)
+        return [*swatches, *([("", told)] if told else [])]
+
     def _told(self, letter: str, mark: Mark) -> None:
         self._text(EDGE, self.y, letter, "name")
         self._text(EDGE + 90, self.y, clock(mark.time), "soft", "end")
         self._text(EDGE + 104, self.y, mark.text, "code")
         self.y += 20
+
+
+def _width(text: str) -> float:
+    """Pixels that it is wide, at most."""
+    return sum(10.0 if letter.isupper() else 7.6 for letter in text)
 
 
 def _held(stretch: Stretch) -> tuple[str, str]:

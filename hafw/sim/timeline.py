@@ -38,11 +38,11 @@ def draw(title: str, excerpt: Excerpt, *, width: int = 80, colour: bool = False,
     rows = [("", line) for line in [*scale.axis(plain=plain), letters]]
     for name, stretches in excerpt.routers:
         rows.append((name, "".join(_face(state, number, colour, plain) for state, number in _runs(stretches, scale))))
-    held = {str(vip): _holders(excerpt.holders(vip), scale) for vip in excerpt.vips}
-    rows += held.items()
+    held = [(name, _holders(stretches, scale)) for name, stretches in excerpt.addresses]
+    rows += held
     lines = [title, "", *(f"{name.ljust(margin)}{row}".rstrip() for name, row in rows), ""]
-    lines += [*_legend(excerpt, "".join(held.values()), colour, plain), ""]
-    return "\n".join([*lines, *_told(groups), *([""] if groups else []), *excerpt.facts()])
+    lines += [*_legend(excerpt, "".join(row for _, row in held), colour, plain), ""]
+    return "\n".join([*lines, *_told(groups), *([""] if groups else []), *excerpt.notes(), *excerpt.facts()])
 
 
 class _Scale:
@@ -108,6 +108,9 @@ def _holders(stretches: Sequence[Stretch], scale: _Scale) -> str:
         fill = SHARED if SEVERAL in stretch.what else HELD if stretch.what else NOBODY
         name = stretch.what if len(stretch.what) + 1 < len(columns) else ""
         line[columns.start : columns.stop] = (name + fill * len(columns))[: len(columns)]
+    for stretch in stretches:
+        if not stretch.what and not scale.columns_of(stretch):  # too short to be seen, and what matters most
+            line[max(scale.columns_of(stretch).start - 1, 0)] = NOBODY
     return "".join(line)
 
 
@@ -126,4 +129,6 @@ def _legend(excerpt: Excerpt, held: str, colour: bool, plain: bool) -> list[str]
     states = [f"{_face(state, 2, colour, plain)} {state}" for state in FACES if state in seen and state != STOPPED]
     states += ["blank: stopped"] if STOPPED in seen else []
     lines = [(HELD, "has the address"), (SHARED, "on several"), (NOBODY, "on nobody")]
-    return ["   ".join(states), "   ".join(f"{line * 2} {text}" for line, text in lines if line in held)]
+    addresses = [f"{line * 2} {text}" for line, text in lines if line in held]
+    addresses += ["blank: not yet on anybody"] if excerpt.is_late else []
+    return ["   ".join(states), "   ".join(addresses)]

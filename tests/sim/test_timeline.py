@@ -61,6 +61,47 @@ def test_what_the_picture_is_too_small_for_is_told():
     assert last == "nothing was missing: every address always on somebody, never two MASTERs"
 
 
+GROUP = """defaults group=VG_1
+router lb1 priority=150
+router lb1 priority=150 instance=VI_2 vrid=52 interface=eth1 vip=192.0.2.200
+router lb2 priority=100
+router lb2 priority=100 instance=VI_2 vrid=52 interface=eth1 vip=192.0.2.200
+start all
+at 10s
+link lb1 eth1 down
+at 20s
+"""
+
+
+def test_of_several_instances_each_address_has_its_own_and_a_group_is_named():
+    picture = draw(*story(GROUP), width=80, plain=True)
+    assert row(picture, "192.0.2.200 (VI_2)").endswith("lb2===========================")
+    assert "VI_1, VI_2: sync group VG_1, MASTER together or not at all\n" in picture
+    drawn = texts(ET.fromstring(draw_picture(*story(GROUP))))
+    assert {"192.0.2.200 (VI_2)", "VI_1, VI_2: sync group VG_1, MASTER together or not at all"} <= set(drawn)
+
+
+def test_an_outage_that_is_shorter_than_a_column_shows_all_the_same():
+    picture = draw(*story(GROUP), width=80, plain=True)
+    assert "=!lb2=" in row(picture, "192.0.2.200")
+    assert "!" not in row(picture, "192.0.2.100")
+    assert "!! on nobody" in picture
+
+
+def test_what_is_empty_in_a_row_is_told():
+    assert "== has the address   !! on nobody   blank: not yet on anybody\n" in draw(*story(FAILOVER), plain=True)
+    assert "blank: not yet" not in draw(*story(FAILOVER, 4.0, 14.0), plain=True)
+    assert "empty: stopped, empty address: not yet on anybody" in texts(ET.fromstring(draw_picture(*story(FAILOVER))))
+
+
+def test_several_masters_while_an_advert_is_on_its_way_are_told_to_be_normal():
+    normal = "(several for 1.0ms, while an advert is on its way, are normal)"
+    back = "router lb1 priority=150\nrouter lb2\nstart all\nat 9s\npoweroff lb1\nat 20s\nstart lb1\nat 30s\n"
+    assert story(back)[1].facts()[-1] == normal
+    split = "router lb1 priority=150\nrouter lb2\nstart all\nat 9s\nisolate lb1\nat 20s\n"
+    assert normal not in story(split)[1].facts()
+
+
 def test_things_done_at_one_place_of_the_axis_share_a_letter():
     lines = draw(*story("router lb1\nrouter lb2\nstart lb1\nstart lb2\nat 50s\nkill lb1\nat 60s\n")).splitlines()
     at = lines.index("a     0.000s  start lb1")
@@ -76,6 +117,9 @@ def test_a_scenario_in_which_no_time_passes_can_be_drawn():
 @pytest.fixture
 def svg():
     return ET.fromstring(draw_picture(*story(FAILOVER)))
+
+
+MEANINGS = {"DEGRADED", "who has the address", "nobody has it", "empty: stopped, empty address: not yet on anybody"}
 
 
 def texts(svg):
@@ -97,6 +141,17 @@ def test_everything_in_the_svg_is_within_it(svg):
         assert 0 <= x <= width
         assert 0 <= y <= height
         assert x + float(each.get("width", 0)) <= width
+
+
+def test_the_legend_goes_on_below_when_there_is_no_room_beside():
+    """With every state and every kind of stretch in it."""
+    text = (
+        "router lb1 checks=nginx priority=150\nrouter lb2 checks=nginx\nstart all\nat 10s\ncheck nginx fails on lb1\n"
+        "at 15s\ncheck nginx fails on lb2\nat 25s\npoweroff lb2\nat 30s\n"
+    )
+    svg = ET.fromstring(draw_picture(*story(text)))
+    every = [each for each in svg.iter("{http://www.w3.org/2000/svg}text") if each.text in MEANINGS]
+    assert {each.text for each in every if float(each.get("x")) <= 960 - 8 * len(each.text)} == MEANINGS
 
 
 def test_an_excerpt_shows_what_was_so_in_its_time_and_tells_of_nothing_else():
