@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEPTH = 2
 MOST = 5000
-"""Orders of failures of one instance or group that are played; more take minutes."""
+"""Orders of failures of one instance that are played; more take minutes. Of a group: divided by its members."""
 PRIORITIES = range(1, 255)
 
 
@@ -173,7 +173,11 @@ def _chosen(routers: Routers, names: Sequence[str]) -> list[str]:
     """The instances that decide alone, and the sync groups; who names a member means its group."""
     from hafw.config.problem import did_you_mean, enumerate_words  # noqa: PLC0415 - not needed for --help
 
-    owners = {each.router.name: _unit(each) for settings in routers.values() for each in settings}
+    owners: dict[str, str] = {}
+    for node, each in ((node, each) for node, settings in routers.items() for each in settings):
+        if owners.setdefault(each.router.name, _unit(each)) != _unit(each):
+            rule = "must be in the same sync group on every router, or in none"
+            raise click.BadParameter(f"{node}: instance {each.router.name}: {rule}", param_hint="--peer")
     units = list(dict.fromkeys(owners.values()))
     known = {**{unit: unit for unit in units}, **owners}
     for name in names:
@@ -219,12 +223,13 @@ def _settings_of(name: str, routers: Routers) -> Routers:
 
 def _depth(name: str, cluster: Cluster, asked: int | None) -> int:
     """As deep as was asked for; two, or less where that would take too long."""
-    fits = max((each for each in range(1, DEPTH + 1) if cluster.count(each) <= MOST), default=1)
+    most = MOST // max(map(len, cluster.routers.values()))
+    fits = max((each for each in range(1, DEPTH + 1) if cluster.count(each) <= most), default=1)
     if asked is None:
         return fits
-    if cluster.count(asked) > MOST and asked > 1:
+    if cluster.count(asked) > most and asked > 1:
         number = f"{cluster.count(asked)} orders of {len(cluster.failures)} failures in {name}"
-        raise click.BadParameter(f"{number}: more than {MOST} take too long: --depth {asked - 1}", param_hint="--depth")
+        raise click.BadParameter(f"{number}: more than {most} take too long: --depth {asked - 1}", param_hint="--depth")
     return asked
 
 

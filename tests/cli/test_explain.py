@@ -242,6 +242,23 @@ def test_a_group_of_one_router_says_what_cannot_be_known(explain, grouped):
     assert "leaves lb1 at 130, still above lb2's 100: -51 or less moves it" in out
 
 
+def test_a_peer_whose_file_knows_no_group_is_refused(explain, grouped, tmp_path):
+    path, other = Path(grouped("critical = true", "priority = 150")), tmp_path / "other.toml"
+    path.write_text(path.read_text("utf-8").replace(LEVEL, "priority = 150"), "utf-8")
+    other.write_text(path.read_text("utf-8").split("[instance.VI_IN]")[0].replace('group = "VG_1"', ""), "utf-8")
+    code, out, err = explain(str(path), "--node", "lb1", "--peer", f"lb2={other}")
+    assert (code, out) == (2, "")
+    assert "--peer: lb2: instance VI_OUT: must be in the same sync group on every router, or in none\n" in err
+
+
+def test_a_group_of_many_members_is_told_one_failure_at_a_time(explain, monkeypatch):
+    monkeypatch.setattr("hafw.cli.explain.MOST", 127)
+    assert "8 failures, one at a time; with pairs (--depth 2) 64 orders" in explain("sync_group.toml")[1]
+    code, out, err = explain("sync_group.toml", "--depth", "2")
+    assert (code, out) == (2, "")
+    assert "64 orders of 8 failures in VG_1: more than 63 take too long: --depth 1\n" in err
+
+
 def test_level_members_of_a_group_are_told_once(explain, grouped):
     path = grouped("critical = true", "priority = { lb1 = 150, lb2 = 150 }")
     Path(path).write_text(Path(path).read_text("utf-8").replace(LEVEL, "priority = { lb1 = 150, lb2 = 150 }"), "utf-8")
