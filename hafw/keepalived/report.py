@@ -37,7 +37,7 @@ class Note:
     def render(self) -> str:
         """As compilers write it, so that editors find the line."""
         words = f"`{self.words}`: " if self.words else ""
-        return f"{self.place.file}:{self.place.line}: {self.kind}: {words}{self.why}"
+        return f"{printable(self.place.file)}:{self.place.line}: {self.kind}: {words}{self.why}"
 
     def as_json(self) -> dict[str, str | int]:
         """For ``--json``."""

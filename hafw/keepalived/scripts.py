@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hafw.keepalived.draft import Value
     from hafw.keepalived.language import Files, Statement
 
-_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|\\$|"(?:[^"\\]|\\.)*"|'[^']*')+|\S+""", re.DOTALL)
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|\\$|"(?:[^"\\]|\\.)*"|'[^']*'|["'])+""", re.DOTALL)
 _PART = re.compile(
     r"""\\(?P<escape>x[0-9A-Fa-f]+|[0-7]{1,3}|.)|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<plain>[^"'\\]+|.)""",
     re.DOTALL,
@@ -21,24 +21,30 @@ _SHELL_WORDS = {"|", ">", ">>", "<", "&&", "||", "&", ";", "2>&1", "2>/dev/null"
 _SHELL = re.compile(r"\|\||&&|[|;]|\d?>>?\s*[/&]|\$\(|`")
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "env", "timeout")
 _STOPS = re.compile(
-    r"(?:systemctl|service|rc-service|invoke-rc\.d)\s+(?:\S+\s+)*?(?:(?:stop|kill|restart)\s+keepalived|keepalived\s+(?:stop|restart))"
-    r"|/etc/(?:rc\.d/)?init\.d/keepalived\s+(?:stop|restart)"
-    r"|\b(?:killall|pkill)\b[^\n;|&]*\bkeepalived"
-    r"|\bkill\b[^\n;&]*(?:keepalived|pidof\s+keepalived)"
+    r"(?:systemctl|service|rc-service|invoke-rc\.d)(?:[ \t]{1,9}[^\s;|&]{1,60}){0,4}?[ \t]{1,9}"
+    r"(?:(?:stop|kill|restart)[ \t]+keepalived|keepalived(?:\.service)?[ \t]+(?:stop|restart))"
+    r"|/etc/(?:rc\.d/)?init\.d/keepalived[ \t]+(?:stop|restart)"
+    r"|\b(?:killall|pkill|kill)\b[^\n;&]{0,100}?\bkeepalived"
 )
 _STARTS = re.compile(
-    r"(?:systemctl\s+(?:re)?start\s+(\w[\w.@-]*)|service\s+(\w[\w.@-]*)\s+(?:re)?start|^\s*\S*/(nginx)\s*(?:$|[;>&]))",
+    r"systemctl[ \t]{1,9}(?:re)?start[ \t]{1,9}(\w[\w.@-]{0,60})"
+    r"|service[ \t]{1,9}(\w[\w.@-]{0,60})[ \t]{1,9}(?:re)?start"
+    r"|^[ \t]{0,40}\S{0,200}/(nginx)[ \t]*(?:$|[;>&])",
     re.MULTILINE,
 )
 _PROCESS = re.compile(
-    r"\b(?:killall\s+-0|pidof(?:\s+-\w+)*|pgrep(?:\s+-\w+)*|ps\s+-C)\s+[\"']?(?:\S*/)?([\w.-]+)"
-    r"|\bps\s+-?\w+[^\n]*?\|\s*grep\s+(?:-\w+\s+)*[\"']?([\w.-]+)"
+    r"\b(?:killall[ \t]+-0|pidof(?:[ \t]+-\w+){0,4}|pgrep(?:[ \t]+-\w+){0,4}|ps[ \t]+-C)[ \t]+[\"']?"
+    r"(?:[^\s;|&]{0,100}/)?([\w.-]{1,60})"
+    r"|\bps[ \t]+-?\w{1,9}[^\n]{0,100}?\|[ \t]*grep[ \t]+(?:-\w+[ \t]+){0,4}[\"']?([\w.-]{1,60})"
 )
-_UNIT = re.compile(r"systemctl\s+(?:-\w+\s+|--\w+\s+)*(?:is-active|status)\s+(?:-\w+\s+|--\w+\s+)*([\w.@-]+)")
+_UNIT = re.compile(
+    r"systemctl(?:[ \t]+-[\w-]+){0,4}[ \t]+(?:is-active|status)(?:[ \t]+-[\w-]+){0,4}[ \t]+([\w.@-]{1,60})"
+)
+_HERE = r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?[^\s\"';|)]{0,200}"
 _URL = re.compile(
-    r"\b(?:curl|wget)\b[^\n]*?\b(https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?[^\s\"';|)]*)|\b(?:curl|wget)\s[^\n]*?\s((?:127\.0\.0\.1|localhost)(?::\d+)?[^\s\"';|)]*)"
+    rf"\b(?:curl|wget)\b[^\n]{{0,200}}?\b(https?://{_HERE})|\b(?:curl|wget)[ \t][^\n]{{0,200}}?[ \t]({_HERE})"
 )
-_PORT = re.compile(r"/dev/tcp/([^/\s]+)/(\d+)|\bnc\s+(?:-\w+\s+)*-?z?\w*\s*(127\.0\.0\.1|localhost)\s+(\d+)")
+"""Each looks a bounded way ahead: what it reads is anybody's."""
 _READ_MAX = 65_536
 
 
@@ -49,7 +55,6 @@ class Purpose:
     process: str = ""
     unit: str = ""
     url: str = ""
-    port: str = ""
     stops_keepalived: bool = False
     starts: str = ""
     """The service that it starts by itself."""
@@ -111,14 +116,13 @@ def purpose_of(text: str, files: Files, argv: list[str]) -> Purpose:
     """What a command is for, its own text and that of the script that it names taken together."""
     read = [files.read(word) or "" for word in argv[:3] if word.startswith("/")]
     whole = "\n".join([text, *(_without_comments(each[:_READ_MAX]) for each in read)])
-    process, unit, url, port = (each.search(whole) for each in (_PROCESS, _UNIT, _URL, _PORT))
+    process, unit, url = (each.search(whole) for each in (_PROCESS, _UNIT, _URL))
     starts = _STARTS.search(whole)
     names = [each for each in process.groups() if each] if process else []
     return Purpose(
         process=names[0] if names and names[0] != "keepalived" else "",
         unit=unit[1].removesuffix(".service") if unit else "",
         url=_first(url),
-        port=(port[2] or port[4] or "") if port else "",
         stops_keepalived=bool(_STOPS.search(whole)),
         starts=_first(starts).removesuffix(".service"),
     )
