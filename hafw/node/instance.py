@@ -83,7 +83,16 @@ class CheckStatus:
 
     @property
     def weight_now(self) -> int:
-        """What it adds to the priority at this moment."""
+        """What it adds to the priority at this moment; nothing when it is a cause, as in keepalived."""
+        return 0 if self.failed else self._amount
+
+    @property
+    def failed(self) -> bool:
+        """Whether it keeps its router from serving: critical, or a number that leaves no priority at all."""
+        return self.healthy is False and (self.settings.critical or self._amount <= -PRIORITY_MAX)
+
+    @property
+    def _amount(self) -> int:
         if self.settings.critical or self.healthy is None:
             return 0
         times = (self.healthy == (self.settings.weight > 0)) if self.factor is None else self.factor
@@ -285,11 +294,10 @@ class Instance:
         return [notice, *self._settle(now)]
 
     def _judge(self, check: CheckStatus) -> None:
-        """Make a cause of a critical check that fails, or of a number that leaves no priority at all."""
+        """Make a cause of a check that keeps this router from serving."""
         name = check.settings.name
-        failed = check.healthy is False and (check.settings.critical or check.weight_now <= -PRIORITY_MAX)
         cause = Cause("check-failed", f"check {name}: {check.detail}", is_opinion=True)
-        self._set_cause(f"check {name}", cause if failed else None)
+        self._set_cause(f"check {name}", cause if check.failed else None)
 
     def _release_when_installed(self, event: ReleaseAsked | AddressesInstalled, now: float) -> list[Action]:
         """What is not there yet cannot be held until it is claimed: a MASTER first takes over, then hands over."""

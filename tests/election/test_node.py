@@ -146,6 +146,7 @@ def test_a_number_that_leaves_no_priority_is_a_fault(bench):
     assert (vr.state, vr.router.priority) == ("BACKUP", 1)
     vr.verdict("web", healthy=False, detail="says -254", factor=-254)
     assert (vr.state, vr.router.detail) == ("FAULT", "check web: says -254")
+    assert vr.router.priority == 200, "notify scripts are told the priority that it would have, as by keepalived"
     vr.verdict("web", healthy=False, factor=-1)
     assert vr.state == "BACKUP"
 
