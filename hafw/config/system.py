@@ -197,13 +197,22 @@ def _instance(instance: InstanceConfig, interfaces: Interfaces) -> Iterator[Prob
         yield Problem(f"{path}.source_address", message, severity="warning")
 
 
+def _is_secondary(ip: IPAddress, permanent: list[Own]) -> bool:
+    """Whether the interface has an address of the same subnet that was there before: only then can this one move."""
+    first = next(each for each in permanent if ip in ip_interface(f"{each.ip}/{each.prefixlen}").network)
+    return first.ip != ip
+
+
 def _address(address: Address, own: tuple[Own, ...], key: str, *, owner: bool) -> Iterator[Problem]:
     ip = ip_address(address.address)
     # A kernel before 5.18 does not tell whose an address is; nobody's own address is as narrow as a virtual one.
     narrow = (ip, ip.max_prefixlen)
     permanent = [each for each in own if not each.bound_by_hafw and (each.ip, each.prefixlen) != narrow]
     if any(each.ip == ip for each in permanent):
-        if not owner:
+        if not owner and _is_secondary(ip, permanent):
+            rule = f"is on {address.interface} already, beside its own: does keepalived run here?"
+            yield Problem(key, f'= "{ip}": {rule} Stop it before hafw starts', severity="warning")
+        elif not owner:
             rule = f"is {address.interface}'s own address already"
             yield Problem(key, f'= "{ip}": {rule}: choose a free one, or owner = true with priority 255')
         return

@@ -125,6 +125,17 @@ def test_own_address_as_virtual_one_needs_owner(tmp_path: Path):
     assert complaints(tmp_path, f"{text}owner = true\n", MACHINE) == []
 
 
+def test_a_virtual_address_that_keepalived_has_bound_is_a_warning_for_it_will_move(tmp_path: Path):
+    """The configuration is checked before keepalived is stopped."""
+    bound = {"eth0": (*MACHINE["eth0"], own("192.0.2.250/24"))}
+    assert complaints(tmp_path, BASE, bound) == [
+        (
+            'c: warning: instance.VI_1.virtual_addresses[0] = "192.0.2.250": is on eth0 already, beside its own:'
+            " does keepalived run here? Stop it before hafw starts"
+        )
+    ]
+
+
 def test_owner_without_the_address_is_a_warning(tmp_path: Path):
     assert complaints(tmp_path, f"{BASE}owner = true\n", MACHINE) == [
         (
