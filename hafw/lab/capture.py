@@ -1,7 +1,7 @@
 """What was on the wire, and who sent it: every VRRP advert and every claim of an address, stamped by the kernel.
 
-The socket listens on all ports of the switch and hears a frame where it enters, so the name of the port is the name of
-the host that sent it. A filter in the kernel leaves pings and pages out: the queue holds minutes of the rest, and
+The socket listens on all ports of the switch and hears a frame where it enters, so the name of the port tells which
+host sent it. A filter in the kernel leaves pings and pages out: the queue holds minutes of the rest, and
 nothing has to read it meanwhile.
 """
 
@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hafw.vrrp.settings import IPAddress
 
@@ -84,9 +84,9 @@ Frame = Advert | Claim
 class Capture:
     """Frames in the order in which they were heard; open it inside the switch's namespace."""
 
-    def __init__(self, hosts: frozenset[str], queue: int = _QUEUE_OCTETS) -> None:
-        """Hear the ports named after these hosts; ``queue`` octets may wait for the reader."""
-        self._hosts = hosts
+    def __init__(self, ports: Mapping[str, str], queue: int = _QUEUE_OCTETS) -> None:
+        """Hear these ports, each with the host behind it; ``queue`` octets may wait for the reader."""
+        self._ports = ports
         self._seen: list[Frame] = []
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _FILTER))
@@ -116,8 +116,8 @@ class Capture:
                 data, control, _, (port, _, kind, *_) = self._socket.recvmsg(2048, 64)
             except BlockingIOError:
                 break
-            if kind != _PACKET_OUTGOING and port in self._hosts:
-                frame = _parse(data, _stamp(control), port)
+            if kind != _PACKET_OUTGOING and port in self._ports:
+                frame = _parse(data, _stamp(control), self._ports[port])
                 if frame is not None:
                     self._seen.append(frame)
         _, dropped = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))

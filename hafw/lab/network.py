@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 INTERFACE: Final = "eth0"
-"""The one interface of every host."""
+"""The interface that every host has."""
 
 _BRIDGE: Final = "switch"
 _MAX_HOSTS: Final = 250
@@ -48,6 +48,8 @@ class Lab:
     def __init__(self) -> None:
         """Build the switch; raise ``LabRefused`` where namespaces are denied."""
         self._hosts: dict[str, _Host] = {}
+        self._switches: set[str] = set()
+        self._ports: dict[str, str] = {}
         self._processes: list[subprocess.Popen[Any]] = []
         self.resources: Final = contextlib.ExitStack()
         """What else ends with the lab."""
@@ -77,19 +79,30 @@ class Lab:
         directory = self.directory / name
         directory.mkdir()
         self._hosts[name] = _Host(network, directory)
+        self._ip(network, "link set lo up")
         mac = f"02:00:00:00:00:{number:02x}"
-        peer = f"peer name {INTERFACE} address {mac} netns /proc/self/fd/{network}"
+        self._plug(name, INTERFACE, _BRIDGE, f"address {mac}", addresses)
+
+    def add_interface(self, host: str, interface: str, *addresses: str) -> None:
+        """Connect a host to one more switch: all interfaces of this name are on one, and no other is."""
+        if interface not in self._switches:
+            self._ip(self._switch, f"link add {interface} type bridge mcast_snooping 0", f"link set {interface} up")
+            self._switches.add(interface)
+        self._plug(host, interface, interface, "", addresses)
+
+    def _plug(self, host: str, interface: str, switch: str, options: str, addresses: Sequence[str]) -> None:
+        port, network = _port(host, interface), self._hosts[host].network
+        self._ports[port] = host
+        peer = f"peer name {interface} {options} netns /proc/self/fd/{network}"
         self._ip(
             self._switch,
-            f"link add {name} type veth {peer}",
-            f"link set {name} master {_BRIDGE} addrgenmode none up",
+            f"link add {port} type veth {peer}",
+            f"link set {port} master {switch} addrgenmode none up",
             keep=network,
         )
         # IPv4 knows no such flag as nodad, and ip refuses it there.
-        assigned = [f"addr add {one} dev {INTERFACE}" + (" nodad" if ":" in one else "") for one in addresses]
-        self._ip(
-            network, "link set lo up", f"link set {INTERFACE} addrgenmode none", f"link set {INTERFACE} up", *assigned
-        )
+        assigned = [f"addr add {one} dev {interface}" + (" nodad" if ":" in one else "") for one in addresses]
+        self._ip(network, f"link set {interface} addrgenmode none", f"link set {interface} up", *assigned)
 
     def cable(self, interface: str, ends: Mapping[str, str]) -> None:
         """Connect two hosts by a network of their own: ``interface`` on both, with the address (and length) of each."""
@@ -132,14 +145,14 @@ class Lab:
             process.wait()
         return moment
 
-    def cut(self, host: str) -> float:
+    def cut(self, host: str, interface: str = INTERFACE) -> float:
         """Take the host's port on the switch down: no carrier at the host. Return the moment (``time.time``)."""
-        self._ip(self._switch, f"link set {host} down")
+        self._ip(self._switch, f"link set {_port(host, interface)} down")
         return time.time()
 
-    def mend(self, host: str) -> float:
+    def mend(self, host: str, interface: str = INTERFACE) -> float:
         """Bring the port up again; return the moment."""
-        self._ip(self._switch, f"link set {host} up")
+        self._ip(self._switch, f"link set {_port(host, interface)} up")
         return time.time()
 
     def addresses(self, host: str) -> set[str]:
@@ -150,7 +163,7 @@ class Lab:
     def capture(self, **options: int) -> Capture:
         """Listen to the ports of all hosts that there are, from now on; ``options`` are those of ``Capture``."""
         with namespaces.step("listen to the switch"), namespaces.inside(self._switch):
-            return self.resources.enter_context(contextlib.closing(Capture(frozenset(self._hosts), **options)))
+            return self.resources.enter_context(contextlib.closing(Capture(dict(self._ports), **options)))
 
     def close(self) -> None:
         """End everything that runs on a host, and the network with it. Again: nothing."""
@@ -163,7 +176,7 @@ class Lab:
         for network in self._networks:
             os.close(network)
         self.resources.close()
-        for kept in (self._networks, self._processes, self._hosts):
+        for kept in (self._networks, self._processes, self._hosts, self._switches, self._ports):
             kept.clear()
 
     def _new_network(self) -> int:
@@ -190,6 +203,11 @@ class Lab:
         if done.returncode:
             with namespaces.step(f"run ip {'; '.join(commands)}"):
                 raise OSError(None, " ".join(done.stderr.split()))
+
+
+def _port(host: str, interface: str) -> str:
+    """The other end of an interface: the host's own name for the one that it always has."""
+    return host if interface == INTERFACE else f"{host}-{interface}"
 
 
 def _public_directory() -> Path:

@@ -83,11 +83,16 @@ def control_socket(lab: Lab, host: str) -> Path:
 
 def hafw_status(lab: Lab, host: str) -> dict[str, Any]:
     """What the hafw of this host says; empty when it does not answer."""
+    return ask(control_socket(lab, host))
+
+
+def ask(path: Path, do: str = "status") -> dict[str, Any]:
+    """The first line that the hafw that listens at this socket answers; empty when it does not."""
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(_ANSWER_TIMEOUT)
-            asked.connect(str(control_socket(lab, host)))
-            asked.sendall(b'{"do": "status"}\n')
+            asked.connect(str(path))
+            asked.sendall(json.dumps({"do": do}).encode() + b"\n")
             answer: dict[str, Any] = json.loads(asked.makefile("rb").readline())
             return answer
     except (OSError, ValueError):
