@@ -16,13 +16,14 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check swarm worlds fuzz mutation bench conformance clean
+.PHONY: help demo parity test check swarm worlds fuzz mutation bench conformance clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
+	@echo "make parity  thirty failures with keepalived, hafw and both; a live pair moves over; writes docs/parity.md; 3 minutes"
 	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
 	@echo "make worlds  every interleaving of two and three routers; ARGS=--list for which there are, ARGS=--quick for a few"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
@@ -55,6 +56,10 @@ conformance: $(VENV)/.installed
 
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)
+
+parity: $(VENV)/.installed
+	@echo "==> parity"
+	@$(VENV)/bin/python -m parity $(ARGS)
 
 swarm: $(VENV)/.installed
 	@echo "==> swarm"
