@@ -47,6 +47,8 @@ class Machine:
         self._root = lab.popen(host, argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._root.stdout is not None
         assert self._root.stderr is not None
+        for pipe in (self._root.stdout, self._root.stderr):
+            lab.resources.callback(pipe.close)
         if self._root.stdout.readline() != "ready\n":
             raise OSError(f"{host}: {self._root.stderr.read().strip()}")
         for name, module in (("hafw", "hafw"), ("systemctl", "parity.systemctl")):
