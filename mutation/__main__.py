@@ -16,10 +16,12 @@ from mutation.verdict import judge, read_justified
 
 JUSTIFIED = Path(__file__).parent / "justified.toml"
 KILLED = ROOT / ".mutation"
+BY_CHANCE = "test_whatever_happens_no_group_is_ever_half_master_and_in_the_end_one_host_is_master_of_all"
 PYTEST = [
     *("--quiet", "--capture=no", "-pno:cacheprovider", "-pno:xdist"),
     *("-pno:logging", "-pno:warnings", "-pno:faulthandler", "-pno:threadexception", "-pno:unraisableexception"),
     *("tests/vrrp", "tests/election", "--ignore=tests/election/test_stateful.py"),
+    f"--deselect=tests/election/test_groups.py::{BY_CHANCE}",
 ]
 """The judges, without plugins that take longer than they do. Stateful tests are slow, and for what nobody expected."""
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mutation.verdict import Change
 
 KILLED, SURVIVED, ENDLESS, UNREACHED = "killed", "survived", "endless", "reached by no test"
-PATIENCE = 10
-"""Seconds of processor time, and so many times what the tests need, after which a mutant goes on for ever."""
+PATIENCE, GRACE = 10, 3
+"""So many times the processor time that a test needs, and so many seconds, after which a mutant goes on for ever."""
 MEMORY_MAX = 2 << 30
 EXAMPLES = 25
 """How many of those that hypothesis draws; nobody reads the one that kills a mutant, so it is not made smaller."""
@@ -130,11 +130,11 @@ class Trial:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        seconds = int(PATIENCE * (1 + sum(self._seconds[each] for each in items)))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         mutant.put_in_place()
         for number, item in enumerate(items):
+            seconds = int(process_time() + PATIENCE * self._seconds[item] + GRACE)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
             if not self._passes(item):
                 os.write(tells, str(number).encode())
                 return 1

@@ -49,8 +49,10 @@ def trial(tmp_path, tests, *mutants):
 from pathlib import Path
 import pytest
 from mutation.mutants import Mutant
+import mutation.trial
 from mutation.trial import Trial
 from mutation.verdict import Change
+mutation.trial.GRACE = 1
 mutants = [Mutant(Change({FILE!r}, "Peer." + name, "", ""), source) for name, source in {mutants!r}]
 trial = Trial(mutants, 2, Path({str(tmp_path)!r}, "killed"))
 pytest.main(["-s", "-q", "-pno:xdist", {str(tmp_path)!r}], plugins=[trial])
@@ -75,8 +77,9 @@ def test_what_becomes_of_a_mutant(tmp_path):
         ("live", "def live(self, now):\n    return False"),
         ("live", "def live(self, now):\n    return now < 5.0"),
         ("live", "def live(self, now):\n    raise SystemExit"),
+        ("live", "def live(self, now):\n    while True:\n        pass"),
         ("outranks", "def outranks(self, priority, primary):\n    return None"),
-    ) == ["", "killed", "killed", "reached by no test", "survived"]
+    ) == ["", "endless", "killed", "killed", "reached by no test", "survived"]
 
 
 def test_what_was_killed_is_not_tried_again_until_its_function_changes(tmp_path):

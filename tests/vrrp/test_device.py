@@ -37,3 +37,13 @@ def test_without_a_virtual_mac_there_is_no_device_and_adverts_to_peers_are_route
     assert (device_of(settings()), device_mac(settings()), advert_mac(settings())) == ("", b"", b"")
     routed = settings(virtual_mac=True, unicast_peers=(ip_address("192.0.2.2"),))
     assert (advert_mac(routed), device_mac(routed).hex(":")) == (b"", "00:00:5e:00:01:33")
+
+
+def test_with_a_virtual_mac_the_device_is_named_after_interface_vrid_and_family():
+    assert device_of(settings(virtual_mac=True)) == device_name("eth0", 51, 4)
+    assert device_of(settings("fe80::250", virtual_mac=True)) == device_name("eth0", 51, 6)
+
+
+def test_the_name_of_a_device_is_the_same_in_every_release():
+    """A daemon of another release takes down what this one has left."""
+    assert device_name("eth0", 51, 4) == "hafw4-51-9c32"
