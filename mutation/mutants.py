@@ -41,8 +41,9 @@ class Mutant:
     def put_in_place(self) -> None:
         """Let the function do what ``source`` says, whoever has a reference to it. There is no way back."""
         owner, _, name = self.change.function.rpartition(".")
-        source = f"class {owner}:\n{indent(self.source, '    ')}" if owner else self.source
         target, made = function(self.change.file, self.change.function), dict[str, object]()
+        cell = "\n    __class__\n" if target.__closure__ else ""  # of super(), which may be what the mistake takes away
+        source = f"class {owner}:\n{indent(self.source + cell, '    ')}" if owner else self.source
         flags = "from __future__ import annotations\n"
         exec(compile(flags + source, self.change.file, "exec", dont_inherit=True), target.__globals__, made)  # noqa: S102
         mutated = cast("FunctionType", vars(made[owner])[name] if owner else made[name])

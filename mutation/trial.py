@@ -1,7 +1,8 @@
 """Every mutant in a process of its own, against the tests that reach it, under one pytest.
 
 mutmut's own runner starts pytest anew for each: that costs more than the tests. Here pytest collects once; then each
-mutant is a fork in which the tests run one by one until one fails, those first that killed others of the same function.
+mutant is a fork in which the tests run one by one until one fails: first those that killed others of the same function,
+then those of the same file.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Trial:
     _failed: bool = False
     _seconds: dict[pytest.Item, float] = field(default_factory=dict)
     _reaching: defaultdict[CodeType, list[pytest.Item]] = field(default_factory=lambda: defaultdict(list))
-    _kills: defaultdict[CodeType, Counter[pytest.Item]] = field(default_factory=lambda: defaultdict(Counter))
+    _kills: defaultdict[CodeType | str, Counter[pytest.Item]] = field(default_factory=lambda: defaultdict(Counter))
     _running: dict[int, tuple[Mutant, list[pytest.Item], int]] = field(default_factory=dict)
 
     @pytest.hookimpl(trylast=True)
@@ -113,8 +114,9 @@ class Trial:
         return not self._failed
 
     def _start(self, mutant: Mutant) -> None:
-        kills = self._kills[_code(mutant)]
-        items = sorted(self._reaching[_code(mutant)], key=lambda each: (-kills[each], self._seconds[each]))
+        here, nearby = self._kills[_code(mutant)], self._kills[mutant.change.file]
+        reaching = self._reaching[_code(mutant)]
+        items = sorted(reaching, key=lambda each: (-here[each], -nearby[each], self._seconds[each]))
         receives, tells = os.pipe()
         child = os.fork()
         if child == 0:
@@ -146,7 +148,8 @@ class Trial:
         with contextlib.closing(os.fdopen(receives)) as told:
             killer = told.read()
         if killer:
-            self._kills[_code(mutant)][items[int(killer)]] += 1
+            for where in (_code(mutant), mutant.change.file):
+                self._kills[where][items[int(killer)]] += 1
         outcome = _meaning(os.waitstatus_to_exitcode(status), killer)
         self.outcome.append((mutant.change, outcome))
         if outcome == KILLED:

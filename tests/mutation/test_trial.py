@@ -24,6 +24,15 @@ def test_a_mutant_takes_the_place_of_the_function_for_all_who_have_a_reference_t
     assert not reference(0.0)
 
 
+def test_a_mutant_may_have_lost_the_super_of_its_function(monkeypatch):
+    living = function("hafw/vrrp/member.py", "Member.go_on")
+    monkeypatch.setattr(living, "__code__", living.__code__)
+    Mutant(
+        Change("hafw/vrrp/member.py", "Member.go_on", "", ""), "def go_on(self, now):\n    return now"
+    ).put_in_place()
+    assert living(None, 7.0) == 7.0
+
+
 def test_a_property_is_the_function_that_reads_it():
     assert function("hafw/vrrp/listener.py", "Listener.skew_time").__name__ == "skew_time"
 
