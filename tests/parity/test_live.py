@@ -7,8 +7,8 @@ import pytest
 from hafw.lab.network import Lab
 from parity.live import LANGUAGES, Migration, commands, page_of
 
-FEW_MILLISECONDS = 0.05
-"""keepalived gives way when it hears hafw's advert, which the announcement follows, on a busy machine at a distance."""
+STALL = 0.2
+"""Seconds. keepalived gives way when it hears hafw's advert, which the announcement follows: 3 ms; more on a stall."""
 
 pytestmark = [
     pytest.mark.wire,
@@ -34,7 +34,7 @@ def test_the_client_loses_less_than_keepalived_loses_when_it_is_stopped(chapters
 def test_no_step_of_hafw_is_an_outage(chapters):
     """The last one is keepalived's own: it preempts keepalived."""
     worst = max(chapters[1:-1], key=lambda each: each.ping.longest)
-    assert worst.ping.longest < FEW_MILLISECONDS, worst
+    assert worst.ping.longest < STALL, worst
 
 
 def test_it_was_served_by_the_router_that_the_page_says(chapters):
