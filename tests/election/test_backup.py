@@ -312,3 +312,29 @@ def test_c_tmr_07_lateness_is_forgiven_once_not_for_ever(bench):
 def test_c_tmr_07_lateness_below_an_interval_is_no_stall(bench):
     vr = bench(priority=100).backup()
     assert vr.at(4.5).tick() == [vr.sends(100), vr.binds(), vr.moves("BACKUP", "MASTER", "no-response")]
+
+
+def test_a_master_that_died_while_a_slow_keeper_bound_is_succeeded_as_soon_as_it_has(bench):
+    vr = bench(priority=200).preparing()
+    vr.run(until=6.2)
+    assert vr.installed()[0] == vr.sends(200)
+    assert vr.state == "MASTER"
+
+
+def test_c_tmr_07_one_interval_late_is_not_late_enough_to_be_forgiven(bench):
+    vr = bench().backup()
+    vr.at(vr.deadline + 1.0).tick()
+    assert vr.state == "MASTER"
+
+
+def test_a_master_that_is_as_good_by_now_is_not_preempted_although_all_is_bound(bench):
+    vr = bench(priority=150, checks=[{"name": "load", "weight": -60, "fall": 1}]).preparing(90)
+    vr.verdict("load", healthy=True)
+    vr.verdict("load", healthy=False)
+    assert vr.router.priority == 90
+    assert vr.installed() == [vr.lets_go()]
+    assert vr.state == "BACKUP"
+
+
+def test_addresses_that_were_removed_from_a_router_that_never_had_any_are_nobody_s_loss(bench):
+    assert bench().backup().lost() == []

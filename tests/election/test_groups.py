@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from random import Random
 
@@ -739,9 +740,9 @@ def take_over_and_clash(pair, first):
     pair.advert(first, 150)
 
 
-def clashing(first):
+def clashing(first, **settings):
     """A group that has just lost the role two seconds after it took it, since this member hears a better one."""
-    pair = Pair().backup()
+    pair = Pair(**settings).backup()
     take_over_and_clash(pair, first)
     assert pair.states == ["BACKUP", "BACKUP"]
     return pair
@@ -766,6 +767,49 @@ def test_a_role_that_was_held_for_long_is_lost_without_a_clash(first):
     pair = Pair().master()
     pair.advert(first, 150)
     assert patience(pair) == [(0, 0.0), (0, 0.0)]
+
+
+def test_a_clash_counts_in_intervals_and_from_the_moment_at_which_the_role_was_lost():
+    pair = clashing(ONE, advertisement_interval=2.0)
+    for name in (ONE, TWO):
+        listener = pair.router(name).listener
+        assert listener.down_at - pair.now == pytest.approx(3 * 2.0 + 2.0 * (256 - 100) / 256 + 2.0)
+
+
+def test_what_was_said_before_the_other_yielded_too_ends_no_clash():
+    pair = clashing(ONE)
+    pair.now += 1.0
+    pair.advert(ONE, 150)
+    assert patience(pair)[0] == (1, 1.0)
+    pair.now += 0.25
+    pair.advert(ONE, 150)
+    assert patience(pair)[0] == (1, 0.0)
+
+
+@ORDERS
+def test_a_goodbye_of_whom_nobody_knows_hastens_nobody(first):
+    """Where nobody was heard yet, and where the MASTER was silent too long to be believed in."""
+    pair = Pair().backup()
+    pair.run(1.0)
+    pair.advert(first, 0)
+    assert pair.router(other_of(first)).listener.down_at == pytest.approx(3 + (256 - 100) / 256)
+    pair = Pair().backup()
+    pair.run(10.0, hear={ONE: 150, TWO: 150})
+    pair.run(13.0, hear={other_of(first): 150})
+    pair.now += 0.2
+    before = pair.router(other_of(first)).listener.down_at
+    pair.advert(first, 0, "10.77.0.99" if first == ONE else "fe80::99")
+    assert pair.router(other_of(first)).listener.down_at == before
+
+
+def test_a_reload_tells_of_no_group_that_stays_what_it_was_and_sets_what_changed_in_each_member():
+    pair = Pair().master()
+    assert replaced(pair, member(ONE, priority=90), member(TWO, priority=90)) == []
+    more = [
+        replace(each, router=replace(each.router, excluded_addresses=(ip_address(address),)))
+        for each, address in zip(pair.settings, ("10.77.0.252", "fe80::252"), strict=True)
+    ]
+    assert [each.router for each in replaced(pair, *more) if isinstance(each, SetAddresses)] == [ONE, TWO]
 
 
 # -- on a LAN

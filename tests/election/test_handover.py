@@ -550,3 +550,10 @@ def test_c_fsm_12_after_a_goodbye_the_ranked_wait_is_short(bench):
     vr.later(1.0).advert(200)
     vr.later(0.5).advert(0)
     assert vr.deadline == pytest.approx(vr.now + 2 / 64)
+
+
+def test_who_heard_no_goodbye_counts_its_skew_in_seconds_in_version_2(bench):
+    vr = bench(version=2, advertisement_interval=4.0).settled()
+    vr.feed(ReleaseAsked(NAME))
+    vr.shutdown()
+    assert vr.tenure.hold_until - vr.now == 3 * 4.0 + 1.0

@@ -353,3 +353,8 @@ def test_transitions_are_numbered_without_gaps(bench):
     vr = bench(priority=100).known()
     moves = [*vr.startup(), *vr.due(), *vr.advert(200), *vr.shutdown()]
     assert [action.seq for action in moves if hasattr(action, "seq")] == [1, 2, 3, 4]
+
+
+def test_an_advert_that_is_late_by_a_whole_interval_is_a_stall(bench):
+    vr = bench().settled()
+    assert vr.notes("stall", seconds=1.0) in vr.at(vr.deadline + 1.0).tick()

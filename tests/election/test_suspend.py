@@ -77,3 +77,9 @@ def test_no_suspend_changes_the_state_by_itself(bench, state):
     before = vr.state
     assert vr.feed(Suspended(ASLEEP)) == []
     assert vr.state == before
+
+
+def test_a_backup_whose_patience_ended_one_interval_ago_during_a_suspend_waits_for_one_advert_more(bench):
+    vr = bench(priority=100).backup()
+    vr.at(1.0).feed(Suspended(vr.deadline))
+    assert vr.deadline == 1.0 + 1.0 + 0.609375
