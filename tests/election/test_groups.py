@@ -732,11 +732,11 @@ def patience(pair):
     return [(each.clashes, each.skew_time - (256 - 100) / 256) for each in listeners]
 
 
-def take_over_and_clash(pair, first):
+def take_over_and_clash(pair, first, lasting=2.0):
     while pair.states != ["MASTER", "MASTER"]:
         pair.now = max(pair.now, pair.node.deadline)
         pair.feed(Tick())
-    pair.run(pair.now + 2.0)
+    pair.run(pair.now + lasting)
     pair.advert(first, 150)
 
 
@@ -760,6 +760,13 @@ def test_a_group_ahead_in_its_first_member_waits_one_interval_less():
     assert patience(pair) == [(1, 0.0), (1, 0.0)]
     take_over_and_clash(pair, TWO)
     assert patience(pair) == [(2, 1.0), (2, 1.0)]
+
+
+@ORDERS
+def test_a_role_that_was_held_for_twice_the_patience_of_a_backup_is_lost_without_a_clash(first):
+    pair = Pair().backup()
+    take_over_and_clash(pair, first, 2 * (3 + (256 - 100) / 256))
+    assert patience(pair) == [(0, 0.0), (0, 0.0)]
 
 
 @ORDERS

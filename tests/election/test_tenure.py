@@ -376,3 +376,18 @@ def test_a_removal_reported_late_does_not_prolong_the_fault(bench):
     vr.later(1.0)
     assert vr.lost(VIP) == []
     assert vr.instance.retry_at == retry_at
+
+
+def test_how_long_a_takeover_and_a_restoration_took_is_told_to_a_tenth_of_a_millisecond(bench):
+    vr = bench().promoted()
+    assert vr.later(0.123456).installed()[-1] == vr.notes("takeover_complete", seconds=0.1235)
+    vr.run(until=vr.now + 6.0)
+    vr.lost()
+    assert vr.later(0.123456).installed()[-1] == vr.notes("vip_restored", seconds=0.1235)
+
+
+def test_a_successor_of_the_last_resort_is_one(bench):
+    vr = bench().settled()
+    vr.shutdown()
+    vr.advert(1)
+    assert vr.tenure.hold_until == vr.now + 0.5
