@@ -16,11 +16,12 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo parity test check swarm worlds fuzz mutation bench conformance clean
+.PHONY: help demo parity test test-long check swarm worlds fuzz mutation bench conformance clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
-	@echo "make test    every test; those whose peer is missing are listed with the command that installs it"
+	@echo "make test    the tests; those whose peer is missing are listed with the command that installs it"
+	@echo "make test-long  two minutes more: a live pair moves from keepalived to hafw, and failures beside keepalived"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make parity  thirty failures with keepalived, hafw and both; a live pair moves over; writes docs/parity.md; 3 minutes"
@@ -37,7 +38,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@echo "==> pytest"
-	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup -m "not long" $(ARGS)
+
+test-long: $(VENV)/.installed-dev
+	@echo "==> pytest: what takes minutes"
+	@$(VENV)/bin/pytest -m long $(ARGS)
 
 # All of them, also after one that found something: one run tells everything.
 check: $(VENV)/.installed-dev

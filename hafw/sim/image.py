@@ -128,6 +128,7 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "link_known": _same,
         "quiet_since": _at(lambda owner: _intervals(owner.router)),
         "planned": _same,
+        "delayed_until": _NOW,
         "retry_at": _NOW,
         "_retry_after": _same,
         "_failed_at": _at(lambda _: 2 * RETRY_MAX),

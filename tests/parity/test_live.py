@@ -12,6 +12,7 @@ STALL = 0.2
 
 pytestmark = [
     pytest.mark.wire,
+    pytest.mark.long,
     pytest.mark.peer("keepalived"),
     pytest.mark.skipif(os.geteuid() != 0, reason="mount and network namespaces need root"),
 ]

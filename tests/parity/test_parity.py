@@ -10,6 +10,7 @@ from parity.steps import SHORT
 
 pytestmark = [
     pytest.mark.wire,
+    pytest.mark.long,
     pytest.mark.peer("keepalived"),
     pytest.mark.skipif(os.geteuid() != 0, reason="mount and network namespaces need root"),
 ]

@@ -60,7 +60,10 @@ def test_what_can_never_do_anything_is_a_warning(write, config):
         ("plugin.mute", "not a word is said"),
         (
             "plugin.notify_script",
-            "does nothing: notify, notify_master, notify_backup, notify_fault, notify_stop are all empty",
+            (
+                "does nothing: notify, notify_master, notify_backup, notify_fault, notify_stop, notify_deleted,"
+                " notify_master_rx_lower_pri are all empty"
+            ),
         ),
         ("plugin.nginx", WATCHES_NOTHING.format("nginx")),
     ]

@@ -256,8 +256,8 @@ async def test_what_cannot_start_is_named(write, play, source, why):
 
 
 ALL_HOOKS = (
-    "options, configure, takeover, check, monitor, became_master, became_backup, faulted, stopped, vip_changed, event "
-    "and before_release"
+    "options, configure, takeover, check, monitor, became_master, became_backup, faulted, stopped, vip_changed, "
+    "group_changed, event and before_release"
 )
 NO_PLUGIN = [
     ("x = 1", "no plugin found: define hooks with @hookimpl at module level, or add plugin = YourClass()"),
