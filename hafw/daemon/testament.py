@@ -252,5 +252,7 @@ def read_history() -> KeptHistory | None:
         history = msgspec.json.decode(last_will.history_path().read_bytes(), type=KeptHistory)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    told = [each.get("type") in TOLD and isinstance(each.get("seq"), int) for each in history.transitions]
-    return history if all(told) else None
+    kinds = [(each.get("type"), each.get("seq")) for each in history.transitions]
+    return (
+        history if all(isinstance(kind, str) and kind in TOLD and isinstance(seq, int) for kind, seq in kinds) else None
+    )

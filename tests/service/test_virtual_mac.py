@@ -171,12 +171,18 @@ def test_c_pkt_18_c_arp_06_adverts_and_announcements_come_from_the_virtual_mac(l
 
 
 def test_c_arp_01_c_arp_02_c_arp_04_the_virtual_mac_alone_answers_arp_requests(lan):
-    lan.port.send(who_has(VIP), who_has("10.77.0.1"), who_has("10.77.0.2"))
+    own = [who_has("10.77.0.1"), who_has("10.77.0.2")]
     heard = []
-    while len({each[ARP].psrc for each in heard} - {VIP}) < 2:
-        heard.append(lan.port.hear(lambda each: ARP in each and each[ARP].op == 2 and each.dst == NEIGHBOUR)[0])
+
+    def is_answer(each):
+        return ARP in each and each[ARP].op == 2 and each.dst == NEIGHBOUR
+
+    for questions in ([who_has(VIP), *own], own):  # by the second answers of its own each router has given all others
+        lan.port.send(*questions)
+        heard += [lan.port.hear(is_answer)[0] for _ in questions]
     answers = [(each[ARP].psrc, each[ARP].hwsrc, each.src) for each in heard]
-    assert sorted(answers) == [("10.77.0.1", BEST, BEST), ("10.77.0.2", OTHER, OTHER), (VIP, MAC4, MAC4)]
+    twice = [("10.77.0.1", BEST, BEST)] * 2 + [("10.77.0.2", OTHER, OTHER)] * 2
+    assert sorted(answers) == [*twice, (VIP, MAC4, MAC4)]
 
 
 @pytest.mark.requirement("C-ND-04")
