@@ -16,7 +16,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo parity test test-long check swarm worlds fuzz mutation bench conformance clean
+.PHONY: help demo parity test test-long check swarm worlds fuzz mutation bench conformance reference clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -30,6 +30,7 @@ help:
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
 	@echo "make mutation  small mistakes in the election, one at a time: does a test notice each? ARGS=hafw/vrrp/peer.py"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
+	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of them"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed
@@ -58,6 +59,9 @@ check: $(VENV)/.installed-dev
 
 conformance: $(VENV)/.installed
 	@$(VENV)/bin/python -m conformance
+
+reference: $(VENV)/.installed-dev
+	@HAFW_UPDATE_DOCS=1 $(VENV)/bin/pytest -q -m "not wire" tests/docs
 
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)

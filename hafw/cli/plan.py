@@ -10,9 +10,12 @@ from hafw.cli.check import load_or_exit
 
 @click.command()
 @click.argument("config", type=click.Path(dir_okay=False))
-@click.option("--node", default=None, help="Name of the node, instead of the host name.")
+@click.option("--node", default=None, metavar="NAME", help="Plan for this router, not for this machine.")
 def plan(config: str, node: str | None) -> None:
-    """Show every address, frame and hook, in order, on becoming MASTER and on leaving."""
+    """Show what a router would do with CONFIG: every address, frame and hook, in order.
+
+    First on becoming MASTER, then on leaving. Nothing is bound, sent or called.
+    """
     loaded = load_or_exit(config, node)
     from hafw.daemon.plan import describe_takeovers  # noqa: PLC0415  (heavy)
 

@@ -17,7 +17,7 @@ CAPABILITY_MISSING = 7
 
 @click.command()
 @click.argument("config", type=click.Path(dir_okay=False))
-@click.option("--node", default=None, help="Name of this node, instead of the host name.")
+@click.option("--node", default=None, metavar="NAME", help="Name of this router, instead of the host name.")
 @click.option("--dry-run", is_flag=True, help="Elect and log; send, bind and run nothing.")
 @click.pass_obj
 def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # noqa: FBT001  (click's flag)

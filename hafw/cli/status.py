@@ -153,7 +153,9 @@ def _reasons(each: Record) -> list[str]:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--since", type=int, default=None, metavar="SEQ", help="Begin after this sequence number.")
-@click.option("-n", "count", type=click.IntRange(0), default=None, help="Show the last N events, then follow.")
+@click.option(
+    "-n", "count", type=click.IntRange(0), default=None, metavar="N", help="Show the last N events, then follow."
+)
 @click.option("--no-follow", is_flag=True, help="Show the events that are there, all unless told otherwise, and end.")
 @click.pass_obj
 def events(socket: str, as_json: bool, since: int | None, count: int | None, no_follow: bool) -> None:  # noqa: FBT001

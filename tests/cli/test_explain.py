@@ -15,9 +15,7 @@ from hafw.cli.verbs import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "explained"
-PAGE = ROOT / "docs/explain.md"
 UPDATE = "HAFW_UPDATE_SCENARIOS" in os.environ
-SHOWN = re.compile(r"^\$ hafw explain (.+)\n([^`]*)^```$", re.MULTILINE)
 IDLE = {"useless_weight": 3, "nopreempt_weight": 3}
 """Exit codes of those that have a check that never counts."""
 
@@ -43,24 +41,6 @@ def test_what_is_printed_of_an_example(explain, name):
         file.write_text(out, "utf-8")
     assert (code, err) == (IDLE.get(name, 0), "")
     assert out == file.read_text("utf-8")
-
-
-def test_the_page_shows_what_is_printed(monkeypatch, explain):
-    monkeypatch.chdir(ROOT)
-    page = PAGE.read_text("utf-8")
-    written = SHOWN.sub(lambda shown: f"$ hafw explain {shown[1]}\n{printed(explain, shown[1])}```", page)
-    if UPDATE:
-        PAGE.write_text(written, "utf-8")
-    assert len(SHOWN.findall(page)) == 5
-    assert PAGE.read_text("utf-8") == written
-
-
-def printed(explain, path):
-    """What it prints of this file; of an example what the test above has compared."""
-    known = Path(path).with_suffix(".txt")
-    if not known.exists():
-        return explain(path)[1]
-    return known.read_text("utf-8").replace(f"{Path(path).name}:", f"{path}:")
 
 
 def test_a_wide_terminal_needs_no_second_lines(monkeypatch, explain):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hafw.config import load
 from hafw.config.schema import schema
 from hafw.daemon.plugins import schemas
 
@@ -29,8 +27,6 @@ PLUGINS = (
     "arp",
     "vip",
 )
-BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-BASE = '[instance.VI_1]\ninterface = "eth0"\nvrid = 51\nvirtual_addresses = ["192.0.2.250"]\n'
 
 
 @cache
@@ -112,15 +108,3 @@ def test_every_table_of_the_schema_and_of_the_page_is_compared():
     assert set(whole()) == {"node", "instance", "group", "plugin", "control", "process", "journal"}
     titles = re.findall(r"^##+ (`\[.*)$", TEXT, re.MULTILINE)
     assert set(titles) == {heading for heading in HEADINGS if heading.startswith("`")}
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_every_example_is_a_good_configuration(tmp_path: Path, block: str):
-    """A part of a file is completed."""
-    file = tmp_path / "config.toml"
-    if "vrid" not in block:
-        block = f"{BASE}\n{block.removeprefix('[instance.VI_1]')}"
-    file.write_text(block)
-    assert tomllib.loads(block)
-    _, problems = load(file, "lb1", machine=False)
-    assert problems == []

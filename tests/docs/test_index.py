@@ -1,0 +1,43 @@
+"""docs/README.md leads to every page, and each page belongs to one of the four kinds."""
+
+from __future__ import annotations
+
+import re
+
+import pages
+from pages import ROOT
+
+INDEX = ROOT / "docs/README.md"
+KINDS = ("Tutorial", "How-to", "Reference", "Explanation")
+
+
+def targets(text: str) -> list[str]:
+    return [target.partition("#")[0] for _, target in pages.links(text) if not target.startswith("http")]
+
+
+def test_every_page_is_in_the_index():
+    linked = {(INDEX.parent / each).resolve() for each in targets(INDEX.read_text("utf-8"))}
+    folders = ("docs", "docs/how-to")
+    there = {page for folder in folders for page in (ROOT / folder).glob("*.md")} - {
+        INDEX,
+        INDEX.with_suffix(".zh-CN.md"),
+    }
+    assert {str(each.relative_to(ROOT)) for each in there - linked} == set()
+    plugins = {page.resolve() for page in ROOT.glob("plugins/*/README.md")}
+    assert {str(each.relative_to(ROOT)) for each in plugins - linked} == set()
+
+
+def test_a_page_is_of_one_kind():
+    chapters = re.split(r"^## ", INDEX.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    assert [each.split(":")[0] for each in chapters] == [
+        each for each in KINDS if f"\n## {each}:" in INDEX.read_text("utf-8")
+    ]
+    rows = [
+        target for each in chapters for row in re.findall(r"^\| \[.*$", each, re.MULTILINE) for target in targets(row)
+    ]
+    assert [each for each in set(rows) if rows.count(each) > 1] == []
+
+
+def test_both_readmes_lead_to_the_index():
+    for name in ("README.md", "README.zh-CN.md"):
+        assert any(each.startswith("docs/README") for each in targets((ROOT / name).read_text("utf-8"))), name

@@ -1,0 +1,85 @@
+"""Every configuration, command and link of every page. ``HAFW_UPDATE_DOCS=1`` writes what commands print anew."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import configurations
+import consoles
+import pages
+import pytest
+from pages import ROOT, Block
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UPDATE = "HAFW_UPDATE_DOCS" in os.environ
+TEMPLATES = {ROOT / "bench/performance.md"}
+"""A page is made of it, in another folder; that page is looked at."""
+PAGES = [page for page in pages.markdown() if page not in TEMPLATES]
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def with_page_marks(page: Path) -> list[Block]:
+    whole = {kind: words for kind, words in pages.page_marks(page).items() if kind in {"run", "lab", "width"}}
+    return [Block(each.page, each.line, each.language, each.text, whole | each.marks) for each in pages.blocks_of(page)]
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if "```toml" in each.read_text("utf-8")], ids=named)
+def test_every_configuration_of_a_page_is_a_good_one(page: Path, tmp_path: Path):
+    blocks = pages.blocks_of(page)
+    found = [
+        f"{each.place}: {wrong}"
+        for each in blocks
+        if each.language == "toml"
+        for wrong in configurations.complaints(each, tmp_path, blocks)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "page", [each for each in PAGES if any(map(consoles.is_console, pages.blocks_of(each)))], ids=named
+)
+def test_every_command_of_a_page_is_one_and_prints_what_is_shown(page: Path, tmp_path: Path):
+    blocks = with_page_marks(page)
+    for each in blocks:
+        if name := each.marks.get("save"):
+            (tmp_path / name).write_text(each.text, "utf-8")
+    shells = [each for each in blocks if consoles.is_console(each)]
+    if UPDATE:
+        text = page.read_text("utf-8")
+        for each in shells:
+            text = consoles.rewritten(each, tmp_path, text)
+        page.write_text(text, "utf-8")
+        shells = [each for each in with_page_marks(page) if consoles.is_console(each)]
+    assert [f"{each.place}: {wrong}" for each in shells for wrong in consoles.complaints(each, tmp_path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_in_the_text_exist_and_links_lead_somewhere(page: Path):
+    text = page.read_text("utf-8")
+    assert pages.broken_links(page) + consoles.inline_mistakes(pages.prose(text)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_marks_are_where_they_count_and_name_what_there_is(page: Path):
+    """A mark that stands in the wrong place would be read by nobody."""
+    blocks = pages.blocks_of(page)
+    on_blocks = sum(len(each.marks) for each in blocks)
+    on_page = pages.page_marks(page)
+    unfenced = re.sub(r"`[^`\n]*`", "", page.read_text("utf-8"))
+    marks = re.findall(r"<!-- docs: ", unfenced)
+    assert len(marks) <= on_blocks + len(on_page)
+    for kinds in (on_page, *(each.marks for each in blocks)):
+        if "run" in kinds:
+            assert (ROOT / kinds["run"].removeprefix("by ")).is_file(), kinds["run"]
+
+
+def test_there_are_pages():
+    assert len(PAGES) > 20
+    assert sum(map(consoles.is_console, pages.blocks("console"))) > 20
