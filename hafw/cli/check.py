@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hafw.config import Config, Problem
     from hafw.config.system import Interfaces
 
-CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 3, 4, 5, 7
+FAILED, CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 1, 3, 4, 5, 7
 STDERR = 2
 
 
@@ -55,14 +55,40 @@ def exit_code(problems: Sequence[Problem], *, strict: bool = False) -> int:
 @click.option("--no-system", is_flag=True, help="Leave the machine out: for a file of another machine.")
 @click.option("--strict", is_flag=True, help="Exit with 4 when there are warnings.")
 @click.option("--print", "shown", is_flag=True, help="Print the effective configuration; secrets are hidden.")
-def check(config: str, node: str | None, *, no_system: bool, strict: bool, shown: bool) -> None:
+@click.option(
+    "--run", "execute", is_flag=True, help="Execute every check once, as its user: verdict, output, duration."
+)
+@click.option(
+    "--pair",
+    "others",
+    multiple=True,
+    metavar="[NAME=]OTHER",
+    help="Compare with the file of another router, called NAME there: what has to be the same, and what must not.",
+)
+def check(  # noqa: PLR0913 - click's options
+    config: str,
+    node: str | None,
+    *,
+    no_system: bool,
+    strict: bool,
+    shown: bool,
+    execute: bool,
+    others: tuple[str, ...],
+) -> None:
     """Check CONFIG and report every mistake at once: syntax, rules, plugins and this machine.
 
     Run it as the daemon runs, as root for example; without root with --no-system.
 
-    Exit codes: 0 fine, 3 cannot run, 4 warnings (with --strict), 5 script security, 7 capability missing.
+    Exit codes: 0 fine, 1 a check failed (--run), 3 cannot run, or not beside OTHER, 4 warnings (with --strict),
+    5 script security, 7 capability missing.
     """
+    if execute and no_system:
+        raise click.UsageError("--run executes the checks on this machine, and --no-system leaves it out: drop one")
     loaded, problems = _examined(config, node, machine=not no_system)
+    if loaded is not None and others:
+        from hafw.cli.pairing import compared  # noqa: PLC0415 - used by this option alone
+
+        problems += compared(loaded, config, others)
     _report(config, problems)
     failed = any(each.severity == "error" for each in problems)
     if loaded is not None and not failed:
@@ -73,7 +99,33 @@ def check(config: str, node: str | None, *, no_system: bool, strict: bool, shown
         click.echo(f"ok: {_plural(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
     if problems:
         click.echo(_count(problems), err=True)
-    sys.exit(exit_code(problems, strict=strict))
+    executed = execute and loaded is not None and not failed
+    sound = _execute(loaded) if executed and loaded is not None else True
+    sys.exit(exit_code(problems, strict=strict) if sound else FAILED)
+
+
+def _execute(config: Config) -> bool:
+    """Run the checks and show what came of them; whether all are healthy."""
+    from hafw.cli.words import brief, table  # noqa: PLC0415 - used by this option alone
+    from hafw.daemon.plugins.once import run_checks  # noqa: PLC0415
+
+    ran = run_checks(config)
+    if not ran:
+        click.echo("no instance has a check: nothing to run")
+        return True
+    rows = [("CHECK", "PLUGIN", "USER", "VERDICT", "TOOK", "IF IT FAILS", "OUTPUT")]
+    for each in ran:
+        settings = each.check.settings
+        verdict = "ok" if each.healthy else "FAILED"
+        consequence = "FAULT" if settings.critical else f"weight {settings.weight:+}"
+        name = f"{each.owner} {settings.name}"
+        rows.append(
+            (name, each.check.plugin, each.user or "-", verdict, brief(each.duration), consequence, each.detail)
+        )
+    click.echo(table(rows))
+    if bad := sum(not each.healthy for each in ran):
+        click.echo(f"{bad} of {_plural(len(ran), 'check')} failed", err=True)
+    return not bad
 
 
 @click.command()
@@ -96,7 +148,9 @@ def _examined(path: str, node: str | None, *, machine: bool) -> tuple[Config | N
         config, problems = errors.partial, errors.problems
     from hafw.daemon.plugins import examine  # noqa: PLC0415 - heavy, and a file that is no TOML need not wait for it
 
-    found = [*examine(config, with_system=machine)]
+    partial = any(each.severity == "error" for each in problems)
+    # That a plugin is used by nobody may only mean that the instance which uses it has a mistake.
+    found = [each for each in examine(config, with_system=machine) if each.severity == "error" or not partial]
     if machine:
         found += [*check_system(config, _interfaces()), *_check_devices(config)]
     placed = Lines.read(path).place([*problems, *found])

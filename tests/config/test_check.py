@@ -56,6 +56,14 @@ def test_mistakes_of_file_and_plugins_are_reported_in_one_run(tmp_path: Path):
     assert (done.returncode, done.stdout) == (3, "")
 
 
+def test_a_mistake_in_an_instance_makes_no_plugin_useless(tmp_path: Path):
+    text = f"{GOOD.replace('51', '300')}[instance.VI_1.check.nginx]\ncritical = true\n"
+    assert check(tmp_path, text, "--no-system").stderr.splitlines() == [
+        "config.toml:3: instance.VI_1.vrid = 300: must be 1 to 255",
+        "1 error",
+    ]
+
+
 def test_warnings_count_only_with_strict(tmp_path: Path):
     text = f'{GOOD}preempt = false\npreempt_delay = "5s"\n'
     for options, code in (((), 0), (("--strict",), 4)):
