@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hafw.config.permissions import check_script
 from hafw.config.values import Duration
 from hafw.hookspecs import hookimpl
 from hafw.pipe import Address, Frame, Group, GroupChange, Router, StateChange, Verdict, VipChange
 from hafw.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "API",
@@ -22,7 +27,17 @@ __all__ = [
     "VipChange",
     "check_script",
     "hookimpl",
+    "refuse",
 ]
 
 API = 1
 """Grows when a plugin that worked would no longer work. A plugin that says ``api = 1`` is refused by any other."""
+
+
+def refuse(mistakes: Iterable[tuple[str, str]]) -> None:
+    """From ``configure``: all that is wrong with the options, each with its key; fine when there is nothing.
+
+    Raises ``ValueError`` with a line ``KEY: MESSAGE`` each, which the host shows at that key of the file.
+    """
+    if found := list(mistakes):
+        raise ValueError("\n".join(f"{key}: {message}" for key, message in found))

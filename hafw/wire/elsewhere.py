@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -15,8 +14,6 @@ from hafw.wire.sockets import bell_filter
 if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress
 
-_IP_PKTINFO, _IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 8, 49, 29
-_PKTINFO: Final = {4: struct.Struct("=i4s4s"), 6: struct.Struct("=16sI")}
 _RECEIVE_SIZE: Final = 65536
 _BATCH: Final = 64
 
@@ -68,7 +65,9 @@ class ElsewhereSocket:
         received = list[Message]()
         try:
             for _ in range(_BATCH):
-                packet, told, _, sender = self._socket.recvmsg(_RECEIVE_SIZE, socket.CMSG_SPACE(_PKTINFO[6].size))
+                packet, told, _, sender = self._socket.recvmsg(
+                    _RECEIVE_SIZE, socket.CMSG_SPACE(options.IN6_PKTINFO.size)
+                )
                 if (message := self._message_untrusted(packet, told, sender[0])) is not None:
                     received.append(message)
         except OSError:  # nothing more, or an error that an earlier message of ours came back with
@@ -79,11 +78,11 @@ class ElsewhereSocket:
         """None for what went to a group: that is the business of the router's own interface."""
         ifindex, group = 0, False
         for _, kind, data in told:
-            if self.family == 4 and kind == _IP_PKTINFO:
-                ifindex, _, to = _PKTINFO[4].unpack(data)
+            if self.family == 4 and kind == options.IP_PKTINFO:
+                ifindex, _, to = options.IN_PKTINFO.unpack(data)
                 group = ip_address(to).is_multicast
             elif self.family == 6 and kind == socket.IPV6_PKTINFO:
-                to, ifindex = _PKTINFO[6].unpack(data)
+                to, ifindex = options.IN6_PKTINFO.unpack(data)
                 group = ip_address(to).is_multicast
         if group:
             return None
@@ -100,13 +99,13 @@ _OPTIONS: Final = {
     4: (
         (socket.IPPROTO_IP, socket.IP_TTL, TTL),
         (socket.IPPROTO_IP, socket.IP_TOS, INTERNET_CONTROL),
-        (socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0),
-        (socket.IPPROTO_IP, _IP_PKTINFO, 1),
+        (socket.IPPROTO_IP, options.IP_MULTICAST_ALL, 0),
+        (socket.IPPROTO_IP, options.IP_PKTINFO, 1),
     ),
     6: (
         (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, TTL),
         (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INTERNET_CONTROL),
-        (socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0),
+        (socket.IPPROTO_IPV6, options.IPV6_MULTICAST_ALL, 0),
         (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1),
         # The message carries the checksum of its own network; HMAC protects the rest.
         (socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, -1),

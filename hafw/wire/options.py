@@ -26,6 +26,14 @@ RETURN: Final = 0x06
 DISCARD: Final = (RETURN, 0, 0, 0)
 ACCEPT: Final = (RETURN, 0, 0, 0xFFFFFFFF)
 
+IP_PKTINFO: Final = 8
+IP_MULTICAST_ALL: Final = 49
+IPV6_MULTICAST_ALL: Final = 29
+IN_PKTINFO: Final = struct.Struct("=i4s4s")
+"""Index of the interface, address of ours, destination."""
+IN6_PKTINFO: Final = struct.Struct("=16sI")
+"""Address, index of the interface."""
+
 _SO_ATTACH_FILTER = 26
 _SO_RCVBUFFORCE = 33
 

@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 
     from hafw.vrrp.settings import IPAddress
 
-_IP_PKTINFO, _IP_MULTICAST_ALL = 8, 49
-_IPV6_MULTICAST_ALL = 29
-_IN_PKTINFO = struct.Struct("=i4s4s")
-_IN6_PKTINFO = struct.Struct("=16sI")
 _HOP_LIMIT = struct.Struct("=i")
 _SO_TIMESTAMPNS = 35
 _TIMESTAMP = struct.Struct("@ll")
 _RECEIVE_SIZE = 65536
-_ANCILLARY_SIZE = sum(socket.CMSG_SPACE(each.size) for each in (_IN6_PKTINFO, _HOP_LIMIT, _TIMESTAMP))
+_ANCILLARY_SIZE = sum(socket.CMSG_SPACE(each.size) for each in (options.IN6_PKTINFO, _HOP_LIMIT, _TIMESTAMP))
 _OCTETS_IN_QUEUE = 4096
 """What the kernel may count for one small datagram: 768 octets as a rule, a page with some drivers."""
 _BUFFER_SIZE = 4 << 20
@@ -133,9 +129,9 @@ class VrrpSocket:
         if mac:
             return Letter([advert_frame(payload, source, destination, mac)], [], ())
         if isinstance(source, IPv4Address):
-            info = _IN_PKTINFO.pack(self.ifindex, source.packed, bytes(4))
-            return Letter([payload], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], (str(destination), 0))
-        info = _IN6_PKTINFO.pack(source.packed, self.ifindex)
+            info = options.IN_PKTINFO.pack(self.ifindex, source.packed, bytes(4))
+            return Letter([payload], [(socket.IPPROTO_IP, options.IP_PKTINFO, info)], (str(destination), 0))
+        info = options.IN6_PKTINFO.pack(source.packed, self.ifindex)
         scope = self.ifindex if destination.is_link_local or destination.is_multicast else 0
         return Letter([payload], [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)], (str(destination), 0, 0, scope))
 
@@ -208,7 +204,7 @@ def _strip_ipv6(arrival: Arrival) -> Datagram:
     destination, hop_limit = None, None
     for level, kind, data in arrival.ancillary:
         if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
-            destination = IPv6Address(_IN6_PKTINFO.unpack(data)[0])
+            destination = IPv6Address(options.IN6_PKTINFO.unpack(data)[0])
         elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT):
             (hop_limit,) = _HOP_LIMIT.unpack(data)
     plain = IPv6Address(arrival.source.partition("%")[0])
@@ -247,7 +243,7 @@ def _prepare_ipv4(opened: socket.socket, ifindex: int, group: IPAddress | None) 
         (socket.IP_MULTICAST_TTL, TTL),
         (socket.IP_TOS, INTERNET_CONTROL),
         (socket.IP_MULTICAST_LOOP, 0),
-        (_IP_MULTICAST_ALL, 0),
+        (options.IP_MULTICAST_ALL, 0),
     ):
         opened.setsockopt(socket.IPPROTO_IP, option, value)
     interface = struct.pack("=4s4si", bytes(4), bytes(4), ifindex)
@@ -263,7 +259,7 @@ def _prepare_ipv6(opened: socket.socket, ifindex: int, group: IPAddress | None) 
         (socket.IPV6_MULTICAST_HOPS, TTL),
         (socket.IPV6_TCLASS, INTERNET_CONTROL),
         (socket.IPV6_MULTICAST_LOOP, 0),
-        (_IPV6_MULTICAST_ALL, 0),
+        (options.IPV6_MULTICAST_ALL, 0),
         (socket.IPV6_MULTICAST_IF, ifindex),
         (socket.IPV6_RECVPKTINFO, 1),
         (socket.IPV6_RECVHOPLIMIT, 1),

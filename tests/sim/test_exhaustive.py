@@ -5,7 +5,6 @@ states which look alike behave alike, and that Nodes which live a path through e
 """
 
 from dataclasses import is_dataclass
-from math import inf
 from random import Random
 from types import MethodType
 
@@ -21,13 +20,13 @@ from hafw.sim.machine import _EVENTS, Broken
 from hafw.sim.replay import replay
 from hafw.sim.small import INSTALL, Model
 from hafw.vrrp.actions import SendAdvertisement, SetAddresses
-from hafw.vrrp.events import AddressesClaimed, Tick
 from hafw.vrrp.listener import Listener
 from hafw.vrrp.member import Member
 from hafw.vrrp.router import VirtualRouter
 from hafw.vrrp.settings import State
 from hafw.vrrp.speaker import Speaker
 from hafw.vrrp.tenure import Tenure
+from tests.sim.broken import ambitious, clinging, forgetful, hasty, humble, polite
 
 ALL = {"losses": 1, "copies": 1, "crashes": 1, "cuts": 1, "failures": 1, "requests": 1}
 STORMY = world("pair", (200, 100), **ALL, overtaking=True)
@@ -231,54 +230,9 @@ def talkative(patch):
     patch.setattr(VirtualRouter, "_backup_tick", speaks)
 
 
-def polite(patch):
-    """It says goodbye as BACKUP too (C-FSM-10)."""
-    leave = VirtualRouter._leave
-
-    def says_goodbye(self, state, reason, now, detail=""):
-        return [SendAdvertisement(self.settings.name, 0), *leave(self, state, reason, now, detail)]
-
-    patch.setattr(VirtualRouter, "_leave", says_goodbye)
-
-
-def ambitious(patch):
-    """It preempts whatever it was told."""
-    patch.setattr(Listener, "may_preempt", lambda _self, _now: True)
-
-
 def proud(patch):
     """It gives way to nobody."""
     patch.setattr("hafw.vrrp.peer.Peer.outranks", lambda *_: False)
-
-
-def clinging(patch):
-    """It does not let go of what another machine has claimed, nor when its time is over."""
-    handle = Tenure.handle
-
-    def keeps(self, event, now):
-        if isinstance(event, AddressesClaimed) or (isinstance(event, Tick) and now >= self.hold_until):
-            self.hold_until = inf
-            return []
-        return handle(self, event, now)
-
-    patch.setattr(Tenure, "handle", keeps)
-
-
-def hasty(patch):
-    """It lets go at once, as the RFC has it, before anybody has taken over."""
-    hold = Tenure.hold
-
-    def lets_go(self, *arguments, **options):
-        hold(self, *arguments, **options)
-        self.held, self.hold_until = (), inf
-        return [self._set()]
-
-    patch.setattr(Tenure, "hold", lets_go)
-
-
-def forgetful(patch):
-    """A MASTER that wants no addresses."""
-    patch.setattr(Tenure, "_set", lambda self: SetAddresses(self.settings.name, bound=(), held=self.held))
 
 
 def squatting(patch):
@@ -289,11 +243,6 @@ def squatting(patch):
         return [each for each in let_go(self, outcome) if not isinstance(each, SetAddresses)]
 
     patch.setattr(Tenure, "_let_go", tells_people_only)
-
-
-def humble(patch):
-    """It preempts nobody."""
-    patch.setattr(Listener, "may_preempt", lambda _self, _now: False)
 
 
 def sleepy(patch):

@@ -15,12 +15,13 @@ from hafw.sim.happenings import HAPPENING
 from hafw.sim.replay import replay
 from hafw.sim.swarm import play, run, smallest
 from hafw.vrrp import packet, trailer
-from hafw.vrrp.actions import Announce, SendAdvertisement, SetAddresses
-from hafw.vrrp.events import AddressesClaimed, AdvertReceived, Tick
+from hafw.vrrp.actions import Announce, SendAdvertisement
+from hafw.vrrp.events import AdvertReceived
 from hafw.vrrp.listener import Listener
 from hafw.vrrp.router import VirtualRouter
 from hafw.vrrp.speaker import Speaker
 from hafw.vrrp.tenure import Tenure
+from tests.sim.broken import ambitious, clinging, forgetful, hasty, humble, polite
 
 SEEDS = 200
 
@@ -99,37 +100,9 @@ def deaf(patch):
     patch.setattr(VirtualRouter, "_backup_tick", speaks)
 
 
-def polite(patch):
-    """It says goodbye as BACKUP too (C-FSM-10)."""
-    leave = VirtualRouter._leave
-
-    def says_goodbye(self, state, reason, now, detail=""):
-        return [SendAdvertisement(self.settings.name, 0), *leave(self, state, reason, now, detail)]
-
-    patch.setattr(VirtualRouter, "_leave", says_goodbye)
-
-
-def ambitious(patch):
-    """It preempts whatever it was told."""
-    patch.setattr(Listener, "may_preempt", lambda _self, _now: True)
-
-
 def impatient(patch):
     """It waits for one advert, not for three."""
     patch.setattr(Listener, "master_down_interval", property(lambda self: 0.9 * self.master_adver_interval))
-
-
-def clinging(patch):
-    """It does not let go of what another machine has claimed, nor when its time is over."""
-    handle = Tenure.handle
-
-    def keeps(self, event, now):
-        if isinstance(event, AddressesClaimed) or (isinstance(event, Tick) and now >= self.hold_until):
-            self.hold_until = inf
-            return []
-        return handle(self, event, now)
-
-    patch.setattr(Tenure, "handle", keeps)
 
 
 def greedy(patch):
@@ -144,32 +117,10 @@ def greedy(patch):
     patch.setattr(Tenure, "hold", keeps)
 
 
-def hasty(patch):
-    """It lets go at once, as the RFC has it, before anybody has taken over."""
-    hold = Tenure.hold
-
-    def lets_go(self, *arguments, **options):
-        hold(self, *arguments, **options)
-        self.held, self.hold_until = (), inf
-        return [self._set()]
-
-    patch.setattr(Tenure, "hold", lets_go)
-
-
-def forgetful(patch):
-    """A MASTER that takes its addresses for bound, and wants none."""
-    patch.setattr(Tenure, "_set", lambda self: SetAddresses(self.settings.name, bound=(), held=self.held))
-
-
 def proud(patch):
     """It gives way to nobody."""
     patch.setattr(Speaker, "late", lambda _self, _now: 0.0)
     patch.setattr("hafw.vrrp.peer.Peer.outranks", lambda *_: False)
-
-
-def humble(patch):
-    """Every advert outranks it, and it preempts nobody."""
-    patch.setattr(Listener, "may_preempt", lambda _self, _now: False)
 
 
 def mute(patch):

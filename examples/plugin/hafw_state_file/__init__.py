@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hafw.api import Router, StateChange, Verdict, hookimpl
+from hafw.api import Router, StateChange, Verdict, hookimpl, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +41,11 @@ class StateFile:
     def configure(self, options: Options, routers: Sequence[Router]) -> None:
         """Raise to refuse: a line per mistake, each with its key, what is wrong and the way out."""
         found = [
-            f'{key}: = "{value}": must be an absolute path'
+            (key, f'= "{value}": must be an absolute path')
             for key, value in (("folder", options.folder), ("drained", options.drained))
             if value and not Path(value).is_absolute()
         ]
-        found += [f"folder: a file cannot be named like instance {r.name}" for r in routers if "/" in r.name]
+        found += [("folder", f"a file cannot be named like instance {r.name}") for r in routers if "/" in r.name]
         if not found:
             try:
                 Path(options.folder).mkdir(exist_ok=True)
@@ -53,9 +53,8 @@ class StateFile:
             except OSError:
                 writable = False
             if not writable:
-                found.append(f'folder: = "{options.folder}": cannot be written to: set user to one who may')
-        if found:
-            raise ValueError("\n".join(found))
+                found.append(("folder", f'= "{options.folder}": cannot be written to: set user to one who may'))
+        refuse(found)
         self._options = options
 
     @hookimpl

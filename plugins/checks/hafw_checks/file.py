@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
 from msgspec import Meta
 
-from hafw.api import Verdict, hookimpl
+from hafw.api import Verdict, hookimpl, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,8 +83,7 @@ class File:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work."""
-        if found := list(mistakes(options)):
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options))
         self._options = options
 
     @hookimpl

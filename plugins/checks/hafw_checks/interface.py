@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 from msgspec import Meta
 
-from hafw.api import Duration, Verdict, hookimpl
+from hafw.api import Duration, Verdict, hookimpl, refuse
 from hafw_checks.settle import Settled
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ class Interface:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work; warn of what is not there yet."""
-        if found := list(mistakes(options)):
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options))
         for number, name in enumerate(options.interfaces):
             if problem_of(name) == "does not exist":
                 rule = "does not exist on this machine now: the check fails until it does"

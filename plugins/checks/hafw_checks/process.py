@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
 from msgspec import Meta
 
-from hafw.api import Duration, Verdict, hookimpl
+from hafw.api import Duration, Verdict, hookimpl, refuse
 from hafw_checks.settle import Settled
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ class Process:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work."""
-        if found := list(mistakes(options)):
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options))
         self._apply(options)
 
     @hookimpl

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 from msgspec import Meta
 
-from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl
+from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl, refuse
 from hafw.command import die_with_parent, environment, mistakes, split
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class Fifo:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work; nothing is made yet."""
-        if found := [*mistakes_of(options)]:
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes_of(options))
         self._options = options
 
     @hookimpl

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from hafw.api import Duration, Verdict, hookimpl
+from hafw.api import Duration, Verdict, hookimpl, refuse
 from hafw_nginx.control import Outcome, Revival, nginx_program, reload
 from hafw_nginx.drain import MARGIN, drain
 from hafw_nginx.http import Expect, Probe, parse_url
@@ -129,8 +129,7 @@ class Nginx:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work, all of it at once."""
-        if found := list(mistakes(options)):
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options))
         self._apply(options)
 
     @hookimpl

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from hafw.api import Duration, Router, Secret, StateChange, hookimpl
+from hafw.api import Duration, Router, Secret, StateChange, hookimpl, refuse
 from hafw_notify_email import mail
 from hafw_notify_email.smtp import Outcome, Server, deliver
 
@@ -139,8 +139,7 @@ class NotifyEmail:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse what cannot work, all of it at once. The server is not asked: it may be down and come back."""
-        if found := list(mistakes(options)):
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options))
         self._options = options
 
     @hookimpl

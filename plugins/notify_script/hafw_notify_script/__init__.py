@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl
+from hafw.api import Duration, Group, GroupChange, Router, StateChange, hookimpl, refuse
 from hafw.command import MERCY, environment, mistakes, run, split
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class NotifyScript:
     @hookimpl
     def configure(self, options: Options, routers: Sequence[Router]) -> None:
         """Refuse every command that could not run or must not, and every name that means nobody, all at once."""
-        if found := [*mistakes_of(options), *strangers(options, routers)]:
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse([*mistakes_of(options), *strangers(options, routers)])
         if not any(getattr(table, key, "") for table in tables_of(options).values() for key in COMMANDS):
             warnings.warn(f"does nothing: {', '.join(COMMANDS)} are all empty", stacklevel=1)
         self._options = options

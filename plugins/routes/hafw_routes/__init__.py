@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from hafw.api import Router, StateChange, VipChange, hookimpl
+from hafw.api import Router, StateChange, VipChange, hookimpl, refuse
 from hafw_routes.kernel import Kernel
 from hafw_routes.options import Options, mistakes, wishes
 
@@ -49,8 +49,7 @@ class Routes:
     @hookimpl
     def configure(self, options: Options, routers: Sequence[Router]) -> None:
         """Refuse what cannot work; nothing is changed yet."""
-        if found := [*mistakes(options, [router.name for router in routers])]:
-            raise ValueError("\n".join(f"{key}: {message}" for key, message in found))
+        refuse(mistakes(options, [router.name for router in routers]))
         self._refresh = float(options.refresh)
         self._addresses = {router.name: tuple(each.address for each in router.addresses) for router in routers}
         self._wishes = wishes(options)

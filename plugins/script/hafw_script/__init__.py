@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hafw.api import Duration, Verdict, hookimpl
+from hafw.api import Duration, Verdict, hookimpl, refuse
 from hafw.command import environment, mistakes, run, split
 
 TIMEOUT = Duration(0.7)
@@ -42,8 +42,7 @@ class Script:
     @hookimpl
     def configure(self, options: Options) -> None:
         """Refuse a command that could not run or must not."""
-        if found := list(mistakes(options.command)):
-            raise ValueError("\n".join(f"command: {message}" for message in found))
+        refuse(("command", message) for message in mistakes(options.command))
         self._argv, self._timeout = split(options.command), float(options.timeout)
 
     @hookimpl
