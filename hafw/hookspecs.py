@@ -48,6 +48,11 @@ def monitor(router: Router, report: Callable[[Verdict], None]) -> None:
 
 
 @hookspec(firstresult=True)
+def serve(ask: Callable[..., Mapping[str, Any]]) -> None:
+    """Run for ever, in a thread of its own, and ask the daemon how it is: ``ask("status")``. It can change nothing."""
+
+
+@hookspec(firstresult=True)
 def became_master(router: Router, change: StateChange) -> Mapping[str, Any] | None:
     """The router serves. A returned ``{"output": str, "exit": int}`` is logged and kept; an exit but 0 has failed."""
 

@@ -178,6 +178,20 @@ class Call:
     group_change: GroupChange | None = None
     event: Mapping[str, Any] | None = None
     budget: float = 0.0
+    answer: Mapping[str, Any] | None = None
+    """To the question with this id: nothing is called, and nothing is replied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a plugin with the ``serve`` hook wants to know of the daemon."""
+
+    number: int
+    """Of the plugin's own counting: the answer carries it."""
+    do: str
+    """``status``, ``events``, ``history`` or ``plugins``, as of the control socket."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """The other keys of the request, such as ``since``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,4 +249,6 @@ class Reply:
     addresses: tuple[Address, ...] = ()
     frames: tuple[Frame, ...] = ()
     outcome: Outcome | None = None
+    question: Question | None = None
+    """A part of the endless answer to ``serve``."""
     schema: Mapping[str, Any] = field(default_factory=dict)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 import hafw
+from hafw.daemon.control import CommandError
 from hafw.records import group_record, instance_record, restart_record
 from hafw.vrrp.device import device_mac, device_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hafw.daemon.control import Command
     from hafw.daemon.run import Daemon
     from hafw.records import Record
 
@@ -24,6 +26,11 @@ class Answers:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+
+    @property
+    def for_plugins(self) -> dict[str, Command]:
+        """What a plugin may ask: it hears of events by being called, so it asks only for those that it has missed."""
+        return {"status": self.status, "history": self.history, "plugins": self.plugins, "events": self.events}
 
     async def status(self, _request: Mapping[str, Any]) -> Record:
         """Everything of this moment."""
@@ -43,7 +50,9 @@ class Answers:
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
             "counters": self._counters(""),
             "log_lines_dropped": daemon.observer.log_lines_dropped,
+            "events": dict(daemon.figures.events),
             "timer_lateness_max": round(daemon.election.lateness_max, 6),
+            "timer_lateness": daemon.election.lateness.record(),
         }
 
     def _instance(self, name: str, now: float) -> Record:
@@ -53,6 +62,7 @@ class Answers:
             **instance_record(self._daemon.node.instances[name], now),
             "device": self._device(name),
             "counters": self._counters(name),
+            "takeover_seconds": self._daemon.figures.takeovers(name),
             "peers_differ": wire.mismatches.get(name, {}),
             "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
         }
@@ -73,6 +83,13 @@ class Answers:
         """Transitions of instances and groups, the oldest first."""
         told = {"state_changed", "group_changed"}
         return {"transitions": [each for each in self._daemon.observer.events if each["type"] in told]}
+
+    async def events(self, request: Mapping[str, Any]) -> Record:
+        """Kept events after ``since``, oldest first, and the ``seq`` of the newest one."""
+        since = request.get("since", 0)
+        if not isinstance(since, int):
+            raise CommandError("bad-request", "since must be a whole number", "since")
+        return {"seq": self._daemon.observer.seq, "events": self._daemon.observer.since(since)}
 
     async def plugins(self, _request: Mapping[str, Any]) -> Record:
         """Each with its failures."""

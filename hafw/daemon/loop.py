@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.figures import LATENESS, Histogram
 from hafw.daemon.observe import timestamp
 from hafw.pipe import GroupChange, StateChange
 from hafw.records import event_record, group_event_record
@@ -63,6 +64,8 @@ class Election:
         self.node = node
         self.lateness_max = 0.0
         """Seconds; the worst delay of a deadline so far."""
+        self.lateness = Histogram(LATENESS)
+        """Of every deadline."""
         self._wire = wire
         self._observer = observer
         self._set_addresses = set_addresses
@@ -91,6 +94,7 @@ class Election:
         due = self.node.deadline
         if now >= due:
             self.lateness_max = max(self.lateness_max, now - due)
+            self.lateness.add(now - due)
             self._not_before = now + GATHER
             self._take(Tick(), None)
 

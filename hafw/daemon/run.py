@@ -16,6 +16,7 @@ from hafw.daemon.announcer import Announcer
 from hafw.daemon.answers import Answers
 from hafw.daemon.clock import SleepWatch, TimerFd
 from hafw.daemon.control import CommandError, ControlSocket
+from hafw.daemon.figures import Figures
 from hafw.daemon.handover import RELEASE_BUDGET, Handovers
 from hafw.daemon.journal import node_of
 from hafw.daemon.loop import Election
@@ -69,13 +70,18 @@ class Daemon:
         self.dry_run = dry_run
         self.started_at = trio.current_time()
         self.observer = Observer(writer)
+        self.figures = Figures()
+        self.observer.subscribe(self.figures.take)
         self.history = read_history() if self.life.inheritance.cause and not dry_run else None
         self.node, self._end_journal = node_of(config, self.started_at, self.history, self.observer.log)
         routers = {name: instance.router for name, instance in self.node.instances.items()}
         self.wire = Wire(routers, self.dispatch, self.observer, mute=dry_run, life=self.life)
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event, self._partly_bound, makes_devices=not dry_run)
-        self.plugins = Plugins(config, verdict=self.dispatch, notice=self._plugin_notice)
+        self.answers = Answers(self)
+        self.plugins = Plugins(
+            config, verdict=self.dispatch, notice=self._plugin_notice, commands=self.answers.for_plugins
+        )
         self.election = Election(
             self.node,
             self.wire,
@@ -106,11 +112,10 @@ class Daemon:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; returns when everything is released."""
         apply(self.config.process, self.observer.log)
-        answers = Answers(self)
         commands = {
-            "status": answers.status,
-            "history": answers.history,
-            "plugins": answers.plugins,
+            "status": self.answers.status,
+            "history": self.answers.history,
+            "plugins": self.answers.plugins,
             "reload": self._reload,
             "reexec": self.succession.command,
             "handover": self.handovers.command,

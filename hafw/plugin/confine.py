@@ -45,7 +45,7 @@ class Needs:
     privileges: bool = False
     """``needs_privileges``: its children may be setuid programs such as sudo or sendmail."""
     exposed: bool = False
-    """It has a ``check`` or ``monitor``: it listens to a service, for ever."""
+    """It has a ``check``, ``monitor`` or ``serve``: it listens to others, for ever."""
 
 
 def before_loading(user: str, memory: int, parent: int) -> None:

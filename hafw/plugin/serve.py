@@ -28,6 +28,7 @@ import hafw
 from hafw.config.convert import convert
 from hafw.config.types import keys_of
 from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
+from hafw.plugin.asking import Asker, Questions
 from hafw.plugin.confine import Needs, before_calling, before_loading
 from hafw.plugin.loading import CannotLoadError, Loaded, load
 
@@ -129,6 +130,7 @@ class Plugin:
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
         before_calling(start.user, needs_of(self._loaded), start.parent)
         self._routers: dict[str, Router] = {}
+        self._questions = Questions()
         self._lanes: dict[str, queue.SimpleQueue[tuple[Call, dict[str, Any]]]] = {}
 
     def _convert(self, options: Mapping[str, Any], *, machine: bool) -> object:
@@ -151,12 +153,16 @@ class Plugin:
 
     def accept(self, call: Call) -> None:
         """Hand a call to the thread of its lane. Called in order, so each sees its router as it was then."""
+        if call.answer is not None:
+            self._questions.answered(call.id, call.answer)
+            return
         self._routers.update({router.name: router for router in call.routers})
         available = {
             "options": self._options,
             "routers": call.routers,
             "router": self._routers.get(call.router),
             "report": self._reporter(call.id),
+            "ask": Asker(call.id, self._channel, self._questions).ask,
             "change": call.change or call.vip_change or call.group_change,
             "group": Group(name=told.group, members=told.members) if (told := call.group_change) else None,
             "event": call.event,
@@ -197,7 +203,7 @@ class Plugin:
                 return [Reply(id=call.id, verdict=verdict_of(result))]
             case "takeover":
                 return list(parts_of(call.id, result))
-            case "monitor":
+            case "monitor" | "serve":
                 return [Reply(id=call.id)]
         return [Reply(id=call.id, outcome=outcome_of(call.hook, result))]
 
@@ -231,7 +237,7 @@ def needs_of(loaded: Loaded) -> Needs:
     return Needs(
         root=bool(loaded.declared("needs_root", False)),
         privileges=bool(loaded.declared("needs_privileges", False)),
-        exposed=bool({"check", "monitor"} & loaded.implementations.keys()),
+        exposed=bool({"check", "monitor", "serve"} & loaded.implementations.keys()),
     )
 
 

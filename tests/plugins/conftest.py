@@ -61,9 +61,9 @@ def change_to(state: str, seq: int = 1, router: str = "VI_1") -> StateChange:
 class Stage:
     """Plugins that run, and everything they have said."""
 
-    def __init__(self, config: Config, limits: Limits) -> None:
+    def __init__(self, config: Config, limits: Limits, commands: dict[str, Any]) -> None:
         self.config = config
-        self.plugins = Plugins(config, verdict=self._verdict, notice=self._notice, limits=limits)
+        self.plugins = Plugins(config, verdict=self._verdict, notice=self._notice, limits=limits, commands=commands)
         self.verdicts: list[VerdictReported] = []
         self.notices: list[tuple[str, dict[str, Any]]] = []
         self._news = trio.Event()
@@ -124,9 +124,12 @@ def play() -> Callable[..., Any]:
 
     @asynccontextmanager
     async def play(
-        *plugins: PluginConfig, instances: tuple[InstanceConfig, ...] = (), limits: Limits = LIMITS
+        *plugins: PluginConfig,
+        instances: tuple[InstanceConfig, ...] = (),
+        limits: Limits = LIMITS,
+        commands: dict[str, Any] | None = None,
     ) -> AsyncIterator[Stage]:
-        stage = Stage(make_config(*instances, plugins=plugins), limits)
+        stage = Stage(make_config(*instances, plugins=plugins), limits, commands or {})
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
                 await nursery.start(stage.plugins.run)

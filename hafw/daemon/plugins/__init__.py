@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from hafw.config.model import CheckConfig, Config, InstanceConfig
     from hafw.daemon.addresses.kernelview import LinkInfo
+    from hafw.daemon.plugins.answering import Command
     from hafw.pipe import Hello, Offer, Reply, Start
     from hafw.vrrp.events import VerdictReported
 
@@ -66,8 +68,11 @@ class Plugins:
         *,
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
+        commands: Mapping[str, Command] = MappingProxyType({}),
         limits: Limits | None = None,
     ) -> None:
+        """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything."""
+        self._commands = commands
         self._limits = limits or Limits()
         self._verdict = verdict
         self._notice = notice
@@ -118,7 +123,14 @@ class Plugins:
                 hosts[name] = old
             else:
                 hosts[name] = Host(
-                    plugin, mine, checks, self._routers, self._limits, verdict=self._verdict, notice=self._notice
+                    plugin,
+                    mine,
+                    checks,
+                    self._routers,
+                    self._limits,
+                    verdict=self._verdict,
+                    notice=self._notice,
+                    commands=self._commands,
                 )
         self._hosts = hosts
 

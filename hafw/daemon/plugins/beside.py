@@ -1,4 +1,4 @@
-"""What a plugin runs beside everything else: checks at their interval, monitors for ever."""
+"""What a plugin runs beside everything else: checks at their interval, monitors and servers for ever."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.plugins.answering import Answering
 from hafw.daemon.plugins.child import ChildGone, DeadlineMissed
 from hafw.daemon.plugins.introduce import explain
 from hafw.pipe import Reply, Verdict
@@ -14,22 +15,24 @@ from hafw.pipe import Reply, Verdict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from hafw.daemon.plugins.answering import Command
     from hafw.daemon.plugins.child import Answer, Child
     from hafw.daemon.plugins.health import Health, Target, Watch
 
 REPORTS_PER_SECOND = 100
 """Verdicts of one monitor; more is a flood."""
 MONITOR_PAUSE = 1.0
-"""Seconds until a monitor that raised is called again; doubles."""
+"""Seconds until a monitor that raised is called again, or a server; doubles."""
 MONITOR_PAUSE_MAX = 30.0
 
 
 class Beside:
-    """The checks and monitors of one plugin; ``call`` is the host's."""
+    """The checks, monitors and server of one plugin; ``call`` is the host's, ``commands`` what a server may ask."""
 
-    def __init__(self, health: Health, call: Callable[..., Awaitable[Answer]]) -> None:
+    def __init__(self, health: Health, call: Callable[..., Awaitable[Answer]], commands: Mapping[str, Command]) -> None:
         self._health = health
         self._call = call
+        self._commands = commands
 
     def begin(self, child: Child, hooks: Mapping[str, bool], nursery: trio.Nursery) -> None:
         """Start all of them in this life of the plugin; they end with it."""
@@ -39,6 +42,8 @@ class Beside:
         if "monitor" in hooks and self._health.routers:
             for router in self._health.routers if hooks["monitor"] else ("",):
                 nursery.start_soon(self._monitor, child, router, "check" not in hooks)
+        if "serve" in hooks:
+            nursery.start_soon(self._serve, child)
         if not hooks.keys() & {"check", "monitor"}:
             verdict = Verdict(False, "its plugin has neither check nor monitor")
             self._health.report(self._health.targets(), verdict)
@@ -88,6 +93,30 @@ class Beside:
                 detail = explain(failure, "monitor") if failure else "monitor ended: nothing watches any more"
                 self._health.report(targets, Verdict(False, detail))
             if failure is None:
+                return
+            with trio.move_on_after(pause):
+                await child.ending.wait()
+                return
+            pause = min(2 * pause, MONITOR_PAUSE_MAX)
+
+    async def _serve(self, child: Child) -> None:
+        """Whatever it asks is answered for as long as it runs."""
+        answering = Answering(child, self._commands)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answering.run)
+            await self._run_server(child, answering)
+            await child.ending.wait()  # an answer that is cut short would end a process that only has nothing to serve
+            nursery.cancel_scope.cancel()
+
+    async def _run_server(self, child: Child, answering: Answering) -> None:
+        """One that raises is called again, one that returns has nothing to serve."""
+        pause = MONITOR_PAUSE
+        while True:
+            try:
+                answer = await self._call(child, "serve", "serve", math.inf, on_part=answering.take)
+            except ChildGone:
+                return
+            if answer.reply.failure is None:
                 return
             with trio.move_on_after(pause):
                 await child.ending.wait()

@@ -25,7 +25,7 @@ from hafw.daemon.plugins.printed import Printed
 from hafw.pipe import Call, Reply, Router, Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 READ = 16384
 """Octets taken from the pipe per wake-up."""
@@ -151,6 +151,10 @@ class Child:
             await self._send(line)
             await pending.done.wait()
         return self._answer(pending, hook, timeout)
+
+    async def tell(self, number: int, answer: Mapping[str, Any]) -> None:
+        """Answer a question of its own: a line to which nothing is replied."""
+        await self._send(msgspec.json.encode(Call(id=number, hook="", lane="", answer=answer), enc_hook=str) + b"\n")
 
     def _answer(self, pending: Pending, what: str, timeout: float) -> Answer:
         if pending.reply is not None:

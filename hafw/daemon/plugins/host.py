@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hafw.config.model import CheckConfig, PluginConfig
+    from hafw.daemon.plugins.answering import Command
     from hafw.daemon.plugins.child import Answer
     from hafw.daemon.plugins.mailbox import Letter
     from hafw.pipe import Hello, Offer, Outcome, Reply, Router
@@ -89,6 +90,7 @@ class Host:
         *,
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
+        commands: Mapping[str, Command],
     ) -> None:
         self.name = plugin.name
         self.state = "starting"
@@ -101,7 +103,7 @@ class Host:
         self._limits = limits
         self._notice = notice
         self._health = Health(checks, limits.grace, verdict)
-        self._beside = Beside(self._health, self._call)
+        self._beside = Beside(self._health, self._call, commands)
         self._deliveries = Deliveries(self._call, limits.event, self._pulse)
         self._counts = Counts()
         self._printed = Printed(plugin.name)
