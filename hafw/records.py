@@ -11,10 +11,10 @@ from hafw.vrrp.actions import GroupTransition, Notice, Transition
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from hafw.node import Group, Instance
-    from hafw.vrrp.settings import RouterSettings
+    from hafw.vrrp.settings import IPAddress, RouterSettings
 
 Record = dict[str, Any]
 
@@ -70,8 +70,11 @@ def restart_record(events: Iterable[Record]) -> Record | None:
     return {"how": told[-1]["type"], "cause": told[-1]["cause"]} if told else None
 
 
-def instance_record(instance: Instance, now: float) -> Record:
-    """One instance as ``hafw status --json`` shows it. Durations are seconds."""
+def instance_record(instance: Instance, now: float, seen: Mapping[IPAddress, str] | None = None) -> Record:
+    """One instance as ``hafw status --json`` shows it. Durations are seconds.
+
+    ``seen``: what the kernel has of each address; what is left out is unknown.
+    """
     router = instance.router
     settings = router.settings
     return {
@@ -91,8 +94,9 @@ def instance_record(instance: Instance, now: float) -> Record:
         "maintenance": router.listener.maintenance,
         "primary_address": str(router.primary or ""),
         "master": _master_record(instance, now),
+        "peer": _peer_record(instance, now),
         "split_brain": _split_brain_records(instance, now),
-        "addresses": _address_records(instance),
+        "addresses": _address_records(instance, seen or {}),
         "advertisement_interval": settings.advertisement_interval,
         "master_adver_interval": router.listener.master_adver_interval,
         "master_down_interval": router.listener.master_down_interval,
@@ -128,6 +132,20 @@ def _master_record(instance: Instance, now: float) -> Record | None:
     return {"self": False, "address": str(peer.source), "priority": peer.priority, "heard_seconds": heard}
 
 
+def _peer_record(instance: Instance, now: float) -> Record | None:
+    """Who was heard last, be it long ago; ``None``: nobody was, since the router joined the election."""
+    peer = instance.router.peer
+    if peer is None:
+        return None
+    return {
+        "address": str(peer.source),
+        "priority": peer.priority,
+        "interval": peer.interval,
+        "heard_seconds": round(now - peer.heard_at, 3),
+        "live": peer.live(now),
+    }
+
+
 def _split_brain_records(instance: Instance, now: float) -> list[Record]:
     """Every other MASTER beside this one; empty: none is known of."""
     speaker = instance.router.speaker
@@ -152,7 +170,7 @@ def _split_brain_records(instance: Instance, now: float) -> list[Record]:
     return found
 
 
-def _address_records(instance: Instance) -> list[Record]:
+def _address_records(instance: Instance, seen: Mapping[IPAddress, str]) -> list[Record]:
     tenure = instance.router.tenure
     held = set(tenure.held)
 
@@ -165,6 +183,11 @@ def _address_records(instance: Instance) -> list[Record]:
 
     advertised = instance.settings.router.virtual_addresses
     return [
-        {"address": str(address), "state": how(address), "advertised": address in advertised}
+        {
+            "address": str(address),
+            "state": how(address),
+            "advertised": address in advertised,
+            "kernel": seen.get(address, "unknown"),
+        }
         for address in instance.settings.router.all_addresses
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -20,15 +20,33 @@ ANSWER_TIMEOUT = 5.0
 """Seconds; a daemon that does not answer in this time counts as unreachable."""
 
 
+class Unreachable(click.ClickException):
+    """Nobody answers on the socket: whatever the daemon was, nothing is known of it now."""
+
+    exit_code = UNREACHABLE
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"daemon not reachable on {path}: {why}")
+        self.path = path
+        self.why = why
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """As every other message of hafw."""
+        click.echo(f"hafw: {self.message}", file=file, err=file is None)
+
+
 def ask(path: str, request: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
-    """One request, one reply; ends the program with a clear message when there is none."""
+    """One request, one reply; raises ``Unreachable``, which ends the program with a clear message."""
     for reply in stream(path, request, timeout=timeout):
         return reply
-    return _unreachable(path or DEFAULT_SOCKET, "it closed the connection without an answer")
+    raise Unreachable(path or DEFAULT_SOCKET, "it closed the connection without an answer")
 
 
 def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> Iterator[dict[str, Any]]:
-    """One request, every line of the reply as it comes. ``timeout``: seconds between two lines."""
+    """One request, every line of the reply as it comes; raises ``Unreachable``.
+
+    ``timeout``: seconds between two lines.
+    """
     path = path or DEFAULT_SOCKET
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -44,16 +62,15 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
                         sys.exit(FAILED)
                     yield reply
     except FileNotFoundError:
-        _unreachable(path, "there is no such socket: is the daemon running (hafw run CONFIG)?")
+        why = "there is no such socket: is the daemon running (hafw run CONFIG)?"
+        raise Unreachable(path, why) from None
     except PermissionError:
-        _unreachable(path, "permission denied: run as root, or join the group of [control] group")
+        why = "permission denied: run as root, or join the group of [control] group"
+        raise Unreachable(path, why) from None
     except TimeoutError:
         waited = f"{ANSWER_TIMEOUT if timeout is None else timeout:g}s"
-        _unreachable(path, f"no answer within {waited}: the daemon hangs; its state is unknown")
+        raise Unreachable(path, f"no answer within {waited}: the daemon hangs; its state is unknown") from None
     except OSError as error:
-        _unreachable(path, f"{error.strerror or error}: the daemon is gone; its state is unknown")
-
-
-def _unreachable(path: str, why: str) -> dict[str, Any]:
-    click.echo(f"hafw: daemon not reachable on {path}: {why}", err=True)
-    sys.exit(UNREACHABLE)
+        raise Unreachable(path, f"{error.strerror or error}: the daemon is gone; its state is unknown") from None
+    except ValueError:
+        raise Unreachable(path, "its answer was cut off: the daemon is gone; its state is unknown") from None

@@ -48,6 +48,7 @@ class Answers:
             "instances": [self._instance(name, now) for name in daemon.node.instances],
             "groups": [group_record(group, now) for group in daemon.node.groups.values()],
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
+            "kernel_error": daemon.keeper.check_error,
             "counters": self._counters(""),
             "log_lines_dropped": daemon.observer.log_lines_dropped,
             "events": dict(daemon.figures.events),
@@ -59,7 +60,7 @@ class Answers:
         wire = self._daemon.wire
         refused = wire.refused.get(name)
         return {
-            **instance_record(self._daemon.node.instances[name], now),
+            **instance_record(self._daemon.node.instances[name], now, self._daemon.keeper.seen(name)),
             "device": self._device(name),
             "counters": self._counters(name),
             "takeover_seconds": self._daemon.figures.takeovers(name),
@@ -80,9 +81,8 @@ class Answers:
         return {name: value for (owner, name), value in counters.items() if owner == instance}
 
     async def history(self, _request: Mapping[str, Any]) -> Record:
-        """Transitions of instances and groups, the oldest first."""
-        told = {"state_changed", "group_changed"}
-        return {"transitions": [each for each in self._daemon.observer.events if each["type"] in told]}
+        """Transitions of instances and groups, the oldest first; those of earlier daemons too."""
+        return {"transitions": self._daemon.chronicle.transitions()}
 
     async def events(self, request: Mapping[str, Any]) -> Record:
         """Kept events after ``since``, oldest first, and the ``seq`` of the newest one."""

@@ -204,10 +204,10 @@ class Maintenance:
 # -- the file ---------------------------------------------------------------------------------------------------
 
 
-def state_path() -> Path:
+def state_path(name: str = "maintenance.json") -> Path:
     """In ``$HAFW_STATE_DIR``, else ``$HAFW_RUN_DIR``, else /var/lib/hafw: unlike /run it outlives a reboot."""
     folder = os.environ.get("HAFW_STATE_DIR") or os.environ.get("HAFW_RUN_DIR") or "/var/lib/hafw"
-    return Path(folder) / "maintenance.json"
+    return Path(folder) / name
 
 
 def keep(path: Path, leave: Leave) -> None:

@@ -14,6 +14,7 @@ from hafw import will as last_will
 from hafw.daemon.addresses import AddressKeeper
 from hafw.daemon.announcer import Announcer
 from hafw.daemon.answers import Answers
+from hafw.daemon.chronicle import Chronicle
 from hafw.daemon.clock import SleepWatch, TimerFd
 from hafw.daemon.control import CommandError, ControlSocket
 from hafw.daemon.figures import Figures
@@ -98,6 +99,7 @@ class Daemon:
         self.testament = Testament(self)
         self.succession = Succession(self)
         self.tidings = Tidings(self)
+        self.chronicle = Chronicle(None if dry_run else state_path("transitions.jsonl"), self.observer)
         self.plans: dict[str, Plan] = {}
         self.adopted: dict[str, frozenset[IPAddress]] = {}
         """By router: the addresses that a daemon before us left bound, and that are resumed."""
@@ -131,6 +133,7 @@ class Daemon:
             self._nursery.start_soon(self.election.run)
             self._nursery.start_soon(control.run, listener)
             self._nursery.start_soon(self.maintenance.run)
+            self._nursery.start_soon(self.chronicle.run)
             if not self.dry_run:
                 self.observer.subscribe(self.plugins.publish)
                 self.observer.subscribe(self.tidings.vip_changed)
@@ -155,6 +158,7 @@ class Daemon:
         if not self.succession.leaving:
             self.wire.close()
         self.announcer.close()
+        self.chronicle.close()
         self._end_journal()
 
     def watch(self) -> None:

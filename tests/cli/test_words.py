@@ -6,8 +6,11 @@ from ipaddress import ip_address
 
 import pytest
 
+from hafw import will as last_will
 from hafw.cli.handover import told
 from hafw.cli.status import render
+from hafw.cli.unknown import render_unknown, unknown_record
+from hafw.cli.watching import drawing
 from hafw.cli.words import brief, on_leave, span
 from hafw.node import CheckSettings, InstanceSettings, Node
 from hafw.records import instance_record, restart_record
@@ -24,6 +27,7 @@ from hafw.vrrp.events import (
 )
 from hafw.vrrp.packet import Advertisement
 from hafw.vrrp.settings import RouterSettings
+from hafw.will import Bequest, BoundAddress
 
 VIPS = (ip_address("192.0.2.250"), ip_address("192.0.2.251"))
 OWN, PEER = ip_address("192.0.2.1"), ip_address("192.0.2.2")
@@ -36,7 +40,7 @@ class Host:
 
     def __init__(self):
         settings = RouterSettings(name="VI_1", interface="eth0", vrid=51, priority=150, virtual_addresses=VIPS)
-        self.now, self.events = 0.0, []
+        self.now, self.events, self.kernel = 0.0, [], dict.fromkeys(VIPS, "present")
         self.node = Node([InstanceSettings(router=settings, checks=(CHECK,))], self.now)
         self.feed(
             Startup("VI_1"), LinkChanged("eth0", up=True, primary={4: OWN}), PlanReported("VI_1"), self.verdict(True)
@@ -65,7 +69,7 @@ class Host:
 
     def answer(self, **more):
         """As the daemon answers ``status``."""
-        instance = instance_record(self.node.instances["VI_1"], self.now)
+        instance = instance_record(self.node.instances["VI_1"], self.now, self.kernel)
         return {
             "node": "lb1",
             "version": "1.0",
@@ -85,6 +89,12 @@ class Host:
         _, table, *rest = render(self.answer()).split("\n\n")
         return re.split(r"\s{2,}", table.splitlines()[1])[2], "\n".join(rest)
 
+    def cell(self, column):
+        """What stands in the row of the instance."""
+        head, row = render(self.answer()).split("\n\n")[1].splitlines()
+        at = head.index(column)
+        return re.split(r"\s{2,}", row[at:])[0].strip()
+
 
 @pytest.fixture
 def host():
@@ -93,6 +103,77 @@ def host():
 
 def test_a_master_without_trouble_has_no_remarks(host):
     assert host.remarks() == ("MASTER", "")
+
+
+def test_whom_a_master_heard_last_and_when(host):
+    assert host.cell("HEARD") == "nobody"
+    host.feed(host.advert(100))
+    host.run(14.0)
+    assert host.cell("HEARD") == f"{PEER} (100) 14s ago"
+
+
+def test_a_backup_shows_when_it_heard_its_master(host):
+    host.feed(host.advert(200))
+    host.run(2.0)
+    assert (host.cell("MASTER"), host.cell("HEARD")) == (f"{PEER} (200)", "2s ago")
+
+
+def test_a_bound_address_that_the_kernel_lacks_is_missing(host):
+    host.kernel[VIPS[1]] = "missing"
+    assert host.cell("ADDRESSES") == "192.0.2.250 +1 MISSING"
+    missing = "VI_1: 192.0.2.251 is MISSING from the kernel: somebody removed it, hafw puts it back"
+    assert host.remarks() == ("MASTER", missing)
+
+
+def test_an_address_that_somebody_bound_by_hand_shows_on_a_master_and_on_a_backup(host):
+    host.kernel[VIPS[0]] = "foreign"
+    stays = "VI_1: 192.0.2.250 was on eth0 before hafw bound it: it stays when another router is MASTER"
+    assert host.remarks() == ("MASTER", stays)
+    host.feed(host.advert(200))
+    host.run(1.0)
+    assert host.cell("ADDRESSES") == "192.0.2.250 +1 HERE TOO"
+    _, remark = host.remarks()
+    assert remark.startswith("VI_1: 192.0.2.250 is here and not bound by hafw: two machines answer for it: ip address")
+
+
+def test_one_instance_is_shown_with_its_addresses_and_checks(host):
+    host.feed(VerdictReported("VI_1", "nginx", healthy=True, detail="200 OK", duration=0.0123))
+    host.run(3.0)
+    shown = render(host.answer(), details=True)
+    assert "ADDRESS      WANTED  KERNEL\n192.0.2.250  bound   present" in shown
+    assert "CHECK  RESULT  COUNTS    TOOK  AGO     OUTPUT\nnginx  ok      critical  12ms  3s ago  200 OK" in shown
+
+
+def test_the_plugins_stand_below(host):
+    plugins = [{"name": "vip", "state": "finished", "last_error": ""}, {"name": "nginx", "state": "running"}]
+    assert render(host.answer(plugins=plugins)).splitlines()[-1] == "plugins: vip finished, nginx running"
+
+
+@pytest.fixture
+def run_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAFW_RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_dead_daemon_is_unknown_never_master(run_directory):
+    bequest = Bequest("VI_1", "eth0", 4, "192.0.2.1", {"224.0.0.18": "00"}, 3.0, (BoundAddress("127.0.0.1", 8, "lo"),))
+    last_will.write(last_will.Will(123, (bequest,), "c.toml", "lb1"))
+    record = unknown_record("/run/c.sock", "no answer")
+    assert (record["reachable"], record["instances"][0]["state"]) == (False, "UNKNOWN")
+    left = "127.0.0.1 still on this machine: a guard that lives resumes or releases it, else: hafw cleanup"
+    assert render_unknown(record) == (f"VI_1: UNKNOWN: was MASTER when its daemon (pid 123) last wrote, 0s ago; {left}")
+
+
+def test_without_a_record_nothing_is_said_of_a_dead_daemon(run_directory):
+    assert render_unknown(unknown_record("/run/c.sock", "no answer")) == ""
+    last_will.will_path().write_text("{")
+    assert unknown_record("/run/c.sock", "no answer")["record"].startswith("damaged: ")
+
+
+def test_watching_draws_over_what_was_there_and_empties_the_rest():
+    assert drawing("one\ntwo", datetime(2026, 1, 2, 3, 4, 5).astimezone()) == (
+        "\033[H03:04:05   every 1s, Ctrl-C ends\033[K\n\033[K\none\033[K\ntwo\033[K\n\033[J"
+    )
 
 
 def test_a_handover_that_is_under_way_shows(host):

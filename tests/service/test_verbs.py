@@ -1,6 +1,8 @@
 """What the operator's verbs say of a running daemon, and what they say when there is none."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -37,15 +39,15 @@ def lb2(pair_of_module):
 def test_status_shows_a_table(lb1):
     done = lb1.hafw("status")
     assert (done.returncode, done.stderr) == (0, "")
-    head, empty, columns, row = done.stdout.splitlines()
+    head, empty, columns, row, *_ = done.stdout.splitlines()
     assert head.startswith(f"lb1   hafw {hafw.__version__}   up ")
     assert head.endswith(str(lb1.config))
     assert empty == ""
     assert columns.split()[:3] == ["INSTANCE", "VRID", "STATE"]
-    assert columns.split()[3:] == ["PRIORITY", "MASTER", "ADDRESSES", "SINCE", "WHY", "CHECKS"]
+    assert columns.split()[3:] == ["PRIORITY", "MASTER", "HEARD", "ADDRESSES", "SINCE", "WHY", "CHECKS"]
     cells = row.split()
-    assert cells[:7] == ["VI_1", "51", "MASTER", "200", "this", "router", VIP]
-    assert cells[8:] == ["no-response", "-"]
+    assert cells[:8] == ["VI_1", "51", "MASTER", "200", "this", "router", "nobody", VIP]
+    assert cells[-2:] == ["no-response", "-"]
 
 
 def test_status_json_is_one_document(lb1):
@@ -54,7 +56,8 @@ def test_status_json_is_one_document(lb1):
     answer = json.loads(done.stdout)
     (instance,) = answer["instances"]
     assert (answer["node"], answer["dry_run"], instance["state"]) == ("lb1", False, "MASTER")
-    assert instance["addresses"] == [{"address": VIP, "state": "bound", "advertised": True}]
+    (address,) = instance["addresses"]
+    assert (address["address"], address["state"], address["kernel"]) == (VIP, "bound", "present")
     assert instance["counters"]["advertisement-sent"] > 0
 
 
@@ -118,6 +121,35 @@ def test_history_shows_transitions_with_their_reasons(lb1):
         ["VI_1", "BACKUP", "MASTER", "no-response", "200"],
     ]
     assert [each["to"] for each in json.loads(lb1.hafw("history", "VI_1", "--json").stdout)] == ["BACKUP", "MASTER"]
+
+
+def test_history_and_an_unknown_state_outlive_the_daemon(tools):
+    with tools.two_routers() as (lb1, _):
+        lb1.start(tools.instance(), prefix=["env", f"HAFW_STATE_DIR={lb1.run_directory}/state"])
+        lb1.wait_until_it_serves()
+        lb1.kill_guard()  # and the daemon hands over, as on SIGTERM
+        tools.until(lambda: not lb1.socket.exists() or lb1.hafw("status").returncode == 6, "the daemon is gone")
+        lb1.start(prefix=["env", f"HAFW_STATE_DIR={lb1.run_directory}/state"])
+        lb1.wait_until_it_serves()
+        moves = [row.split()[1:4] for row in lb1.hafw("history").stdout.splitlines()[1:]]
+        assert moves == [
+            ["VI_1", "INITIALIZE", "BACKUP"],
+            ["VI_1", "BACKUP", "MASTER"],
+            ["VI_1", "MASTER", "INITIALIZE"],
+            ["VI_1", "INITIALIZE", "BACKUP"],
+            ["VI_1", "BACKUP", "MASTER"],
+        ]
+        assert len(lb1.hafw("history", "-n", "2").stdout.splitlines()) == 3
+        daemon = lb1.pid
+        os.kill(daemon, signal.SIGSTOP)  # so that it does not hand over when its guard is gone
+        lb1.kill_guard()
+        os.kill(daemon, signal.SIGKILL)
+        tools.until(lambda: tools.gone(daemon), "the daemon is gone")
+        done = lb1.hafw("status")
+        assert done.returncode == 6
+        assert done.stdout.startswith("VI_1: UNKNOWN: was MASTER when its daemon (pid ")
+        assert f"{VIP} still on this machine" in done.stdout
+        assert "state is unknown" in done.stderr
 
 
 def test_plugins_shows_what_answered(lb1):

@@ -4,9 +4,8 @@
 a thread tell the kernel (which may block on its routing lock), and reports; of a few addresses ``want`` waits for the
 thread itself, but briefly. What the kernel confirms is there and need not be read back; where it differs from what was
 ordered, everything is listed anew. Another task hears what others do and, when all of that has been read, compares
-again: a link that changed, a bound address that somebody removed, one that is there though nobody wants it. A third
-lists everything now and then, for what was missed. A lock keeps them apart, so that the view is never older than what
-was just done. What we removed ourselves is no loss, because only a router whose wish was confirmed can lose something.
+again. A third lists everything now and then, for what was missed. A lock keeps them apart, so that the view is never
+older than what was just done. What we removed is no loss: only a router whose wish was confirmed can lose something.
 """
 
 from __future__ import annotations
@@ -49,10 +48,7 @@ SLICE = 64
 
 
 class AddressKeeper:
-    """Keeps the addresses of all routers and watches their interfaces; reports by calling ``report``, in trio's thread.
-
-    ``report`` may call ``want`` before it returns.
-    """
+    """Keeps all routers' addresses, watches their interfaces; calls ``report`` in trio's thread, which may ``want``."""
 
     def __init__(
         self,
@@ -117,6 +113,10 @@ class AddressKeeper:
     def foreign(self, router: str) -> frozenset[Place]:
         """Of this router's plan, where the address is not ours to remove, neither now nor when we are dead."""
         return self._wishes[router].foreign(self._view) if router in self._wishes else frozenset()
+
+    def seen(self, router: str) -> dict[IPAddress, str]:
+        """What the kernel has of each address of this router, as far as there is a plan."""
+        return self._wishes[router].seen(self._view) if router in self._wishes and self._view.listed else {}
 
     def want(
         self,
@@ -343,13 +343,13 @@ class AddressKeeper:
 
     async def _list_all(self) -> bool:
         try:
-            links, listing, culprit = await self._thread.run(self._ask_kernel)
+            links, listing, self._culprit = await self._thread.run(self._ask_kernel)
         except (OSError, MalformedMessage) as error:
             self.check_error = str(error)
             return False
         self._view.replace_links(links)
         self._view.replace_addresses(listing)
-        self._culprit, self.check_error = culprit, ""
+        self.check_error = ""
         return True
 
     def _ask_kernel(self) -> tuple[list[Link], Listing, str]:

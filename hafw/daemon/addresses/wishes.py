@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from hafw.wire.rtmessages import Order, Refusal
 
 
+PRESENT, MISSING, ABSENT, FOREIGN, LEFTOVER = "present", "missing", "absent", "foreign", "leftover"
+"""What the kernel has of an address: it is there; it should be; it is not, and should not; it is there, and not ours
+(somebody bound it by hand, or before us); it is there, should not, and is about to be removed."""
 ROUNDS_MAX = 3
 """Times that the kernel is told again when it took a change and the address says otherwise."""
 FEW = 16
@@ -215,6 +218,19 @@ class Wish:
             if (entries := view.at(place)) or place not in to_come
             if all(entry.proto != PROTO_HAFW for entry in entries)
         )
+
+    def seen(self, view: KernelView) -> dict[IPAddress, str]:
+        """What the kernel has of each address of the plan, in one of the words of ``hafw.daemon.addresses``."""
+        absent, foreign = frozenset(view.absent(self._places.values())), self.foreign(view)
+        words = {}
+        for address, place in self._places.items():
+            if place in absent:
+                words[address] = MISSING if place in self.kept else ABSENT
+            elif place in foreign:
+                words[address] = FOREIGN
+            else:
+                words[address] = PRESENT if place in self.kept else LEFTOVER
+        return words
 
     def missing(self, view: KernelView) -> list[Place]:
         """What is bound and not there."""
