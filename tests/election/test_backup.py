@@ -296,6 +296,11 @@ def test_c_tmr_07_a_backup_that_woke_late_listens_once_more_before_it_blames_the
     assert vr.due() == [vr.sends(100), vr.binds(), vr.moves("BACKUP", "MASTER", "no-response")]
 
 
+def test_c_tmr_07_how_late_a_backup_woke_is_told_in_milliseconds(bench):
+    vr = bench(priority=100).backup()
+    assert vr.at(3.609375 + 1.23456).tick() == [vr.notes("stall", seconds=1.235)]
+
+
 def test_c_tmr_07_a_late_backup_that_hears_the_master_stays(bench):
     vr = bench(priority=100).backup()
     vr.at(9.609375).tick()

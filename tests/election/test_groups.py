@@ -809,6 +809,28 @@ def test_a_goodbye_of_whom_nobody_knows_hastens_nobody(first):
     assert pair.router(other_of(first)).listener.down_at == before
 
 
+def test_a_goodbye_that_hastens_nobody_may_still_make_masters_of_all_and_each_says_when_it_is_next_due():
+    """The first waited, bound, for the second, whose MASTER died a moment ago; then a stranger says goodbye."""
+    pair = Pair(priority=150).backup()
+    pair.run(5.0, hear={ONE: 100, TWO: 100})
+    pair.run(9.0, hear={TWO: 100})
+    pair.run(12.0)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert adverts(pair.advert(ONE, 0, "10.77.0.99")) == [(ONE, 150), (TWO, 150)]
+    assert pair.node.deadline == 12.0 + 1.0, "of both, and no earlier one that is over"
+
+
+def test_patience_that_ends_at_this_very_moment_has_ended():
+    """With fewer down_timer_adverts than three it ends while the MASTER counts as live."""
+    pair = Pair(down_timer_adverts=1).backup()
+    pair.now = 1.0
+    pair.advert(ONE, 200)
+    pair.advert(TWO, 200)
+    pair.now = pair.node.deadline
+    assert pair.now == 1.0 + 1.609375
+    assert adverts(pair.feed(Tick())) == [(ONE, 100), (TWO, 100)]
+
+
 def test_a_reload_tells_of_no_group_that_stays_what_it_was_and_sets_what_changed_in_each_member():
     pair = Pair().master()
     assert replaced(pair, member(ONE, priority=90), member(TWO, priority=90)) == []

@@ -63,6 +63,18 @@ def test_the_next_daemon_does_not_preempt_the_successor_either(bench):
     assert (vr.state, vr.router.reason) == ("MASTER", "no-response")
 
 
+def test_a_router_that_is_stopped_and_started_still_leaves_the_role_to_whom_it_handed_it(bench):
+    vr = bench(priority=200).settled()
+    asked(vr)
+    vr.later(0.5).advert(100)
+    vr.shutdown()
+    vr.startup()
+    for _ in range(20):
+        vr.later(0.5).advert(100)
+        vr.tick()
+    assert (vr.state, vr.tenure.bound) == ("BACKUP", False)
+
+
 def test_the_role_is_wanted_back_after_the_next_term(bench):
     vr = bench(priority=200).settled()
     asked(vr)
@@ -148,6 +160,17 @@ def test_all_claimed_before_an_advert_was_heard_is_a_handover_too(bench):
         vr.moves("MASTER", "BACKUP", "handover"),
         vr.ends_handover("taken over", 0.0),
     ]
+
+
+@pytest.mark.parametrize(("priority", "outcome"), [(0, "nobody took over"), (1, "taken over")])
+def test_a_successor_is_whoever_says_that_it_is_master_and_no_other_that_leaves(bench, priority, outcome):
+    """Priority 1 is that of a degraded MASTER, which is one all the same; 0 says that somebody is none any more."""
+    vr = bench(priority=100).settled()
+    asked(vr, force=True)
+    vr.later(0.25).advert(priority)
+    told = [action for _, action in vr.run(vr.now + 4.0)]
+    seconds, successor = (3.6094, None) if priority == 0 else (0.25, vr.peer)
+    assert vr.ends_handover(outcome, seconds, successor) in told
 
 
 @pytest.mark.parametrize("state", ["backup", "known"])
@@ -428,6 +451,14 @@ def test_it_is_too_late_to_resume_after_three_intervals(bench):
     vr, actions = resumed(bench, 97.0)
     assert (actions, vr.state) == ([], "INITIALIZE")
     vr.known().startup()
+    assert vr.state == "BACKUP"
+
+
+def test_a_resumed_router_has_no_startup_delay_to_wait_for_when_it_recovers(bench):
+    vr, _ = resumed(bench, 99.5)
+    vr.known().link(up=False)
+    assert vr.state == "FAULT"
+    vr.link()
     assert vr.state == "BACKUP"
 
 

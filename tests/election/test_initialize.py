@@ -60,6 +60,13 @@ def test_a_startup_delay_is_waited_for_and_then_a_whole_master_down_interval_of_
     assert vr.deadline == pytest.approx(29.0 + 3.609375), "the advert was read, though nothing was done about it"
 
 
+def test_a_startup_delay_below_a_second_is_waited_for_too(bench):
+    vr = bench(priority=100).known()
+    assert vr.startup(delay=0.5) == []
+    assert vr.due() == [vr.moves("INITIALIZE", "BACKUP", "startup")]
+    assert vr.now == 0.5
+
+
 def test_a_link_that_comes_after_the_startup_delay_is_still_waited_for(bench):
     vr = bench(priority=100)
     vr.startup(delay=5.0)
@@ -76,6 +83,14 @@ def test_a_shutdown_ends_the_startup_delay(bench):
     assert vr.deadline == float("inf")
     assert vr.at(40.0).tick() == []
     assert vr.state == "INITIALIZE"
+
+
+def test_before_a_start_and_after_a_stop_no_startup_delay_is_waited_for(bench):
+    vr = bench().known()
+    assert vr.instance.waits_for == ""
+    vr.startup(delay=30.0)
+    vr.shutdown()
+    assert vr.instance.waits_for == ""
 
 
 def test_nothing_starts_by_itself(bench):

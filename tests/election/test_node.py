@@ -259,10 +259,11 @@ def test_addresses_that_are_removed_for_ever_are_put_back_ever_more_rarely(bench
     assert waits == pytest.approx([5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0])
 
 
-def test_a_link_that_returns_is_a_reason_to_try_at_once(bench):
+@pytest.mark.parametrize("lost", [{"up": False}, {"primary": {}}], ids=["link", "address"])
+def test_a_link_or_an_address_of_its_own_that_returns_is_a_reason_to_try_at_once(bench, lost):
     vr = bench().promoted()
     vr.refused()
-    vr.link(up=False)
+    vr.link(**lost)
     assert vr.link() == [vr.moves("FAULT", "BACKUP", "recovered")]
 
 

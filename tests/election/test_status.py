@@ -51,6 +51,16 @@ def test_every_state_shows_since_when_it_is(bench):
     assert shown(vr) == ("INITIALIZE", "shutdown", "", 7.0)
 
 
+def test_what_happens_before_and_without_a_term_as_master_is_dated_too(bench):
+    vr = bench()
+    vr.at(1.0).link(up=False)
+    vr.at(2.0).startup()
+    assert shown(vr) == ("FAULT", "interface-down", "eth0 no carrier", 2.0)
+    vr = bench().backup()
+    vr.at(3.0).shutdown()
+    assert shown(vr) == ("INITIALIZE", "shutdown", "", 3.0)
+
+
 def test_a_router_in_fault_shows_the_cause_that_is_left_and_since_when_it_is_in_fault(bench):
     vr = bench().backup()
     vr.at(1.0).link(up=False)

@@ -26,6 +26,12 @@ def test_a_late_announcement_stands_for_those_that_were_missed(bench):
     assert announcements(vr, 10.0) == pytest.approx([0.7, 4.7])
 
 
+def test_an_announcement_stands_for_the_one_that_is_due_at_that_very_moment(bench):
+    vr = bench(announce_repeat=(0.0, 0.25, 0.5), announce_refresh=10.0).master()
+    assert vr.later(0.5).tick() == [vr.announces()]
+    assert announcements(vr, 15.0) == [10.0]
+
+
 def test_no_refresh_means_the_repeats_only(bench):
     vr = bench(announce_refresh=0.0).master()
     assert announcements(vr, 1000.0) == pytest.approx([0.05, 0.25, 1.0, 5.0])
