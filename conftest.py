@@ -26,6 +26,7 @@ PEER_PROGRAMS = {
     "frr": "vtysh",
     "tshark": "tshark",
     "openssl": "openssl",
+    "systemd": "systemd-analyze",
 }
 """Peer, which is also the name of its package, and the program that shows that it is installed."""
 

@@ -131,8 +131,7 @@ class Migration:
             for each in HOSTS:
                 (machine.etc / f"hafw/{each}.conf").write_text(_configuration(each))
             (machine.etc / "keepalived/keepalived.conf").write_text(_configuration(host))
-            unit = f"{TREE}/examples/classic/hafw.service"
-            machine.must(f"sed s,/opt/hafw/bin,/run/bin, {unit} >/etc/systemd/system/hafw.service")
+            machine.must(f"cp {TREE}/deploy/systemd/hafw.service /etc/systemd/system")
             machine.must("systemctl enable keepalived && systemctl start keepalived")
         self.wait_for(LB1)
         self._ping = Ruler(lab, CLIENT, VIP, kind="ping", options=["--realtime"])

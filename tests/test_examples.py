@@ -60,16 +60,6 @@ def test_notify_script_logs_what_it_is_told(tmp_path: Path):
     assert done.stdout == "-t hafw-notify INSTANCE VI_1 is MASTER, priority 150, reason no-response\n"
 
 
-def test_unit_relays_readiness_of_the_main_process_and_hands_over_on_stop():
-    lines = (CLASSIC / "hafw.service").read_text(encoding="utf-8").splitlines()
-    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    assert settings["ExecStart"] == "/opt/hafw/bin/hafw run /etc/hafw/config.toml"
-    assert settings["ExecReload"] == "/bin/kill -HUP $MAINPID"
-    assert settings["ExecStopPost"] == "-/opt/hafw/bin/hafw cleanup"
-    expected = {"Type": "notify", "NotifyAccess": "main", "KillMode": "mixed", "OOMPolicy": "continue"}
-    assert expected.items() <= settings.items()
-
-
 WEB_SERVERS = """
 import http.server, subprocess, threading
 

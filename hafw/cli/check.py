@@ -13,6 +13,7 @@ from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.config.permissions import is_security_message
 from hafw.config.system import CAPABILITIES, Own, check_devices, check_system
+from hafw.wire.systemd import priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ def load_or_exit(path: str, node: str | None) -> Config:
         config, warnings = load(path, node)
     except ConfigErrors as errors:
         _report(path, errors.problems)
-        click.echo(_count(errors.problems), err=True)
+        click.echo(priority("error", sys.stderr) + _count(errors.problems), err=True)
         sys.exit(exit_code(errors.problems))
     if select.select([], [STDERR], [], 0)[1]:  # a daemon never waits for somebody to read its warnings
         _report(path, warnings)
@@ -185,7 +186,7 @@ def _check_devices(config: Config) -> Iterator[Problem]:
 
 def _report(file: str, problems: Sequence[Problem]) -> None:
     for problem in problems:
-        click.echo(problem.render(file), err=True)
+        click.echo(priority(problem.severity, sys.stderr) + problem.render(file), err=True)
 
 
 def _count(problems: Sequence[Problem]) -> str:

@@ -11,6 +11,7 @@ import trio
 from hafw.cli.check import load_or_exit
 from hafw.config.model import JournalConfig
 from hafw.config.system import missing_capabilities
+from hafw.wire.systemd import priority
 
 CAPABILITY_MISSING = 7
 
@@ -30,7 +31,7 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
     missing = missing_capabilities()
     if missing:
         way_out = f"run as root, or grant them (systemd: AmbientCapabilities={' '.join(missing)})"
-        click.echo(f"hafw: {' and '.join(missing)} missing: {way_out}", err=True)
+        click.echo(f"{priority('error', sys.stderr)}hafw: {' and '.join(missing)} missing: {way_out}", err=True)
         sys.exit(CAPABILITY_MISSING)
     # Heavy imports only here, and only once it is clear that the daemon can run.
     from hafw.daemon.observe import start_logging  # noqa: PLC0415
@@ -46,7 +47,7 @@ def run(socket: str, config: str, node: str | None, dry_run: bool) -> None:  # n
         trio.run(daemon)
     except* OSError as errors:
         for error in errors.exceptions:
-            click.echo(f"hafw: {error}", err=True)
+            click.echo(f"{priority('error', sys.stderr)}hafw: {error}", err=True)
         sys.exit(1)
     finally:
         writer.close()

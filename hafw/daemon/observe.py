@@ -6,6 +6,7 @@ are dropped and counted, and adverts stay on time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sys
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
+
+from hafw.wire.systemd import PRIORITIES, is_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,23 +50,40 @@ WARNINGS = {
 
 
 class LogWriter:
-    """A file-like object for structlog whose ``write`` never blocks."""
+    """A file-like object for structlog whose ``write`` never blocks.
+
+    What goes to the journal has its priority before it, so that ``journalctl -p warning`` shows what is one.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.dropped = 0
+        self._prefixes = {level: f"<{number}>" for level, number in PRIORITIES.items()} if is_journal(stream) else {}
         self._stream = stream
         self._queue: queue.Queue[str | None] = queue.Queue(LOG_QUEUE)
         self._thread = threading.Thread(target=self._drain, name="log", daemon=True)
         self._thread.start()
 
-    def msg(self, line: str) -> None:
+    def msg(self, line: str, level: str = "info") -> None:
         """Queue one line, or count it as dropped."""
         try:
-            self._queue.put_nowait(line)
+            self._queue.put_nowait(self._prefixes.get(level, "") + line)
         except queue.Full:
             self.dropped += 1
 
-    debug = info = warning = error = critical = msg
+    info = msg
+
+    def debug(self, line: str) -> None:
+        """Queue one; so do the others."""
+        self.msg(line, "debug")
+
+    def warning(self, line: str) -> None:  # noqa: D102
+        self.msg(line, "warning")
+
+    def error(self, line: str) -> None:  # noqa: D102
+        self.msg(line, "error")
+
+    def critical(self, line: str) -> None:  # noqa: D102
+        self.msg(line, "critical")
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what is queued; at most ``timeout`` seconds, since the reader may be gone."""
@@ -81,6 +101,8 @@ class LogWriter:
                     self._stream.flush()
             except (OSError, ValueError):
                 self.dropped += 1
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def start_logging(stream: TextIO | None = None, style: str | None = None) -> LogWriter:

@@ -7,13 +7,16 @@ import select
 import signal
 import sys
 
+from hafw.wire.systemd import priority
+
 
 def say(event: str, **fields: object) -> None:
     """One log line; a reader of the log that stalls must not stall the will."""
     words = " ".join(f'{key}="{value}"' if " " in str(value) else f"{key}={value}" for key, value in fields.items())
     with contextlib.suppress(OSError, ValueError):
         if select.select([], [sys.stderr], [], 0)[1]:
-            print(f"level=warning event={event} process=guard {words}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+            line = f"{priority('warning', sys.stderr)}level=warning event={event} process=guard {words}"
+            print(line.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def describe_status(code: int) -> str:

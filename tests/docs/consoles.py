@@ -39,7 +39,7 @@ HOST: Final = {
     **dict.fromkeys(("apt-get", "apt", "dnf", "pip", "python3", "git", "install", "useradd", "dpkg"), CHANGES),
     **dict.fromkeys(("systemctl", "nginx", "haproxy", "pkill", "kill", "sysctl", "nft", "iptables", "mv"), CHANGES),
     **dict.fromkeys(("firewall-cmd", "modprobe", "nmcli", "shutdown", "reboot", "docker", "podman"), CHANGES),
-    **dict.fromkeys(("chmod", "chown", "mkdir", "rm", "cp", "scp", "ssh", "bridge"), CHANGES),
+    **dict.fromkeys(("chmod", "chown", "mkdir", "rm", "cp", "ln", "scp", "ssh", "bridge"), CHANGES),
     **dict.fromkeys(("journalctl", "date", "hostname", "ss", "ethtool", "timedatectl", "chronyc", "uname"), LOOKS),
     **dict.fromkeys(("systemd-analyze", "logger", "man", "ls", "df", "uptime", "top", "ps"), LOOKS),
     **dict.fromkeys(("ip", "ping", "arping", "tcpdump", "curl", "wget", "nc", "dig", "arp", "mtr"), NETWORK),
