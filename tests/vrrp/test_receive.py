@@ -405,6 +405,14 @@ def test_and_no_further(ttl):
     )
 
 
+@pytest.mark.parametrize(("ttl", "said"), [(0, "0"), (None, "unknown")])
+def test_a_ttl_that_is_unknown_is_too_low_also_where_any_is_high_enough(ttl, said):
+    assert refused(replace(UNICAST, ttl=ttl), replace(OURS_UNICAST, min_ttl=1)) == (
+        "ip-ttl-errors",
+        f"TTL {said}, must be 1 or more: it was routed or is not VRRP",
+    )
+
+
 def test_min_ttl_is_nothing_to_multicast():
     assert refused(replace(V3, ttl=254), replace(OURS, min_ttl=1))[0] == "ip-ttl-errors"
 
