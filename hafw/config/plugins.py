@@ -26,7 +26,7 @@ DEFAULT_PLUGINS = ("vip", "arp")
 PACKAGES = {
     **{
         name: name.replace("_", "-")
-        for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email", "fifo", "routes")
+        for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email", "fifo", "routes", "web")
     },
     **dict.fromkeys(("interface", "file", "process"), "checks"),
 }

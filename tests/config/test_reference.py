@@ -24,6 +24,7 @@ PLUGINS = (
     "notify_email",
     "fifo",
     "routes",
+    "web",
     "arp",
     "vip",
 )
