@@ -54,6 +54,7 @@ ROOMS = {
     "hafw.sim": (*CORE, "hafw.sim"),
     "hafw.keepalived": (*CORE, "hafw.keepalived"),
     "hafw.lab": (*CORE, "hafw.lab"),
+    "hafw.doctor": (*CORE, "hafw.doctor"),
     "hafw.cli": ("hafw",),
     "hafw.__main__": ("hafw.cli",),
 }

@@ -14,6 +14,7 @@ import hafw
 VERBS = {
     "run": ("hafw.cli.run", "run the daemon in the foreground"),
     "check": ("hafw.cli.check", "check a configuration: syntax, plugins, system"),
+    "doctor": ("hafw.cli.doctor", "what on this machine keeps a configuration from working, and how to mend it"),
     "plan": ("hafw.cli.plan", "show what would be done on becoming MASTER and on leaving"),
     "reload": ("hafw.cli.control", "read the configuration again: all of it, or nothing"),
     "handover": ("hafw.cli.handover", "let another router take over, without a gap"),
@@ -32,10 +33,7 @@ VERBS = {
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
     "completion": ("hafw.cli.completion", "print the shell completion script"),
 }
-NOT_BUILT = (
-    "listen",
-    "doctor",
-)
+NOT_BUILT = ("listen",)
 ELSEWHERE = {
     **dict.fromkeys(("start", "restart"), "`systemctl {} hafw`, or `hafw run CONFIG` in the foreground"),
     **dict.fromkeys(("stop", "kill", "shutdown"), "`systemctl stop hafw`, or SIGTERM to `hafw run`"),
