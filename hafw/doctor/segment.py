@@ -143,9 +143,9 @@ def _answers(place: str, instance: InstanceConfig, mine: list[Heard], facts: Fac
         yield Finding(
             id="address-in-use",
             where=place,
-            what=f"{shown}: answered by {' and '.join(sorted(macs))}, and no advert of VRID {router.vrid} comes from it",
+            what=f"{shown}: answered by {' and '.join(sorted(macs))}, and no advert of VRID {router.vrid} is from it",
             why="another machine has the address, or it is the MASTER and its adverts do not arrive: this router would"
             " become MASTER beside it",
-            keep="find the machine by its MAC (ip neighbour, the switch). Take the address from it; if it is the MASTER:"
-            " hafw doctor there, and see what lies between (IP protocol 112, multicast, VLAN)",
+            keep="find the machine by its MAC (ip neighbour, the switch). Take the address from it; if it is the"
+            " MASTER: hafw doctor there, and see what lies between (IP protocol 112, multicast, VLAN)",
         )

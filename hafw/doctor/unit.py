@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hafw.doctor.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hafw.config.model import Config
     from hafw.doctor.facts import Facts, Script, Unit
@@ -60,8 +60,7 @@ def _capabilities(unit: Unit, config: Config) -> Iterator[Finding]:
     needed = [*_NEEDED]
     if any(each.user not in {"", unit.last("User", "root")} for each in config.plugins.values()):
         needed += _FOR_USERS
-    bounding, inverted = _listed(unit, "CapabilityBoundingSet")
-    lost = [each for each in needed if bounding is not None and (each in bounding) == inverted]
+    lost = _lost(unit, "CapabilityBoundingSet", needed)
     if lost:
         yield _finding(
             "unit-capabilities",
@@ -82,13 +81,17 @@ def _capabilities(unit: Unit, config: Config) -> Iterator[Finding]:
         )
 
 
-def _listed(unit: Unit, key: str) -> tuple[set[str] | None, bool]:
-    """What a key lists, and whether that is what is left out; ``None``: the key is not there."""
-    words = unit.words(key)
-    if not words:
-        return None, False
-    inverted = words[0].startswith("~")
-    return {each.lstrip("~") for each in words}, inverted
+def _lost(unit: Unit, key: str, needed: Iterable[str]) -> list[str]:
+    """Which of them a list leaves out. Its lines count one after the other, ``~`` takes away (systemd.exec(5))."""
+    lines = unit.values.get(key, ())
+    if not lines:
+        return []
+    by_default = lines[0].startswith("~")
+    named: set[str] = set()
+    for line in lines:
+        words = set(line.removeprefix("~").split())
+        named = named | words if line.startswith("~") == by_default else named - words
+    return [each for each in needed if (each in named) == by_default]
 
 
 def _network(unit: Unit, config: Config) -> Iterator[Finding]:
@@ -99,10 +102,9 @@ def _network(unit: Unit, config: Config) -> Iterator[Finding]:
                 "PrivateUsers": "capabilities hold inside its own user namespace only: no address can be bound",
             }[key]
             yield _finding("unit-network", unit, f"{key}=yes", why, f"{key}=no")
-    families, inverted = _listed(unit, "RestrictAddressFamilies")
     versions = {address.version for each in config.instances.values() for address in each.router.all_addresses}
     needed = {"AF_UNIX", "AF_NETLINK", "AF_PACKET", *({4: "AF_INET", 6: "AF_INET6"}[each] for each in versions)}
-    lost = [each for each in _FAMILIES if each in needed and families is not None and (each in families) == inverted]
+    lost = _lost(unit, "RestrictAddressFamilies", [each for each in _FAMILIES if each in needed])
     if lost:
         yield _finding(
             "unit-network",
@@ -134,8 +136,7 @@ def _limits(unit: Unit, config: Config) -> Iterator[Finding]:
 
 
 def _may(unit: Unit, capability: str) -> bool:
-    bounding, inverted = _listed(unit, "CapabilityBoundingSet")
-    bounded = bounding is None or (capability in bounding) != inverted
+    bounded = not _lost(unit, "CapabilityBoundingSet", [capability])
     return bounded and (_is_root(unit) or capability in unit.words("AmbientCapabilities"))
 
 

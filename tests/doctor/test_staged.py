@@ -42,7 +42,8 @@ SECOND = (
     " ip address add 192.0.2.3/24 dev eth1"
 )
 SWITCH = (
-    "ip -4 address flush dev near; ip link add br0 type bridge; for each in 1 2; do ip link add p$each type veth peer name q$each;"
+    "ip -4 address flush dev near; ip link add br0 type bridge;"
+    " for each in 1 2; do ip link add p$each type veth peer name q$each;"
     " ip link set p$each master br0 up; ip link set q$each up; done; ip link set br0 up;"
     " ip address add 192.0.2.9/24 dev br0"
 )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SIZE_MAX: Final = 1 << 20
 _UNITS: Final = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
+_RUNNING: Final = "sys/fs/cgroup/system.slice"
+_USUAL: Final = "hafw.service"
 _NETWORKS: Final = (
     "etc/systemd/network",
     "run/systemd/network",
@@ -70,7 +72,7 @@ def units(root: Path) -> tuple[Unit, ...]:
         for path in sorted((root / folder).glob("*.service")):
             found.setdefault(path.name, path)
     texts = {name: read(path) for name, path in found.items()}
-    mine = [name for name, text in texts.items() if _RUN.search(text)]
+    mine = _in_use(root, {name: found[name] for name, text in texts.items() if _RUN.search(text)})
     return tuple(
         Unit(
             name=name,
@@ -79,6 +81,17 @@ def units(root: Path) -> tuple[Unit, ...]:
         )
         for name in mine
     )
+
+
+def _in_use(root: Path, found: Mapping[str, Path]) -> list[str]:
+    """Those that run or are started at boot; of units that nobody uses yet, those that somebody has written."""
+    used = [
+        name
+        for name in found
+        if any((root / "etc/systemd/system").glob(f"*.wants/{name}")) or (root / _RUNNING / name).exists()
+    ]
+    written = [name for name, path in found.items() if path.is_relative_to(root / _UNITS[0])]
+    return used or written or [name for name in found if name == _USUAL]
 
 
 def _drop_ins(root: Path, folders: Iterable[str], name: str) -> list[Path]:
