@@ -9,6 +9,11 @@ ARGS ?=
 PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt
 
+# Where make wheels, man and deb write. make deb OFFLINE=1 takes the libraries from $(BUILD)/wheels, where an earlier one,
+# or another machine, has put them.
+BUILD ?= build
+OFFLINE ?=
+
 # The same pins for pip and for uv, for what is installed and for what builds it.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
@@ -16,7 +21,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo parity test test-long check swarm worlds fuzz mutation bench conformance reference clean
+.PHONY: help wheels deb man demo parity test test-long check swarm worlds fuzz mutation bench conformance reference clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -31,6 +36,8 @@ help:
 	@echo "make mutation  small mistakes in the election, one at a time: does a test notice each? ARGS=hafw/vrrp/peer.py"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
 	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of them"
+	@echo "make deb     a Debian package of hafw, its plugins and what they need: build/hafw_VERSION_ARCHITECTURE.deb"
+	@echo "make man     the man pages: build/man"
 	@echo "make clean   removes $(VENV) and every cache"
 
 demo: $(VENV)/.installed
@@ -63,6 +70,19 @@ conformance: $(VENV)/.installed
 reference: $(VENV)/.installed-dev
 	@HAFW_UPDATE_DOCS=1 $(VENV)/bin/pytest -q -m "not wire" tests/docs
 
+wheels: $(VENV)/.installed
+	@echo "==> wheels of hafw and its plugins"
+	@mkdir -p $(BUILD)/wheels
+	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || { $(call install,pip); }
+	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(BUILD)/wheels . $(PLUGINS)
+
+man: $(VENV)/.installed
+	@$(VENV)/bin/python deploy/manual.py $(BUILD)/man
+
+deb: wheels
+	@echo "==> Debian package"
+	@$(VENV)/bin/python deploy/deb.py $(BUILD) $(BUILD)/wheels $(if $(OFFLINE),--offline)
+
 bench: $(VENV)/.installed-bench
 	@$(VENV)/bin/python -m bench --plots $(ARGS)
 
@@ -90,7 +110,7 @@ mutation: $(VENV)/.installed-mutation
 
 clean:
 	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz .mutation
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz .mutation
 	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call install,WHAT): pip comes with Python, uv is quicker.

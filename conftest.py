@@ -27,6 +27,10 @@ PEER_PROGRAMS = {
     "tshark": "tshark",
     "openssl": "openssl",
     "systemd": "systemd-analyze",
+    "groff": "groff",
+    "mandoc": "mandoc",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 """Peer, which is also the name of its package, and the program that shows that it is installed."""
 

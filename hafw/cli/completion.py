@@ -13,4 +13,6 @@ def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script: eval "$(hafw completion bash)"."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(ctx.find_root().command, {}, "hafw", "_HAFW_COMPLETE").source())
+    source = kind(ctx.find_root().command, {}, "hafw", "_HAFW_COMPLETE").source()
+    # As a file _hafw of zsh's folders, click's script completes at the first TAB, and at the second it only registers.
+    click.echo(source.replace("== loadautofunc ]]", "== loadautofunc || $funcstack[1] == _hafw ]]"))

@@ -8,6 +8,7 @@ import keyword
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 import hafw
 
@@ -74,6 +75,11 @@ class Verbs(click.Group):
         command = getattr(importlib.import_module(VERBS[name][0]), f"{name}_" if keyword.iskeyword(name) else name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs from the table too: a shell asks at every TAB."""
+        verbs = [CompletionItem(name, help=text) for name, (_, text) in VERBS.items() if name.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs from the table, without importing any."""
