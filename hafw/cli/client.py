@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -35,6 +34,20 @@ class Unreachable(click.ClickException):
         click.echo(f"hafw: {self.message}", file=file, err=file is None)
 
 
+class Refused(click.ClickException):
+    """The daemon's own words; ``kind`` is a stable one."""
+
+    exit_code = FAILED
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.kind = error["kind"]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """As every other message of hafw."""
+        click.echo(f"hafw: {self.message}", file=file, err=file is None)
+
+
 def ask(path: str, request: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
     """One request, one reply; raises ``Unreachable``, which ends the program with a clear message."""
     for reply in stream(path, request, timeout=timeout):
@@ -43,7 +56,7 @@ def ask(path: str, request: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> 
 
 
 def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> Iterator[dict[str, Any]]:
-    """One request, every line of the reply as it comes; raises ``Unreachable``.
+    """One request, every line of the reply as it comes; raises ``Unreachable`` or ``Refused``.
 
     ``timeout``: seconds between two lines.
     """
@@ -58,8 +71,7 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
                 for line in lines:
                     reply = json.loads(line)
                     if "error" in reply:
-                        click.echo(f"hafw: {reply['error']['message']}", err=True)
-                        sys.exit(FAILED)
+                        raise Refused(reply["error"])
                     yield reply
     except FileNotFoundError:
         why = "there is no such socket: is the daemon running (hafw run CONFIG)?"

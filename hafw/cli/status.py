@@ -1,4 +1,4 @@
-"""The verbs that look at a running daemon: status, events, history, plugins."""
+"""The verbs that look at a running daemon: status, history, plugins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hafw.cli.client import FAILED, UNREACHABLE, Unreachable, ask, stream
+from hafw.cli.client import FAILED, Unreachable, ask
 from hafw.cli.standing import render
 from hafw.cli.unknown import render_unknown, unknown_record
 from hafw.cli.watching import look_again_and_again
@@ -55,41 +55,6 @@ def _look(socket: str, name: str | None, *, as_json: bool, lines: bool) -> tuple
     if as_json:
         return json.dumps(answer, ensure_ascii=False, indent=indent), None
     return render(answer, details=name is not None), None
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-@click.option("--since", type=int, default=None, metavar="SEQ", help="Begin after this sequence number.")
-@click.option(
-    "-n", "count", type=click.IntRange(0), default=None, metavar="N", help="Show the last N events, then follow."
-)
-@click.option("--no-follow", is_flag=True, help="Show the events that are there, all unless told otherwise, and end.")
-@click.pass_obj
-def events(socket: str, as_json: bool, since: int | None, count: int | None, no_follow: bool) -> None:  # noqa: FBT001
-    """Follow the live events; with --since or -n, earlier ones first."""
-    request: Record = {"do": "events", "follow": not no_follow}
-    if no_follow or since is not None or count is not None:
-        request |= {"since": since or 0, "n": count if count is not None else 1000}
-    lines = stream(socket, request)
-    next(lines)  # the snapshot
-    for event in lines:
-        click.echo(json.dumps(event, ensure_ascii=False) if as_json else sentence(event))
-    if not no_follow:
-        click.echo("hafw: the daemon ended the stream: it stopped, or this reader was too slow", err=True)
-        sys.exit(UNREACHABLE)
-
-
-def sentence(event: Record) -> str:
-    """One event as one line."""
-    shown = {key: value for key, value in event.items() if key not in {"seq", "time", "type", "vrid", "interface"}}
-    if event["type"] == "state_changed":
-        move = f"{shown.pop('instance')} {shown.pop('from')} -> {shown.pop('to')}"
-        shown = {"": move, **shown}
-    elif event["type"] == "group_changed":
-        move = f"{shown.pop('group')} {shown.pop('from')} -> {shown.pop('to')}"
-        shown = {"": move, **shown}
-    words = " ".join(f"{key}={value}" if key else str(value) for key, value in shown.items())
-    return f"{event['time']}  {event['type']:<18} {words}"
 
 
 @click.command()

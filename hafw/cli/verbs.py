@@ -23,7 +23,7 @@ VERBS = {
     "reexec": ("hafw.cli.control", "let the running daemon go on with the installed code, without a failover"),
     "cleanup": ("hafw.cli.control", "release what a dead daemon left behind"),
     "status": ("hafw.cli.status", "who is MASTER, since when, why"),
-    "events": ("hafw.cli.status", "follow the live events"),
+    "events": ("hafw.cli.events", "follow the live events"),
     "history": ("hafw.cli.status", "transitions with their reasons"),
     "plugins": ("hafw.cli.status", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),

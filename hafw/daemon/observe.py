@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import secrets
 import sys
 import threading
 from collections import Counter, deque
@@ -20,7 +21,7 @@ import structlog
 from hafw.wire.systemd import PRIORITIES, is_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hafw.records import Record
 
@@ -138,7 +139,11 @@ class Observer:
 
     def __init__(self, writer: LogWriter) -> None:
         self.log = structlog.get_logger()
-        self.seq = 0
+        self.seq = self.born = 0
+        """Of the newest event, and of the one before our first."""
+        self.stream = secrets.token_hex(4)
+        """What tells our numbers from those of another daemon."""
+        self.began = timestamp()
         self.events: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self.counters: Counter[tuple[str, str]] = Counter()
         """By (instance or "", name); the names are those of ietf-vrrp."""
@@ -150,6 +155,11 @@ class Observer:
     def log_lines_dropped(self) -> int:
         """Lines that were never written, because the reader of the log stalled."""
         return self._writer.dropped
+
+    def go_on(self, seq: int, events: Iterable[Record]) -> None:
+        """Count from where the daemon before us was, which has left these events."""
+        self.seq = self.born = seq
+        self.events.extend(events)
 
     def subscribe(self, subscriber: Callable[[Record], None]) -> Callable[[], None]:
         """Call ``subscriber`` with every event; it must not block. Returns the way to end it."""

@@ -43,6 +43,8 @@ THREADS_KEPT = 3
 """Of trio's: one for addresses, one for the records of the will, one for a command."""
 THREADS_REST = 5.0
 """Seconds; trio ends a thread that had nothing to do for 10."""
+OPEN_FILES = 4096
+"""For the clients of the control socket, and for 255 routers with their plugins."""
 COLLECT_EVERY = 60.0
 """Seconds."""
 COLLECT_AT_ONCE = 50_000
@@ -64,6 +66,7 @@ class Log(Protocol):
 
 def apply(process: ProcessConfig, log: Log) -> None:
     """Put it into force, before any child is started and any address is touched."""
+    _open_more_files()
     if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # or somebody has chosen
         with contextlib.suppress(PermissionError):
             for thread in threads():
@@ -112,6 +115,14 @@ async def collect_now_and_then() -> None:
     while True:
         await trio.sleep(COLLECT_EVERY)
         gc.collect()
+
+
+def _open_more_files() -> None:
+    """As far as it is allowed: the usual 1,024 would be used up by clients. Plugins get the usual again (confine)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _run_on(cpus: Iterable[int]) -> str:

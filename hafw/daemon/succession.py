@@ -65,8 +65,7 @@ class Succession:
         if not life.inheritance.cause:
             return
         if history := daemon.history:
-            daemon.observer.seq = history.seq
-            daemon.observer.events.extend(history.transitions)
+            daemon.observer.go_on(history.seq, history.transitions)
             self.deferring = frozenset(history.deferring)
         daemon.wire.adopt()
         spoken = life.take_over()
