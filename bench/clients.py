@@ -92,8 +92,7 @@ class Client:
 
     def open(self) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(self.path)
+        self.socket.connect(self.path)  # waits for its turn
         self.socket.setblocking(False)
         if self.kind not in {"garbage", "half-open"}:
             self.socket.send(b'{"do": "events"}\n')
@@ -186,8 +185,8 @@ def ask(path: str, what: str) -> tuple[dict[str, Any], float]:
     """One request to the daemon; the reply, and the seconds it took."""
     began = time.perf_counter()
     with socket.socket(socket.AF_UNIX) as asked:
-        asked.settimeout(PATIENCE)
         asked.connect(path)
+        asked.settimeout(PATIENCE)
         asked.sendall(json.dumps({"do": what}).encode() + b"\n")
         reply = json.loads(asked.makefile("rb").readline())
     return reply, time.perf_counter() - began

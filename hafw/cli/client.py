@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,8 @@ UNREACHABLE = 6
 """Exit code: the daemon is not reachable."""
 ANSWER_TIMEOUT = 5.0
 """Seconds; a daemon that does not answer in this time counts as unreachable."""
+
+CALL_AGAIN = 0.05
 
 
 class Unreachable(click.ClickException):
@@ -64,7 +67,7 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_TIMEOUT)
-            connection.connect(path)
+            _connect(connection, path)
             connection.sendall(json.dumps(request).encode() + b"\n")
             connection.settimeout(timeout)
             with connection.makefile("rb") as lines:
@@ -86,3 +89,17 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
         raise Unreachable(path, f"{error.strerror or error}: the daemon is gone; its state is unknown") from None
     except ValueError:
         raise Unreachable(path, "its answer was cut off: the daemon is gone; its state is unknown") from None
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    """Wait for our turn where many call: of a full queue the kernel says at once that it is full."""
+    until = time.monotonic() + ANSWER_TIMEOUT
+    while True:
+        try:
+            connection.connect(path)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError from None
+            time.sleep(CALL_AGAIN)
+        else:
+            return

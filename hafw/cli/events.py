@@ -54,12 +54,7 @@ def _over_restarts(socket: str, request: Record) -> Iterator[Record]:
     until = 0.0  # the first one has to be there
     while True:
         try:
-            lines = stream(socket, request)
-            for head in lines:
-                until = time.monotonic() + AGAIN_FOR
-                yield from _remembered(head, lines, request)
-            if until == 0.0:
-                raise Unreachable(socket or DEFAULT_SOCKET, "it closed the connection without an answer")
+            yield from _of_one(socket, request)
             until = time.monotonic() + AGAIN_FOR
             click.echo("hafw: the daemon ended the stream: waiting for the next one", err=True)
         except Refused as error:
@@ -72,8 +67,12 @@ def _over_restarts(socket: str, request: Record) -> Iterator[Record]:
         time.sleep(LOOK_AGAIN)
 
 
-def _remembered(head: Record, lines: Iterator[Record], request: Record) -> Iterator[Record]:
+def _of_one(socket: str, request: Record) -> Iterator[Record]:
     """The events of one daemon; ``request`` is made to ask the next one for what comes after them."""
+    lines = stream(socket, request)
+    head = next(lines, None)
+    if head is None:
+        raise Unreachable(socket or DEFAULT_SOCKET, "it closed the connection without an answer")
     request["stream"] = head["stream"]
     if request["since"] is None and request["n"] is None:
         request["since"] = head["seq"]
