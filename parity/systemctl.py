@@ -22,8 +22,15 @@ PATIENCE: Final = 30.0
 RUN: Final = Path("/run")
 
 
-def main(verb: str, unit: str) -> int:
-    """``start``, ``stop``, ``reload``, ``enable``, ``disable`` and ``is-active``; exit codes are systemctl's."""
+def main(verb: str, unit: str = "") -> int:
+    """``start``, ``stop``, ``restart``, ``reload``, ``enable``, ``disable``, ``is-active``, ``daemon-reload``.
+
+    Exit codes are systemctl's.
+    """
+    if verb == "daemon-reload":
+        return 0  # the unit is read at each start
+    if verb == "restart":
+        return main("stop", unit) or main("start", unit)
     unit = unit.removesuffix(".service")
     if verb in ("enable", "disable"):
         wanted = RUN / f"{unit}.enabled"

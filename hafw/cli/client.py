@@ -18,8 +18,11 @@ UNREACHABLE = 6
 """Exit code: the daemon is not reachable."""
 ANSWER_TIMEOUT = 5.0
 """Seconds; a daemon that does not answer in this time counts as unreachable."""
-
 CALL_AGAIN = 0.05
+GONE = (
+    "the daemon is gone; its state is unknown: "
+    "start it again (systemctl start hafw), or release what it left (hafw cleanup)"
+)
 
 
 class Unreachable(click.ClickException):
@@ -80,15 +83,15 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
         why = "there is no such socket: is the daemon running (hafw run CONFIG)?"
         raise Unreachable(path, why) from None
     except PermissionError:
-        why = "permission denied: run as root, or join the group of [control] group"
+        why = "permission denied: run as root, or as a member of the group that [control] group names"
         raise Unreachable(path, why) from None
     except TimeoutError:
         waited = f"{ANSWER_TIMEOUT if timeout is None else timeout:g}s"
         raise Unreachable(path, f"no answer within {waited}: the daemon hangs; its state is unknown") from None
     except OSError as error:
-        raise Unreachable(path, f"{error.strerror or error}: the daemon is gone; its state is unknown") from None
+        raise Unreachable(path, f"{(error.strerror or str(error)).lower()}: {GONE}") from None
     except ValueError:
-        raise Unreachable(path, "its answer was cut off: the daemon is gone; its state is unknown") from None
+        raise Unreachable(path, f"its answer was cut off: {GONE}") from None
 
 
 def _connect(connection: socket.socket, path: str) -> None:

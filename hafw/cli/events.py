@@ -22,7 +22,7 @@ NEWEST = 1000
 """As many as the daemon keeps."""
 
 
-@click.command()
+@click.command(epilog="What each event means, and what to do: docs/runbook.md")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--since", type=click.IntRange(0), default=None, metavar="SEQ", help="Begin after this sequence number.")
 @click.option(
@@ -31,7 +31,7 @@ NEWEST = 1000
 @click.option("--no-follow", is_flag=True, help="Show the events that are there, all unless told otherwise, and end.")
 @click.pass_obj
 def events(socket: str, as_json: bool, since: int | None, count: int | None, no_follow: bool) -> None:  # noqa: FBT001
-    """Follow the live events; with --since or -n, earlier ones first.
+    """Follow the live events until Ctrl-C; with --since or -n, earlier ones first.
 
     When the daemon is restarted, it goes on with the next one. Where events are missing, a line `gap` says so.
     """

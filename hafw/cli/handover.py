@@ -70,7 +70,7 @@ def _seconds(length: str | None) -> float | None:
     try:
         return parse_duration(length)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--for") from None
+        raise click.BadParameter(f"{length}: {error}", param_hint="--for") from None
 
 
 def _patience(socket: str) -> float:

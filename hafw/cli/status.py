@@ -57,10 +57,10 @@ def _look(socket: str, name: str | None, *, as_json: bool, lines: bool) -> tuple
     return render(answer, details=name is not None), None
 
 
-@click.command()
+@click.command(epilog="What each reason means, and what to do: docs/runbook.md")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("-n", "count", type=click.IntRange(1), default=None, help="The last N only.")
+@click.option("-n", "count", type=click.IntRange(1), default=None, metavar="N", help="The last N only.")
 @click.pass_obj
 def history(socket: str, name: str | None, as_json: bool, count: int | None) -> None:  # noqa: FBT001
     """Transitions with their reasons, over restarts too, the newest last; NAME: of one instance or group."""
@@ -87,7 +87,7 @@ def _whom(event: Record) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def plugins(socket: str, as_json: bool) -> None:  # noqa: FBT001
-    """Name, package, state, hooks, failures and why."""
+    """Every plugin with its package, state, hooks, failures, and why they failed."""
     answer = ask(socket, {"do": "plugins"})["plugins"]
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False, indent=2))

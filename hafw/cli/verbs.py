@@ -23,7 +23,7 @@ VERBS = {
     "reexec": ("hafw.cli.control", "let the running daemon go on with the installed code, without a failover"),
     "cleanup": ("hafw.cli.control", "release what a dead daemon left behind"),
     "status": ("hafw.cli.status", "who is MASTER, since when, why"),
-    "events": ("hafw.cli.events", "follow the live events"),
+    "events": ("hafw.cli.events", "what happens, as it happens"),
     "history": ("hafw.cli.status", "transitions with their reasons"),
     "plugins": ("hafw.cli.status", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
@@ -32,7 +32,7 @@ VERBS = {
     "replay": ("hafw.cli.replay", "a recorded journal through today's code"),
     "import": ("hafw.cli.importing", "keepalived.conf as config.toml, and what became of each line"),
     "schema": ("hafw.cli.check", "print the JSON schema of the configuration"),
-    "completion": ("hafw.cli.completion", "print the shell completion script"),
+    "completion": ("hafw.cli.completion", "print the completion script for bash, zsh or fish"),
 }
 NOT_BUILT = ("listen",)
 ELSEWHERE = {

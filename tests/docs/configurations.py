@@ -40,7 +40,8 @@ def completed(text: str, more: str = "") -> str:
     head, _, rest = _split(text)
     names = list(dict.fromkeys(_INSTANCE.findall(f"{text}\n{more}"))) or ["VI_1"]
     said = tomllib.loads(f"[instance.{names[0]}]\n{head}\n") if head.strip() else {}
-    instances = _instances(f"{rest}\n{more}")
+    rest = f"{rest}\n{more}\n"
+    instances = _instances(rest)
     for number, name in enumerate(names):
         own = instances.get(name, {}) | (said["instance"][names[0]] if said and name == names[0] else {})
         lines = [
@@ -51,7 +52,7 @@ def completed(text: str, more: str = "") -> str:
         if head.strip() and name == names[0]:
             lines.append(head)
         rest = _into(rest, name, lines)
-    return f"{rest}\n{more}\n"
+    return rest
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 HOSTS: Final = ("lb1", "lb2", "lb3", "both", "client")
 _PROMPT: Final = re.compile(rf"(?:({'|'.join(HOSTS)})[#$]|[#$]) (.+)")
 _HEREDOC: Final = re.compile(r"<<-?'?(\w+)'?")
-_REDIRECTION: Final = re.compile(r"\d?(?:>>?|<)(?:&\d)?")
 _SEPARATORS: Final = {"|", "||", "&&", ";", "&", "(", ")", "$", "|&"}
 
 CHANGES: Final = "it would change the machine that runs the tests"
@@ -39,7 +38,7 @@ HOST: Final = {
     **dict.fromkeys(("apt-get", "apt", "dnf", "pip", "python3", "git", "install", "useradd", "dpkg"), CHANGES),
     **dict.fromkeys(("systemctl", "nginx", "haproxy", "pkill", "kill", "sysctl", "nft", "iptables", "mv"), CHANGES),
     **dict.fromkeys(("firewall-cmd", "modprobe", "nmcli", "shutdown", "reboot", "docker", "podman"), CHANGES),
-    **dict.fromkeys(("chmod", "chown", "mkdir", "rm", "cp", "ln", "scp", "ssh", "bridge"), CHANGES),
+    **dict.fromkeys(("ln", "jobs", "chmod", "chown", "mkdir", "rm", "cp", "ln", "scp", "ssh", "bridge"), CHANGES),
     **dict.fromkeys(("journalctl", "date", "hostname", "ss", "ethtool", "timedatectl", "chronyc", "uname"), LOOKS),
     **dict.fromkeys(("systemd-analyze", "logger", "man", "ls", "df", "uptime", "top", "ps"), LOOKS),
     **dict.fromkeys(("ip", "ping", "arping", "tcpdump", "curl", "wget", "nc", "dig", "arp", "mtr"), NETWORK),
@@ -48,8 +47,8 @@ HOST: Final = {
     **dict.fromkeys(("sleep", "wait", "export", "cd", "test", "true", "touch", "printf", "for", "while", "wc"), EDITS),
 }
 """Programs beside hafw that a page may name, each with the reason why this test only reads it."""
-WRAPPERS: Final = {"sudo": 0, "exec": 0, "time": 0, "nohup": 0, "env": 0}
-"""Programs that run another one, and how many words of their own stand before it."""
+WRAPPERS: Final = {"sudo", "exec", "time", "nohup", "env"}
+"""Programs that run another one."""
 SYSTEMCTL: Final = {
     *("start", "stop", "restart", "reload", "status", "enable", "disable", "daemon-reload", "is-active", "edit", "cat"),
     *("show", "mask", "unmask", "try-restart", "reset-failed", "kill", "list-timers"),
@@ -70,10 +69,15 @@ class Command:
     shown: tuple[str, ...] = ()
 
 
-def run(words: list[str], folder: Path, width: int) -> str:
-    """What this command prints, both streams, in a terminal of so many columns; ``folder`` has the page's files."""
+def run(words: list[str], folder: Path, width: int) -> tuple[str, int]:
+    """What it prints, both streams, in a terminal of so many columns, and its exit code.
+
+    ``folder`` has the page's files.
+    """
+    variables = {"COLUMNS": str(width), "NO_COLOR": "1"}
     with _where(folder, words):
-        return CliRunner().invoke(cli, words, prog_name="hafw", env={"COLUMNS": str(width), "NO_COLOR": "1"}).output
+        done = CliRunner().invoke(cli, words, prog_name="hafw", env=variables)
+    return done.output, done.exit_code
 
 
 def is_console(block: Block) -> bool:
@@ -118,17 +122,24 @@ def simple_commands(text: str) -> list[list[str]]:
     for word in words:
         if word in _SEPARATORS or set(word) <= set("();&|"):
             found.append([])
-        elif set(word) <= set("<>") or _REDIRECTION.fullmatch(word):
+        elif set(word) <= set("<>&"):
+            if found[-1] and re.fullmatch(r"\d", found[-1][-1]):  # the 2 of 2>&1
+                found[-1].pop()
             next(words, None)
         else:
             found[-1].append(word)
     return [words for each in found if (words := _unwrapped(each))]
 
 
+def programs(text: str) -> list[str]:
+    """What a line starts, as it is written there."""
+    return [words[0] for words in simple_commands(text)]
+
+
 def _unwrapped(words: list[str]) -> list[str]:
     """Without what stands before the program: variables, sudo, a namespace."""
     while words:
-        if re.fullmatch(r"[A-Z_]+=.*", words[0]) or words[0] in WRAPPERS:
+        if re.fullmatch(r"[A-Z_]+=.*|-.*", words[0]) or words[0] in WRAPPERS:
             words = words[1:]
         elif words[:3] == ["ip", "netns", "exec"]:
             words = words[4:]
@@ -272,7 +283,9 @@ def complaints(block: Block, folder: Path) -> list[str]:
         found += [f"{at}: {each}" for each in wrong]
         words = None if wrong or command.host else words_to_run(command, folder)
         if words is not None:
-            printed = run(words, folder, int(block.marks.get("width", "80")))
+            printed, status = run(words, folder, int(block.marks.get("width", "80")))
+            if status and not command.shown:
+                found.append(f"{at}: `{command.text}` fails with {status}:\n{printed}")
             if command.shown and not same(command.shown, printed):
                 found.append(f"{at}: `{command.text}` prints something else:\n{printed}")
         elif command.shown and not wrong and not any(block.marks.get(each) for each in ("shown", "run", "lab")):
@@ -286,7 +299,7 @@ def rewritten(block: Block, folder: Path, page: str) -> str:
         words = None if command.host else words_to_run(command, folder)
         if words is None or not command.shown or "..." in "\n".join(command.shown):
             continue
-        printed = run(words, folder, int(block.marks.get("width", "80"))).rstrip("\n")
+        printed = run(words, folder, int(block.marks.get("width", "80")))[0].rstrip("\n")
         page = page.replace("\n".join((command.text, *command.shown)), f"{command.text}\n{printed}")
     return page
 

@@ -156,6 +156,11 @@ def test_what_a_command_prints_is_compared(tmp_path):
     assert "prints something else" in console(tmp_path, good.format("lb2"))[0]
 
 
+def test_a_command_that_fails_without_a_word_about_it_is_a_mistake(tmp_path):
+    (tmp_path / "config.toml").write_text("vrid = 1", "utf-8")
+    assert "fails with 3" in console(tmp_path, "$ hafw check --no-system config.toml")[0]
+
+
 def test_output_that_nothing_compares_is_a_mistake(tmp_path):
     assert "nothing compares it" in console(tmp_path, "$ hafw status\nVI_1 MASTER")[0]
     assert console(tmp_path, "$ hafw status\nVI_1 MASTER", "<!-- docs: shown a picture of it -->") == []

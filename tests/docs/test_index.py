@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+import consoles
 import pages
+import pytest
 from pages import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INDEX = ROOT / "docs/README.md"
 KINDS = ("Tutorial", "How-to", "Reference", "Explanation")
@@ -41,3 +47,22 @@ def test_a_page_is_of_one_kind():
 def test_both_readmes_lead_to_the_index():
     for name in ("README.md", "README.zh-CN.md"):
         assert any(each.startswith("docs/README") for each in targets((ROOT / name).read_text("utf-8"))), name
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.zh-CN.md")), ids=lambda page: page.name)
+def test_both_languages_have_the_same_commands(page: Path):
+    """What is typed is the same; the headings are, but for the index and the overview of the runbook."""
+    english = page.with_name(page.name.replace(".zh-CN", ""))
+    typed = [
+        [
+            (each.host, each.text)
+            for block in pages.blocks_of(one)
+            if consoles.is_console(block)
+            for each in consoles.commands_of(block)
+        ]
+        for one in (english, page)
+    ]
+    assert typed[0] == typed[1]
+    if page.name.split(".")[0] not in {"README", "runbook"}:
+        levels = [[level for level, _ in pages.headings(one.read_text("utf-8"))] for one in (english, page)]
+        assert levels[0] == levels[1]

@@ -48,7 +48,7 @@ def test_every_configuration_of_a_page_is_a_good_one(page: Path, tmp_path: Path)
 def test_every_command_of_a_page_is_one_and_prints_what_is_shown(page: Path, tmp_path: Path):
     blocks = with_page_marks(page)
     for each in blocks:
-        if name := each.marks.get("save"):
+        if (name := each.marks.get("save", "/")) and not name.startswith("/"):
             (tmp_path / name).write_text(each.text, "utf-8")
     shells = [each for each in blocks if consoles.is_console(each)]
     if UPDATE:

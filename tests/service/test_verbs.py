@@ -244,4 +244,4 @@ def test_options_of_maintenance_belong_to_on(lb1):
         assert "--for, --reason and --force belong to `hafw maintenance on`" in done.stderr
     done = lb1.hafw("maintenance", "on", "--for", "30")
     assert (done.returncode, done.stdout) == (2, "")
-    assert 'Invalid value for --for: must be a duration such as "100ms", "1.5s", "10m" or "1h"' in done.stderr
+    assert 'Invalid value for --for: 30: must be a duration such as "100ms", "1.5s", "10m" or "1h"' in done.stderr
