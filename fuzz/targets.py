@@ -17,6 +17,7 @@ RUNS = {
     "advert": 60_000,
     "ipv4": 60_000,
     "claim": 100_000,
+    "capture": 2_000,
     "netlink": 20_000,
     "config": 1_000,
     "keepalived": 500,
@@ -34,6 +35,7 @@ _HOMES = {
     **dict.fromkeys(("advert", "ipv4", "claim", "netlink"), "wire"),
     **{name: name for name in ("control", "plugin", "keepalived")},
     "config": "configuration",
+    "capture": "listen",
 }
 
 

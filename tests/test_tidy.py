@@ -52,6 +52,7 @@ ROOMS = {
     ),
     "hafw.daemon": (*CORE, "hafw.will", "hafw.lifeline", "hafw.seal", "hafw.footprint", "hafw.daemon"),
     "hafw.sim": (*CORE, "hafw.sim"),
+    "hafw.listen": ("hafw.vrrp", "hafw.config", "hafw.wire.frames", "hafw.listen"),
     "hafw.keepalived": (*CORE, "hafw.keepalived"),
     "hafw.lab": (*CORE, "hafw.lab"),
     "hafw.doctor": (*CORE, "hafw.doctor"),

@@ -61,6 +61,20 @@ def ask(path: str, request: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> 
     raise Unreachable(path or DEFAULT_SOCKET, "it closed the connection without an answer")
 
 
+def attempt(path: str, request: dict[str, Any], timeout: float = 1.0) -> dict[str, Any] | None:
+    """The same for those who can do without: ``None`` when there is no answer, or when it is an error."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout)
+            connection.connect(path or DEFAULT_SOCKET)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline())
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "error" not in answer else None
+
+
 def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> Iterator[dict[str, Any]]:
     """One request, every line of the reply as it comes; raises ``Unreachable`` or ``Refused``.
 

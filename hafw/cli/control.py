@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket as stdlib_socket
 import sys
 import time
-from typing import Any
 
 import click
 
-from hafw.cli.client import DEFAULT_SOCKET, FAILED, ask
+from hafw.cli.client import FAILED, ask, attempt
 from hafw.guard import cleanup as execute_will
 
 RELOAD_TIMEOUT = 60.0
@@ -43,7 +40,7 @@ def reexec(socket: str) -> None:
     old = ask(socket, {"do": "reexec"}, timeout=REEXEC_TIMEOUT)["pid"]
     until = time.monotonic() + SUCCESSOR_TIMEOUT
     while time.monotonic() < until:
-        status = _status(socket)
+        status = attempt(socket, {"do": "status"})
         if status is not None and status["pid"] != old:
             states = ", ".join(f"{each['name']} {each['state']}" for each in status["instances"])
             click.echo(f"hafw {status['version']} goes on as pid {status['pid']} (was {old}): {states}")
@@ -51,19 +48,6 @@ def reexec(socket: str) -> None:
         time.sleep(LOOK_AGAIN)
     click.echo(f"hafw: no new daemon within {SUCCESSOR_TIMEOUT:g}s: see its log and `hafw status`", err=True)
     sys.exit(FAILED)
-
-
-def _status(socket: str) -> dict[str, Any] | None:
-    """Of whatever daemon answers now; ``None``: there is none at this moment."""
-    try:
-        with stdlib_socket.socket(stdlib_socket.AF_UNIX) as connection:
-            connection.settimeout(1.0)
-            connection.connect(socket or DEFAULT_SOCKET)
-            connection.sendall(b'{"do": "status"}\n')
-            answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
-    except (OSError, ValueError):
-        return None
-    return answer
 
 
 @click.command()

@@ -46,6 +46,10 @@ class Lines:
         except (OSError, ValueError, RecursionError):
             return cls("")
 
+    def __contains__(self, path: str) -> bool:
+        """Whether the file itself says something about this key."""
+        return path in self._lines
+
     def find(self, path: str) -> int:
         """The line of this key, or of the nearest table that it would stand in; 0 when there is none."""
         while path:

@@ -217,12 +217,6 @@ def test_every_verb_explains_itself(lb1, verb):
     assert done.stdout.startswith(f"Usage: hafw {verb} [OPTIONS]")
 
 
-def test_a_verb_that_is_not_built_yet_is_refused_by_name(lb1):
-    done = lb1.hafw("listen")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"hafw listen: not built yet in hafw {hafw.__version__}\n"
-
-
 @pytest.mark.parametrize(
     ("verb", "way"),
     [
