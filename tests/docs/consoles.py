@@ -54,8 +54,8 @@ SYSTEMCTL: Final = {
     *("show", "mask", "unmask", "try-restart", "reset-failed", "kill", "list-timers"),
 }
 UNITS: Final = {"hafw", "hafw-hardened", "keepalived", "nginx", "haproxy", "chrony", "systemd-timesyncd"}
-PURE: Final = {"check", "explain", "sim", "schema", "completion", "import", "replay", "plan"}
-"""Verbs that need no daemon; check only with --no-system."""
+PURE: Final = {"check", "listen", "explain", "sim", "schema", "completion", "import", "replay", "plan"}
+"""Verbs that need no daemon; check only with --no-system, listen with --pcap."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,8 @@ def words_to_run(command: Command, folder: Path) -> list[str] | None:
     if {"--help", "--version", "-h"} & set(words):
         return words
     verb = next((each for each in words if not each.startswith("-")), "")
-    if verb not in PURE or (verb == "check" and "--no-system" not in words):
+    needed = {"check": "--no-system", "listen": "--pcap"}.get(verb)
+    if verb not in PURE or (needed and needed not in words):
         return None
     files = [each for each in words[1:] if re.search(r"\.\w+$", each) and not each.startswith("-")]
     return words if all(_found(each, folder) for each in files) else None
