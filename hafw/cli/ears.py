@@ -7,8 +7,10 @@ import signal
 import socket as stdlib_socket
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +18,7 @@ from hafw.cli.client import attempt
 from hafw.listen.capture import BadCapture, Frame, frames_untrusted
 from hafw.listen.finding import Verdict
 from hafw.listen.link import ETHERNET, RAW
-from hafw.vrrp.packet import MULTICAST_GROUP
+from hafw.vrrp.packet import MULTICAST_GROUP, REASONS
 from hafw.wire.netlink import Netlink
 from hafw.wire.tap import Tap
 
@@ -77,9 +79,10 @@ class CaptureEar(Ear):
 
     dated = True
 
-    def __init__(self, path: str, interfaces: Sequence[str]) -> None:
+    def __init__(self, path: str, interfaces: Sequence[str], seconds: float | None) -> None:
         super().__init__()
         self._path = path
+        self._seconds = inf if seconds is None else seconds
         self.names = tuple(interfaces)
 
     def frames(self) -> Iterator[Frame]:
@@ -88,7 +91,11 @@ class CaptureEar(Ear):
         try:
             path = Path(self._path)
             stream = sys.stdin.buffer if self._path == "-" else self._open.enter_context(path.open("rb"))
+            until = None
             for frame in frames_untrusted(stream):
+                until = frame.time + self._seconds if until is None else until
+                if frame.time > until:
+                    return
                 yield replace(frame, interface=name)
         except BadCapture as bad:
             raise EarError(f"{self._path}: {bad}") from None
@@ -176,18 +183,30 @@ class LiveEar(Ear):
                 yield f"{tap.interface}: the kernel dropped {dropped} frames that we were too slow for"
         before, after = self._before, self._heard_by_daemon()
         for name, count in accepted(session).items():
-            if count >= ENOUGH and name in before and before[name] == after.get(name):
-                yield (
-                    f"{name}: {count} good adverts arrived here, and the daemon heard none of them: a firewall on this "
-                    f"machine drops them (IP protocol 112; nft list ruleset, iptables -S INPUT): see hafw doctor"
-                )
+            if count >= ENOUGH and name in before and name in after:
+                yield from unheard(name, count, after[name] - before[name])
 
-    def _heard_by_daemon(self) -> dict[str, int]:
-        """How many adverts each instance of the daemon that runs this very file has accepted."""
+    def _heard_by_daemon(self) -> dict[str, Counter[str]]:
+        """What each instance of the daemon that runs this very file has counted of adverts."""
         status: dict[str, Any] | None = attempt(self._socket, {"do": "status"})
         if status is None or not self._file or Path(status["config"]).resolve() != Path(self._file).resolve():
             return {}
-        return {each["name"]: each["counters"].get("advertisement-rcvd", 0) for each in status["instances"]}
+        return {each["name"]: Counter(each["counters"]) for each in status["instances"]}
+
+
+def unheard(name: str, count: int, counted: Counter[str]) -> Iterator[str]:
+    """Where good adverts have gone of which the daemon, by what it has counted meanwhile, accepted none."""
+    if counted["advertisement-rcvd"]:
+        return
+    refused = next((reason for reason in REASONS if counted[reason]), "")
+    if refused:
+        why = f"and the daemon refused them ({refused}): it runs with what this file had before: hafw reload"
+    else:
+        why = (
+            "and the daemon heard none of them: a firewall on this machine drops them "
+            "(IP protocol 112: nft list ruleset, iptables -S INPUT): hafw doctor"
+        )
+    yield f"{name}: {count} good adverts arrived here, {why}"
 
 
 def accepted(session: Session) -> dict[str, int]:

@@ -74,7 +74,7 @@ def listen(  # noqa: PLR0913 - click's options
     if scan and seconds is None and not pcap:
         seconds = SCAN_SECONDS
     ours = _ours(socket, config, node, live=not pcap)
-    ear = _file(pcap, interfaces) if pcap else _live(socket, ours, interfaces, seconds)
+    ear = _file(pcap, interfaces, seconds) if pcap else _live(socket, ours, interfaces, seconds)
     sys.exit(_Run(ear, ours, scan=scan, as_json=as_json).run(count, seconds))
 
 
@@ -158,10 +158,10 @@ def _seconds(length: str | None) -> float | None:
     return seconds
 
 
-def _file(pcap: str, interfaces: tuple[str, ...]) -> Ear:
+def _file(pcap: str, interfaces: tuple[str, ...], seconds: float | None) -> Ear:
     from hafw.cli.ears import CaptureEar  # noqa: PLC0415 - not needed for --help
 
-    return CaptureEar(pcap, interfaces)
+    return CaptureEar(pcap, interfaces, seconds)
 
 
 def _live(socket: str, ours: Ours | None, interfaces: tuple[str, ...], seconds: float | None) -> Ear:
@@ -181,7 +181,7 @@ def _live(socket: str, ours: Ours | None, interfaces: tuple[str, ...], seconds: 
     except PermissionError:
         click.echo(
             "hafw listen: needs CAP_NET_RAW: run it with sudo, or let root capture and read that:\n"
-            f"  sudo tcpdump -i {names[0]} -w vrrp.pcap '(vlan or not vlan) and proto 112 or ip6 proto 112'\n"
+            f"  sudo tcpdump -i {names[0]} -w vrrp.pcap 'ip proto 112 or ip6 proto 112'\n"
             "  hafw listen --pcap vrrp.pcap CONFIG",
             err=True,
         )

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 PACKETS_MAX: Final = 64
 """That are waited for; then the oldest goes. Whoever sends fragments can choose ever new identities."""
 _OCTETS_MAX: Final = 65_535
-_PIECES_MAX: Final = 256
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class Fragments:
         if whole is not None:
             del self._heaps[identity]
             return whole, len(heap.pieces)
-        if offset + len(piece) > _OCTETS_MAX or len(heap.pieces) > _PIECES_MAX:
+        if max(offset + len(piece), sum(map(len, heap.pieces.values()))) > _OCTETS_MAX:
             self._give_up(identity)
         elif len(self._heaps) > PACKETS_MAX:
             self._give_up(next(iter(self._heaps)))

@@ -32,7 +32,7 @@ _STILL: Final = 1.25
 
 @dataclass(slots=True)
 class Account:
-    """One sender on one virtual router."""
+    """One sender on one virtual router; in unicast, to one of the others."""
 
     segment: Segment
     source: IPAddress
@@ -74,8 +74,8 @@ class Ledger:
     """Accounts by virtual router and sender."""
 
     def __init__(self) -> None:
-        self._accounts: dict[tuple[Segment, IPAddress], Account] = {}
-        self._turns: dict[Segment, deque[tuple[float, IPAddress]]] = {}
+        self._accounts: dict[tuple[Segment, IPAddress, IPAddress], Account] = {}
+        self._turns: dict[Segment, deque[tuple[float, Account]]] = {}
         self.packets = 0
         self.beyond = 0
         """Packets of routers that found no place."""
@@ -86,8 +86,8 @@ class Ledger:
 
     def note(self, packet: Packet, message: Message | None, judgement: Judgement) -> list[str]:
         """Take it in; answers what is odd about it in the light of those before it."""
-        self.first = self.first if self.packets else packet.time
-        self.last = packet.time
+        self.first = min(self.first, packet.time) if self.packets else packet.time
+        self.last = max(self.last, packet.time)
         self.packets += 1
         if message is None or message.vrid is None:
             return []
@@ -119,7 +119,7 @@ class Ledger:
                 yield each
 
     def _account(self, segment: Segment, packet: Packet, message: Message, judgement: Judgement) -> Account | None:
-        key = (segment, packet.source)
+        key = (segment, packet.source, packet.destination)
         if key not in self._accounts:
             if len(self._accounts) >= ROUTERS_MAX:
                 self.beyond += 1
@@ -138,7 +138,7 @@ class Ledger:
         promised = account.message.interval
         if account.last_live is None or not promised or account.count == 0 or message.priority == 0:
             return
-        gap = now - account.last_live
+        gap = max(0.0, now - account.last_live)
         if gap <= PATIENCE * promised:
             off = abs(gap - promised)
             account.off, account.off_most, account.steps = (
@@ -150,7 +150,7 @@ class Ledger:
         account.gap_count += 1
         if len(account.gaps) < 100:
             account.gaps.append((account.last_live, gap))
-        yield f"the first for {gap:.3g}s, which is more than {PATIENCE} of its intervals of {promised:g}s"
+        yield f"the first for {round(gap, 2):g}s, which is more than {PATIENCE} of its intervals of {promised:g}s"
 
     def _rivals(self, account: Account, now: float) -> Iterator[str]:
         """Two that are MASTER at the same time: they speak by turns, and neither gives way."""
@@ -158,15 +158,13 @@ class Ledger:
         if account.last_live is None:
             turns.clear()
             return
-        if not turns or turns[-1][1] != account.source:
-            turns.append((now, account.source))
-        else:
-            turns[-1] = (now, account.source)
+        if turns and turns[-1][1].source == account.source:
+            turns.pop()
+        turns.append((now, account))
         interval = account.message.interval or 1.0
         if len([at for at, _ in turns if now - at <= 2 * PATIENCE * interval]) < _TURNS:
             return
-        last, other = turns[-2]
-        rival = self._accounts[account.segment, other]
+        last, rival = turns[-2]
         if now - last > _STILL * (rival.message.interval or 1.0):
             return
         said = _two_masters(account, rival)

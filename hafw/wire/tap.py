@@ -125,7 +125,7 @@ class Tap:
                 self.outside.append(f"{group}: {(error.strerror or str(error)).lower()}")
 
     def frames(self) -> list[Tapped]:
-        """What has come, at most a batch. Raises ``OSError`` when the interface is gone, not when it is down."""
+        """What has come, at most a batch. Raises ``OSError`` when the interface is gone, or made anew."""
         heard: list[Tapped] = []
         with contextlib.suppress(BlockingIOError):
             while len(heard) < _BATCH:
@@ -134,7 +134,8 @@ class Tap:
                 except OSError as error:
                     if error.errno != errno.ENETDOWN:
                         raise
-                    socket.if_nametoindex(self.interface)
+                    if socket.if_nametoindex(self.interface) != self.ifindex:
+                        raise
         return heard
 
     def count_drops(self) -> int:

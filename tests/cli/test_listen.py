@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vrrp import VRRPv3
 from scapy.utils import wrpcap
 
+from hafw.cli.ears import unheard
 from hafw.cli.verbs import cli
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -158,6 +160,28 @@ def test_standard_input_may_be_the_capture():
     done = run("--pcap", "-", "-n", 2, stdin=capture("frr-v3-ipv4").read_bytes())
     assert done.exit_code == 0
     assert done.stdout.splitlines()[-1] == "2 packets of 1 router in 1.0 s"
+
+
+def test_a_time_counts_from_the_first_frame_of_a_capture():
+    done = run("--pcap", capture("keepalived-v2-pass"), "--for", "5500ms")
+    assert done.stdout.splitlines()[-1] == "3 packets of 1 router in 2.0 s"
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        ({"advertisement-rcvd": 1}, []),
+        ({}, ["and the daemon heard none of them: a firewall on this machine drops them"]),
+        (
+            {"version-errors": 3},
+            ["and the daemon refused them (version-errors): it runs with what this file had before"],
+        ),
+    ],
+)
+def test_good_adverts_that_the_daemon_did_not_accept_are_explained(counted, said):
+    told = list(unheard("VI_1", 5, Counter(counted)))
+    assert [each.startswith("VI_1: 5 good adverts arrived here, and the daemon") for each in told] == [True] * len(said)
+    assert all(word in each for word, each in zip(said, told, strict=True))
 
 
 def test_a_capture_that_is_cut_off_tells_what_there_was_and_fails(tmp_path):

@@ -23,9 +23,9 @@ GAP = "the first for 3.5s, which is more than 3 of its intervals of 1s"
 def says(frame):
     """A frame: this router says this at that time."""
 
-    def make(time, source=R1, priority=200, mac="02:00:00:00:77:01"):
-        message = encode(OURS, priority, source, GROUP, Checksum.AUTO)
-        packet = Ether(src=mac, dst="01:00:5e:00:00:12") / IP(src=str(source), dst=str(GROUP), ttl=255, proto=112)
+    def make(time, source=R1, priority=200, mac="02:00:00:00:77:01", to=GROUP):
+        message = encode(OURS, priority, source, to, Checksum.AUTO)
+        packet = Ether(src=mac, dst="01:00:5e:00:00:12") / IP(src=str(source), dst=str(to), ttl=255, proto=112)
         return frame(packet / Raw(message), time=time)
 
     return make
@@ -44,6 +44,18 @@ def test_a_silence_of_more_than_three_intervals_is_told_and_no_jitter(hear, says
     assert [each.remarks for each in heard] == [(), (), (GAP,), ()]
     (account,) = session.ledger.accounts()
     assert (account.gaps, account.jitter) == ([(1.0, 3.5)], pytest.approx(0))
+
+
+def test_a_clock_that_was_set_back_is_no_silence(hear, says):
+    heard, session = hear([says(100), says(50), says(51)])
+    assert not any(each.remarks for each in heard)
+    assert (session.ledger.first, session.ledger.last) == (50, 100)
+
+
+def test_unicast_copies_to_several_peers_are_no_irregularity(hear, says):
+    copies = [says(time, to=ip_address(f"10.77.0.{number}")) for time in range(3) for number in (2, 3)]
+    _, session = hear(copies)
+    assert [(each.count, each.jitter) for each in session.ledger.accounts()] == [(3, 0.0), (3, 0.0)]
 
 
 def test_after_a_goodbye_silence_is_no_gap(hear, says):

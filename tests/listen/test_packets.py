@@ -171,6 +171,14 @@ def test_pieces_that_overlap_are_never_put_together(frame, hear):
     assert hear([frame(first), frame(second)], VI_1)[0] == []
 
 
+def test_one_packet_of_endless_pieces_is_given_up(frame, hear):
+    """They overlap, so that it is never whole, and each is as large as a frame can be."""
+    flood = [frame(ether() / ip(id=7, flags="MF", frag=number) / Raw(bytes(8000))) for number in range(40)]
+    _, session = hear(flood, VI_1)
+    assert session.fragments.lost == 4
+    assert session.fragments.waiting <= 1
+
+
 def test_a_flood_of_first_pieces_is_bounded(frame, hear):
     flood = [frame(ether() / ip(id=number, flags="MF") / Raw(bytes(16))) for number in range(PACKETS_MAX + 40)]
     _, session = hear(flood, VI_1)
