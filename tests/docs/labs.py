@@ -12,8 +12,10 @@ import select
 import subprocess
 import sys
 import time
+import tomllib
 from typing import TYPE_CHECKING, Final, Protocol
 
+import configurations
 import consoles
 import pages
 
@@ -140,7 +142,7 @@ def pair(*, started: bool) -> Iterator[dict[str, Host]]:
                 each.write("/etc/hafw/config.toml", PAIR)
                 each.machine.must(f"cp {pages.ROOT}/deploy/systemd/hafw.service /etc/systemd/system/")
                 each.machine.must("systemctl start hafw")
-            _until(lambda: "BACKUP" in routers["lb2"].shell("hafw status | grep '(150)'")[1])
+            until(lambda: "BACKUP" in routers["lb2"].shell("hafw status | grep '(150)'")[1])
         yield dict(routers)
 
 
@@ -195,12 +197,37 @@ def _joined(command: Command) -> str:
     return "\n".join(command.shown)
 
 
-def _until(condition) -> None:
+def until(condition) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the pair does not come to rest")
+            raise TimeoutError("it does not come to rest")
         time.sleep(0.05)
+
+
+def whole_configurations(page: Path) -> list[str]:
+    """Those of a page that hafw can run as they stand."""
+    found = [each for each in pages.blocks_of(page) if each.language == "toml" and "refused" not in each.marks]
+    return [each.text for each in found if configurations.completed(each.text).strip() == each.text.strip()]
+
+
+@contextlib.contextmanager
+def serving(configuration: str) -> Iterator[dict[str, Router]]:
+    """Two machines that are about to serve by a configuration of a page; its own addresses are in their network."""
+    instance = next(iter(tomllib.loads(configuration)["instance"].values()))
+    own = {"lb1": ["192.168.161.1/24", "fe80::1/64"], "lb2": ["192.168.161.2/24", "fe80::2/64"]}
+    peers = instance.get("unicast_peers", {})
+    if peers:
+        own = {"lb1": [f"{peers['lb2'][0]}/24"], "lb2": [f"{peers['lb1'][0]}/24"]}
+    with Lab() as lab:
+        for name, addresses in own.items():
+            lab.add_host(name, *addresses)
+        routers = {name: Router(lab, name) for name in own}
+        for each in routers.values():
+            each.write("/etc/hafw/config.toml", configuration)
+            each.machine.must(f"cp {pages.ROOT}/deploy/systemd/hafw.service /etc/systemd/system/")
+            each.machine.must("systemctl start hafw")
+        yield routers
 
 
 def lab_pages() -> dict[str, list[Path]]:
