@@ -83,3 +83,22 @@ def test_marks_are_where_they_count_and_name_what_there_is(page: Path):
 def test_there_are_pages():
     assert len(PAGES) > 20
     assert sum(map(consoles.is_console, pages.blocks("console"))) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_table_of_the_status_has_the_columns_of_today(page: Path):
+    """Also where it is only a picture: in a README nobody compares the rows."""
+    source = (ROOT / "hafw/cli/standing.py").read_text("utf-8")
+    (listed,) = re.findall(r'\[\["INSTANCE".*\]\]', source)
+    columns = re.findall(r'"([A-Z]+)"', listed)
+    heads = [
+        line.partition("...")[0].split() for line in page.read_text("utf-8").splitlines() if "INSTANCE  VRID" in line
+    ]
+    assert [each for each in heads if each != columns[: len(each)]] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_output_in_a_block_of_its_own_says_that_it_is_an_example(page: Path):
+    text = page.read_text("utf-8")
+    pairs = re.findall(r"^```console\n[^`]*^```\n\n(?=```\n)(```\n.*\n)", text, re.MULTILINE)
+    assert pairs == [], "put it below its command, or above it `<!-- docs: shown WHY -->`"
