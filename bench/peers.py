@@ -178,6 +178,7 @@ class Hafw(Peer):
                 f"priority = {priority}",
                 f'advertisement_interval = "{round(setup.interval * 1000)}ms"',
                 f"virtual_addresses = {addresses[:_PER_ADVERT]}",
+                'flap_hold = "0s"',  # the same failure again and again is what is measured
             ]
             lines += [f"excluded_addresses = {addresses[_PER_ADVERT:]}"] if addresses[_PER_ADVERT:] else []
             lines += ['skew = "rfc"'] if setup.rfc_skew else []

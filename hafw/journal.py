@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import hafw
 from hafw.node import Cause, CheckSettings, CheckStatus, ConfigurationReplaced, Instance, InstanceSettings, Node
+from hafw.node.flapping import Damping
 from hafw.vrrp.actions import Action
 from hafw.vrrp.contest import Claim, Contest
 from hafw.vrrp.departure import Departure
@@ -44,7 +45,7 @@ VERSION = 1
 """Of the form of the lines."""
 
 _VALUES = (ConfigurationReplaced, InstanceSettings, CheckSettings, RouterSettings, Advertisement, Peer, Claim, Cause)
-_LIVING = (Instance, Member, Tenure, Listener, Speaker, Contest, Departure, CheckStatus)
+_LIVING = (Instance, Damping, Member, Tenure, Listener, Speaker, Contest, Departure, CheckStatus)
 """What changes; written with a number, since one of them may be known to several others."""
 _ENUMS = (State, Checksum)
 _KINDS: dict[str, Any] = {

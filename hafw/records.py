@@ -5,6 +5,7 @@ Pure: takes values and the time, returns plain dicts. Event types are the stable
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from hafw.vrrp.actions import GroupTransition, Notice, Transition
@@ -93,6 +94,7 @@ def instance_record(instance: Instance, now: float, seen: Mapping[IPAddress, str
         "handing_over": router.handing_over,
         "maintenance": router.listener.maintenance,
         "primary_address": str(router.primary or ""),
+        "flapping": _flapping_record(instance, now),
         "master": _master_record(instance, now),
         "peer": _peer_record(instance, now),
         "split_brain": _split_brain_records(instance, now),
@@ -118,6 +120,16 @@ def instance_record(instance: Instance, now: float, seen: Mapping[IPAddress, str
         ],
         "causes": [{"reason": cause.reason, "detail": cause.detail} for cause in instance.causes.values()],
     }
+
+
+def _flapping_record(instance: Instance, now: float) -> Record | None:
+    """Why and how long it is held back from preempting; ``None``: it is not."""
+    damping = instance.damping
+    if damping.since is None:
+        return None
+    left = None if damping.until == inf else round(damping.until - now, 3)
+    since = round(now - damping.since, 3)
+    return {"troubles": damping.troubles, "hold_seconds": damping.hold, "since_seconds": since, "left_seconds": left}
 
 
 def _master_record(instance: Instance, now: float) -> Record | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from hafw.cli.words import on_leave, span, table
@@ -50,6 +51,7 @@ def _state(each: Record) -> str:
     """The state, with what an operator would otherwise not expect of it."""
     split = any(not rival.get("over") for rival in each["split_brain"])
     asides = {"SPLIT BRAIN": split, "handing over": each["handing_over"], "degraded": each["degraded"]}
+    asides["flapping"] = each.get("flapping") is not None
     shown = ", ".join(aside for aside, so in asides.items() if so)
     return f"{each['state']} ({shown})" if shown else str(each["state"])
 
@@ -101,9 +103,14 @@ def _worst(each: Record) -> str:
     kernel = {address["kernel"] for address in each["addresses"]}
     if "missing" in kernel:
         return "MISSING"
-    if each["state"] != "MASTER" and "foreign" in kernel:
-        return "HERE TOO"
-    return ""
+    if each["state"] != "MASTER":
+        return "HERE TOO" if "foreign" in kernel else ""
+    if any(address.get("claimed_by") for address in each["addresses"]):
+        return "CONTESTED"
+    verified = {address.get("verified") for address in each["addresses"]}
+    if False in verified:
+        return "NOT CONFIRMED"
+    return "verified" if verified == {True} else ""
 
 
 def _plugins(answer: Record) -> str:
@@ -124,6 +131,7 @@ def _remarks(each: Record) -> list[str]:
     name = each["name"]
     remarks = [f"{name}: {_rival(rival)}" for rival in each["split_brain"]]
     remarks += _reasons(each)
+    remarks += [f"{name}: {remark}" for remark in _flapping(each)]
     remarks += [
         f"{name}: check {check['name']} ({check['weight']:+d}): {check['detail']}"
         for check in each["checks"]
@@ -135,7 +143,12 @@ def _remarks(each: Record) -> list[str]:
     held = [address["address"] for address in each["addresses"] if address["state"] == "held"]
     if held:
         remarks.append(f"{name}: holds {', '.join(held)} until another router claims it")
-    remarks += [f"{name}: peer {peer} differs: {words}" for peer, words in each["peers_differ"].items()]
+    remarks += [f"{name}: {remark}" for remark in (*_silent(each), *_announced(each))]
+    remarks += [
+        f"{name}: peer {differs['peer']} differs, heard {span(differs['heard_seconds'])} ago: "
+        f"{differs['detail']}: compare {differs['key']}"
+        for differs in each.get("differences", ())[:REMARKS_MAX]
+    ]
     refused = each["last_refused"]
     if refused and refused["at"] < 60:
         remarks.append(
@@ -160,6 +173,44 @@ def _in_kernel(each: Record) -> list[str]:
         elif address["kernel"] == "leftover":
             remarks.append(f"{shown} is still on this machine, about to be removed")
     return remarks[:REMARKS_MAX]
+
+
+def _flapping(each: Record) -> list[str]:
+    flapping = each.get("flapping")
+    if not flapping:
+        return []
+    left = flapping["left_seconds"]
+    if left is None:
+        when = f"before it has been well for {span(flapping['hold_seconds'])}"
+    else:
+        until = datetime.now().astimezone() + timedelta(seconds=left)
+        when = f"before {until:%H:%M:%S} (in {span(left)})"
+    return [f"flapping: in trouble {flapping['troubles']} times in a row: preempts no live MASTER {when} (flap_hold)"]
+
+
+def _silent(each: Record) -> list[str]:
+    """A peer that this MASTER has lost without a goodbye."""
+    peer, alive = each["peer"], each.get("peer_alive")
+    if alive is None or peer is None or peer["live"]:
+        return []
+    silent = f"{peer['address']} is silent for {span(peer['heard_seconds'])}"
+    if alive:
+        return [f"{silent}, but its host answers ARP: hafw is stopped there, or protocol 112 is dropped on the way"]
+    return [f"{silent} and answers no ARP: its host or the way to it is down"]
+
+
+def _announced(each: Record) -> list[str]:
+    """Neighbours that should know where the addresses are, and do not."""
+    remarks = []
+    for asked in each.get("announced", ()):
+        target, address, ago = asked["target"], asked["address"], f"{span(asked['asked_seconds'])} ago"
+        if asked["answered"] is False:
+            said = f"{target} did not answer {address}, asked {asked['attempts']} times {ago}"
+            remarks.append(f"{said}: it is down, or frames from here do not reach it (switch, port security)")
+        elif asked["echo"] is False:
+            said = f"{target} sends its packets for {address} to another MAC"
+            remarks.append(f"{said} (asked {ago}): it heeds no announcement: clear its ARP entry, or use virtual_mac")
+    return remarks
 
 
 def _rival(rival: Record) -> str:
@@ -189,10 +240,31 @@ def _reasons(each: Record) -> list[str]:
 
 def details_of(each: Record) -> list[str]:
     """Its addresses and its checks, a table each."""
-    addresses = [["ADDRESS", "WANTED", "KERNEL"]]
-    addresses += [[address["address"], address["state"], address["kernel"]] for address in each["addresses"]]
+    addresses = [["ADDRESS", "WANTED", "KERNEL", "ON THE SEGMENT"], *map(_address_row, each["addresses"])]
     checks = [["CHECK", "RESULT", "COUNTS", "TOOK", "AGO", "OUTPUT"], *map(_check_row, each["checks"])]
-    return [table(addresses), *([table(checks)] if each["checks"] else [])]
+    asked = "\n".join(_asked(verified) for verified in each.get("announced", ()))
+    return [table(addresses), *([asked] if asked else []), *([table(checks)] if each["checks"] else [])]
+
+
+def _address_row(address: Record) -> list[str]:
+    if mac := address.get("claimed_by"):
+        said = f"CLAIMED by {mac}"
+    elif address.get("asked_seconds") is None:
+        said = "-"
+    else:
+        said = f"nobody else answers (asked {span(address['asked_seconds'])} ago)"
+    return [address["address"], address["state"], address["kernel"], said]
+
+
+def _asked(verified: Record) -> str:
+    """Whether a neighbour knows where an address is."""
+    who, ago = f"{verified['target']} asked by {verified['address']}", f"{span(verified['asked_seconds'])} ago"
+    if not verified["target"]:
+        return f"announcement not verified: {verified['detail']}"
+    if not verified["answered"]:
+        return f"{who} {ago}: NO ANSWER to {verified['attempts']} questions"
+    comes = {True: "its packets come here", False: "its packets do NOT come here", None: "it answers no pings"}
+    return f"{who} {ago}: answered after {verified['ms']:.1f}ms, {comes[verified['echo']]}"
 
 
 def _check_row(check: Record) -> list[str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hafw.pipe import Address
     from hafw.vrrp.settings import IPAddress
 
+VERIFY_GATEWAY, VERIFY_OFF = "gateway", "off"
 _HOST_LENGTH, _LINK_LENGTH = 128, 64
 _WINDOW_INTERVALS, _WINDOW_LEAST = 3, 5.0
 """Of signed adverts: how many intervals, and at least how many seconds, clocks may differ."""
@@ -122,6 +123,10 @@ class InstanceReading:
         values["goodbyes"] = self._goodbyes(values.get("goodbye") or {})
         self._parse("source_address", "source", parse_unicast)
         self._parse("multicast_group", "group_address", parse_ip)
+        hold, longest = values.get("flap_hold", FAILED), values.get("flap_hold_max", FAILED)
+        if FAILED not in {hold, longest} and hold > longest:
+            self.blame("flap_hold_max", f'= "{longest}": must not be less than flap_hold, which is "{hold}"')
+        values["verify"] = self._verify(getattr(values.get("announce"), "verify", VERIFY_GATEWAY))
 
     def _vips(self, key: str) -> list[Vip]:
         vips, mistakes = parse_vips(key, self.values.get(key, ()))
@@ -149,6 +154,19 @@ class InstanceReading:
                 self.blame(f"goodbye.{node}", f'= "{text}": {error}')
         return found
 
+    def _verify(self, text: str) -> IPAddress | str:
+        """Who is asked whether an announcement has arrived."""
+        if text in {VERIFY_GATEWAY, VERIFY_OFF}:
+            return text
+        try:
+            found = parse_unicast(text)
+        except ValueError:
+            self.blame("announce.verify", f'= "{text}": must be "gateway", "off", or the address of a host')
+            return VERIFY_OFF
+        if any(vip.ip == found for vip in self.vips):
+            self.blame("announce.verify", f'= "{text}": must be another host, not a virtual address of its own')
+        return found
+
     def _parse(self, key: str, name: str, parse: Callable[[str], IPAddress]) -> None:
         text = self.values.get(key, FAILED)
         if text is FAILED:
@@ -174,6 +192,8 @@ class InstanceReading:
             excluded_addresses=tuple(vip.ip for vip in other),
             preempt=values["preempt"],
             preempt_delay=float(values["preempt_delay"]),
+            flap_hold=float(values["flap_hold"]),
+            flap_hold_max=float(values["flap_hold_max"]),
             down_timer_adverts=values["down_timer_adverts"],
             rank=self.rank,
             last_resort=values["last_resort"],
@@ -197,6 +217,7 @@ class InstanceReading:
             addresses=tuple(_on_device(each, router) for each in addresses) if router.virtual_mac else tuple(addresses),
             checks=checks,
             announce_rate=values["announce"].rate,
+            verify=values["verify"],
             keys=tuple(self._reader.place(f"{self.path}.{vip.key}") for vip in self.vips),
             priorities=values.get("priorities", {}),
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from hafw.node import CheckSettings
     from hafw.pipe import Address
-    from hafw.vrrp.settings import RouterSettings
+    from hafw.vrrp.settings import IPAddress, RouterSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,8 @@ class InstanceConfig:
     checks: tuple[CheckConfig, ...] = ()
     announce_rate: int = 50000
     """Announcement frames per second."""
+    verify: IPAddress | str = "gateway"
+    """Who is asked whether an announcement has arrived: ``gateway``, ``off``, or this host."""
     keys: tuple[str, ...] = field(default=(), compare=False)
     """The key path of each address: where a complaint about it belongs."""
     priorities: Mapping[str, int] = field(default_factory=dict, compare=False)

@@ -82,6 +82,8 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
         "excluded_addresses": [_address(each, router) for each in instance.addresses if not each.advertised],
         "preempt": router.preempt,
         "preempt_delay": format_duration(router.preempt_delay),
+        "flap_hold": format_duration(router.flap_hold),
+        "flap_hold_max": format_duration(router.flap_hold_max),
         "down_timer_adverts": router.down_timer_adverts,
         "auth": _auth(router),
         "track_primary": None if router.track_primary else False,
@@ -99,7 +101,8 @@ def _instance(instance: InstanceConfig) -> Iterator[str]:
     yield from _table(path, values)
     repeat = [format_duration(each) for each in router.announce_repeat]
     refresh = format_duration(router.announce_refresh)
-    yield from _table(f"{path}.announce", {"repeat": repeat, "refresh": refresh, "rate": instance.announce_rate})
+    announce = {"repeat": repeat, "refresh": refresh, "rate": instance.announce_rate, "verify": str(instance.verify)}
+    yield from _table(f"{path}.announce", announce)
     yield from _checks(path, instance, "")
 
 

@@ -19,6 +19,7 @@ _Milliseconds = Annotated[Duration, Meta(ge=0.01, le=_HOUR)]
 _UpToAnHour = Annotated[Duration, Meta(ge=0, le=_HOUR)]
 INTERVAL = Duration(1.0)
 NOW = Duration(0.0)
+FLAP_HOLD, FLAP_HOLD_MAX = Duration(10.0), Duration(600.0)
 _Text = Annotated[str, Meta(pattern=r"\S", extra={"rule": "must not be empty"})]
 
 ANNOUNCE_REPEAT = tuple(map(Duration, DEFAULT_ANNOUNCE_REPEAT))
@@ -121,6 +122,9 @@ class AnnounceTable:
     ] = ANNOUNCE_REPEAT
     refresh: Annotated[_UpToAnHour, Meta(description="Between announcements after that; 0s: never")] = ANNOUNCE_REFRESH
     rate: Annotated[int, Meta(ge=1, le=100000, description="Frames per second")] = 50000
+    verify: Annotated[
+        str, Meta(description="Who is asked in the address's name after a takeover: gateway, an address, or off")
+    ] = "gateway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +177,14 @@ class InstanceTable:
     ] = ()
     preempt: Annotated[bool, Meta(description="Take over from a live MASTER of lower priority")] = True
     preempt_delay: _UpToAnHour = NOW
+    flap_hold: Annotated[
+        _UpToAnHour,
+        Meta(description="A router that keeps failing preempts when it has been well for so long; 0s: no matter"),
+    ] = FLAP_HOLD
+    flap_hold_max: Annotated[
+        _UpToAnHour,
+        Meta(description="It doubles with each further trouble up to this; well for so long beyond that: forgotten"),
+    ] = FLAP_HOLD_MAX
     down_timer_adverts: Annotated[int, Meta(ge=1, le=100, description="Missed adverts until MASTER is down")] = 3
     track_primary: Annotated[bool, Meta(description="False: serve without a link, too, as on a crossover cable")] = True
     auth: AuthTable | None = None

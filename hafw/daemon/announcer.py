@@ -95,6 +95,11 @@ class Announcer:
             under_way.waiting.extend(frames)
             self._send(under_way)
 
+    def send(self, interface: str, frame: bytes) -> bool:
+        """One frame of another kind, at once; whether it has left."""
+        sender = self._senders.get(interface)
+        return sender is not None and sender.send_some([frame], 1) == 1
+
     def silence(self, router: str) -> None:
         """What this router announces may be there no longer: send nothing more of it (C-ARP-07)."""
         self._rounds.pop(router, None)

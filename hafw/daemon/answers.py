@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -57,14 +58,20 @@ class Answers:
         }
 
     def _instance(self, name: str, now: float) -> Record:
-        wire = self._daemon.wire
+        wire, segment = self._daemon.wire, self._daemon.segment
         refused = wire.refused.get(name)
+        record = instance_record(self._daemon.node.instances[name], now, self._daemon.keeper.seen(name))
+        for address in record["addresses"]:
+            address.update(segment.said_of(name, ip_address(address["address"]), address["kernel"], now))
         return {
-            **instance_record(self._daemon.node.instances[name], now, self._daemon.keeper.seen(name)),
+            **record,
+            "announced": segment.announced(name, now),
+            "peer_alive": self._daemon.rivals.is_alive(name),
             "device": self._device(name),
             "counters": self._counters(name),
             "takeover_seconds": self._daemon.figures.takeovers(name),
-            "peers_differ": wire.mismatches.get(name, {}),
+            "peers_differ": wire.mismatches.words(name),
+            "differences": wire.mismatches.records(name, now),
             "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
         }
 

@@ -29,6 +29,8 @@ from hafw.vrrp.actions import (
     Transition,
 )
 from hafw.vrrp.events import Event, Suspended, Tick
+from hafw.vrrp.settings import State
+from hafw.vrrp.speaker import LAST_RESORT_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +59,14 @@ class Election:
         announce: Callable[[str], None],
         changed: Callable[[str, StateChange], None],
         group_changed: Callable[[GroupChange], None] = lambda _change: None,
+        reminded: Callable[[str], None] = lambda _router: None,
         timer: Timer,
         sleep_watch: SleepWatch | None = None,
     ) -> None:
-        """``sleep_watch``: none in virtual time, where no machine sleeps."""
+        """``sleep_watch``: none in virtual time, where no machine sleeps.
+
+        ``reminded``: a router that gave way has told the better MASTER that there were two.
+        """
         self.node = node
         self.lateness_max = 0.0
         """Seconds; the worst delay of a deadline so far."""
@@ -72,6 +78,7 @@ class Election:
         self._announce = announce
         self._changed = changed
         self._group_changed = group_changed
+        self._reminded = reminded
         self._pending: deque[tuple[Event | ConfigurationReplaced, float | None]] = deque()
         self._busy = False
         self._timer = timer
@@ -143,21 +150,30 @@ class Election:
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case SendAdvertisement(router, priority):
-                    self._wire.send(self.node.instances[router].router, priority)
-                case SendGoodbye(router):
-                    self._wire.elsewhere.send(self.node.instances[router].router)
+                case SendAdvertisement(name, priority):
+                    router = self.node.instances[name].router
+                    self._wire.send(router, priority)
+                    if priority == LAST_RESORT_PRIORITY and router.state is State.BACKUP:
+                        self._reminded(name)
+                case SendGoodbye(name):
+                    self._wire.elsewhere.send(self.node.instances[name].router)
                 case SetAddresses():
                     self._set_addresses(action)
-                case Announce(router):
-                    self._announce(router)
+                case Announce(name):
+                    self._announce(name)
                 case Transition():
                     self._transition(action)
                 case GroupTransition():
                     self._group_transition(action)
                 case Notice():
-                    settings = self.node.instances[action.router].router.settings
-                    self._observer.event(event_record(action, settings))
+                    self._notice(action)
+
+    def _notice(self, action: Notice) -> None:
+        router = self.node.instances[action.router].router
+        record = event_record(action, router.settings)
+        if action.kind == "split_brain_over":
+            record["yielded"] = "peer" if router.state is State.MASTER else "this router"
+        self._observer.event(record)
 
     def _transition(self, action: Transition) -> None:
         settings = self.node.instances[action.router].router.settings

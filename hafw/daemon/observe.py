@@ -177,7 +177,8 @@ class Observer:
         stamped = {"seq": self.seq, "time": timestamp(), **record}
         self.events.append(stamped)
         fields = {key: value for key, value in record.items() if key != "type"}
-        level = self.log.warning if record["type"] in WARNINGS else self.log.info
+        unwell = record["type"] in WARNINGS or record.get("answered") is False or record.get("echo") is False
+        level = self.log.warning if unwell else self.log.info
         level(record["type"], **fields)
         for subscriber in tuple(self._subscribers):
             subscriber(stamped)

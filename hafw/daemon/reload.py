@@ -86,6 +86,8 @@ def _what_changed(old: InstanceConfig, new: InstanceConfig) -> str:
         changes.append("addresses")
     if old.announce_rate != new.announce_rate:
         changes.append("announce.rate")
+    if old.verify != new.verify:
+        changes.append("announce.verify")
     anew = "" if same_router(old.router, new.router) else " (hands over and starts anew)"
     return ", ".join(changes) + anew
 

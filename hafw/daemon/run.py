@@ -27,11 +27,14 @@ from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.process import apply, look_after
 from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
+from hafw.daemon.rivals import Rivals
+from hafw.daemon.segment import Segment
 from hafw.daemon.sockets import Wire
 from hafw.daemon.succession import Succession
 from hafw.daemon.testament import Testament, read_history
 from hafw.daemon.tidings import Tidings
 from hafw.vrrp.events import (
+    AddressesClaimed,
     AddressesInstalled,
     AddressesLost,
     Event,
@@ -80,6 +83,7 @@ class Daemon:
         self.announcer = Announcer(self.observer)
         self.keeper = AddressKeeper(self._address_event, self._partly_bound, makes_devices=not dry_run)
         self.answers = Answers(self)
+        self.segment, self.rivals = Segment(self), Rivals(self)
         self.plugins = Plugins(
             config, verdict=self.dispatch, notice=self._plugin_notice, commands=self.answers.for_plugins
         )
@@ -91,6 +95,7 @@ class Daemon:
             announce=self._announce,
             changed=self._changed,
             group_changed=self._group_changed,
+            reminded=self.rivals.reminded,
             timer=TimerFd(),
             sleep_watch=SleepWatch(),
         )
@@ -137,6 +142,7 @@ class Daemon:
             if not self.dry_run:
                 self.observer.subscribe(self.plugins.publish)
                 self.observer.subscribe(self.tidings.vip_changed)
+                self.observer.subscribe(self.segment.heed)
                 self.succession.resume()
                 self._nursery.start_soon(self.succession.hear_guard)
                 self._nursery.start_soon(self.testament.run)
@@ -268,6 +274,8 @@ class Daemon:
             self._link_changed(event.interface)
         elif isinstance(event, AddressesLost):
             self.tidings.lost(event)
+        elif isinstance(event, AddressesClaimed):
+            self.segment.claimed(event)
         self.dispatch(event)
 
     def _link_changed(self, interface: str) -> None:
@@ -356,6 +364,7 @@ class Daemon:
             return
         self.wire.beat(self.node.instances[name].router)
         self.testament.changed()
+        self.rivals.changed(change)
         if change.new != "INITIALIZE":
             self.plugins.deliver(self._describe(name), change)
 

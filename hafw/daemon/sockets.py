@@ -20,6 +20,7 @@ from hafw.daemon.authentication import Authentication
 from hafw.daemon.clock import Stamps
 from hafw.daemon.elsewhere import Elsewhere
 from hafw.daemon.heard import BATCH, PASSES, Heard, rest_for
+from hafw.daemon.mismatches import Mismatches, addresses_in, in_advert, in_refusal
 from hafw.daemon.resume import Life
 from hafw.daemon.speech import Speeches
 from hafw.vrrp.events import AdvertReceived
@@ -28,7 +29,7 @@ from hafw.vrrp.settings import Checksum, State
 from hafw.wire.sockets import VrrpSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from hafw.daemon.observe import Observer
     from hafw.vrrp.packet import Datagram
@@ -40,9 +41,6 @@ Key = tuple[str, int, "IPAddress | None"]
 """Interface, family, group; no group: unicast."""
 
 SOCKETS_MAX = 4096
-OWNER = 255
-PEERS_KEPT = 64
-"""Peers of one instance that the status can show to differ: sources can be forged."""
 
 
 def socket_key(settings: RouterSettings) -> Key:
@@ -71,8 +69,8 @@ class Wire:
         self._life = life or Life(None)
         self.refused: dict[str, dict[str, str | float]] = {}
         """By instance: the last refused packet, for the status."""
-        self.mismatches: dict[str, dict[str, str]] = {}
-        """By instance and peer: what differs from our configuration, for the status."""
+        self.mismatches = Mismatches(observer)
+        """What differs from our configuration, for the status."""
         self._received = received
         self._observer = observer
         self._sockets: dict[Key, VrrpSocket] = {}
@@ -147,7 +145,7 @@ class Wire:
         """Send and receive for these, no others: at the start, and when the configuration was replaced."""
         staying = {each.settings.name for each in self._by_vrid.values() if routers.get(each.settings.name) is each}
         self.refused = {name: each for name, each in self.refused.items() if name in staying}
-        self.mismatches = {name: each for name, each in self.mismatches.items() if name in staying}
+        self.mismatches.keep(staying)
         self._by_vrid = {(socket_key(each.settings), each.settings.vrid): each for each in routers.values()}
         self._speeches.clear()
         self._heard = {key: {} for key in self._heard}
@@ -277,7 +275,7 @@ class Wire:
 
     def _is_remarked(self, name: str) -> bool:
         """Whether the status shows something of its peers that a good advert puts right."""
-        return name in self.refused or bool(self.mismatches.get(name))
+        return name in self.refused or self.mismatches.any_of(name)
 
     def _pass_on(self, routine: dict[str, tuple[AdvertReceived, float]]) -> None:
         for event, at in routine.values():
@@ -305,42 +303,39 @@ class Wire:
             self._observer.bad_packet("", "vrid-errors", str(datagram.source), f"VRID {vrid} is not ours", now)
             return None
         settings, primary = router.settings, router.primary
-        name = settings.name
+        name, source = settings.name, str(datagram.source)
         try:
             signed = self._authentication.of(settings, datagram.source, at)
-            advert, differs = decode_untrusted(datagram, settings, [] if primary is None else [primary], signed)
+            advert, said = decode_untrusted(datagram, settings, [] if primary is None else [primary], signed)
         except BadPacket as bad:
-            self.refused[name] = {"source": str(datagram.source), "reason": bad.reason, "detail": bad.detail, "at": now}
-            self._observer.bad_packet(name, bad.reason, str(datagram.source), bad.detail, now)
+            self._refuse(settings, datagram, bad, now)
             return None
-        if name in self.refused and self.refused[name]["source"] == str(datagram.source):
+        if name in self.refused and self.refused[name]["source"] == source:
             del self.refused[name]  # it has been mended
         self._observer.count(name, "advertisement-rcvd")
         if advert.priority == 0:
             self._observer.count(name, "priority-zero-pkts-rcvd")
         if advert.checksum is not None:
             self._forms[name] = advert.checksum
-        if advert.priority == settings.priority != OWNER:  # C-RX-26; of two owners decode tells (C-RX-25)
-            differs = (*differs, f"priority {advert.priority} is ours too: the higher address decides")
-        self._compare(name, str(datagram.source), differs, now)
+        differs = in_advert(advert, settings, said)
+        self.mismatches.note(settings, source, differs, now)
+        if differs:
+            self.mismatches.stranger(settings, source, map(int, advert.addresses), now)
         event = AdvertReceived(name, advert, datagram.source)
         self._received(event, at)
         if differs or advert.priority == 0 or signed:  # a signed one that comes again is a replay
             return None
         return Heard(router, settings, primary, event, (name, "advertisement-rcvd"))
 
-    def _compare(self, name: str, peer: str, differs: Iterable[str], now: float) -> None:
-        """Remember and report what a peer has configured otherwise than we have."""
-        words = "; ".join(differs)
-        known = self.mismatches.setdefault(name, {})
-        if not words:
-            known.pop(peer, None)
-            return
-        known[peer] = words
-        if len(known) > PEERS_KEPT:
-            del known[next(iter(known))]
-        if self._observer.now_and_then(f"{name} {words}", peer, now):
-            self._observer.event({"type": "peer_mismatch", "instance": name, "peer": peer, "detail": words})
+    def _refuse(self, settings: RouterSettings, datagram: Datagram, bad: BadPacket, now: float) -> None:
+        name, source = settings.name, str(datagram.source)
+        self.refused[name] = {"source": source, "reason": bad.reason, "detail": bad.detail, "at": now}
+        self._observer.bad_packet(name, bad.reason, source, bad.detail, now)
+        differs = in_refusal(bad, datagram.payload, settings)
+        if differs is not None:
+            self.mismatches.note(settings, source, [differs], now)
+            if differs.field == "addresses":
+                self.mismatches.stranger(settings, source, addresses_in(datagram.payload, settings.family), now)
 
     # -- sending ------------------------------------------------------------------------------------------------
 

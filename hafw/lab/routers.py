@@ -217,6 +217,7 @@ def hafw_configuration(settings: RouterSettings) -> str:
         f'advertisement_interval = "{round(settings.advertisement_interval * 1000)}ms"',
         f"virtual_addresses = {[str(address) for address in settings.virtual_addresses]}",
         f"preempt = {str(settings.preempt).lower()}",
+        f'flap_hold = "{settings.flap_hold:g}s"',
     ]
     if settings.password is not None:
         lines.append(f'auth = {{ type = "pass", password = "{settings.password.decode()}" }}')

@@ -69,6 +69,7 @@ class Node:
         if members:
             moved = [each for each, old in zip(members, before, strict=True) if each.stance(now) != old]
             concerned = [*concerned, *self._settle_groups(moved, event, peer, actions, now)]
+        actions += [each for instance in concerned for each in instance.damping.heed(instance, actions, now)]
         self._schedule(concerned)
         return [self._numbered(action) for action in actions] if actions else actions
 

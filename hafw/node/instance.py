@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from hafw.node.flapping import Damping
 from hafw.node.settings import PRIORITY_MAX, PRIORITY_MIN
 from hafw.vrrp.actions import Action, Notice
 from hafw.vrrp.events import (
@@ -118,13 +119,15 @@ class Instance:
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
         self._failed_at = -inf
+        self.damping = Damping()
         self._release: tuple[ReleaseAsked, float] | None = None
         """Asked for in the state that began then."""
 
     @property
     def deadline(self) -> float:
         """When ``Tick`` wants to be called next; ``inf``: never."""
-        return min(self.router.deadline, self.retry_at, self.delayed_until if self.delayed_until > -inf else inf)
+        delay = self.delayed_until if self.delayed_until > -inf else inf
+        return min(self.router.deadline, self.retry_at, self.damping.deadline, delay)
 
     @property
     def waits_for(self) -> str:

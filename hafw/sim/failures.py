@@ -200,5 +200,6 @@ def _lightened(settings: InstanceSettings, delays: _Delays, vrids: Mapping[tuple
         virtual_addresses=router.virtual_addresses[:1],
         excluded_addresses=(),
         preempt_delay=delays.played.get(router.preempt_delay, router.preempt_delay),
+        flap_hold=0.0,  # so often nothing fails here
     )
     return replace(settings, router=lighter)

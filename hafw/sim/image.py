@@ -16,6 +16,7 @@ from math import inf
 from types import MethodType, NoneType
 from typing import TYPE_CHECKING, Any
 
+from hafw.node.flapping import Damping
 from hafw.node.host import Node
 from hafw.node.instance import RETRY_MAX, CheckStatus, Instance
 from hafw.vrrp.contest import CLAIM_PATIENCE, Claim, Contest
@@ -132,7 +133,16 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "retry_at": _NOW,
         "_retry_after": _same,
         "_failed_at": _at(lambda _: 2 * RETRY_MAX),
+        "damping": _part,
         "_release": _release,
+    },
+    Damping: {
+        "troubles": _same,
+        "since": lambda value, _now, _owner: value is not None,
+        "until": _NOW,
+        "hold": _same,
+        "_troubled": _same,
+        "_forget_at": _NOW,
     },
     CheckStatus: {
         "settings": _FIXED,
@@ -166,6 +176,7 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "down_at": _RECENT,
         "master_adver_interval": _same,
         "maintenance": _same,
+        "held_back_until": _NOW,
         "deferring": _same,
         "clashes": _same,
         "_reserve": _same,

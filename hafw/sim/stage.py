@@ -61,6 +61,7 @@ ROUTER_KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
     "priority": (_between(1, OWNER), "1 to 254, 100 when left out; 255 is the owner of the addresses"),
     "preempt": (_yes, "`no`: never displaces a live MASTER"),
     "preempt_delay": (duration, "how long a better router waits before it takes over"),
+    "flap_hold": (duration, "how long it must be well before it preempts, when it keeps failing; off when left out"),
     "vip": (_addresses, "the virtual addresses, with commas between them; 192.0.2.100 when left out"),
     "interval": (duration, "the advertisement interval, 1s when left out"),
     "version": (_between(2, 3), "of the protocol: 2, or 3 when left out"),
@@ -171,6 +172,7 @@ class Stage:
             virtual_addresses=given.get("vip", (ip_address("192.0.2.100"),)),
             preempt=given.get("preempt", True),
             preempt_delay=given.get("preempt_delay", 0.0),
+            flap_hold=given.get("flap_hold", 0.0),
             last_resort=given.get("last_resort", True),
             goodbye=(ELSEWHERE,) if given.get("goodbye") else (),
         )

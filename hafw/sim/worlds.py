@@ -137,8 +137,12 @@ class World:
 
     @property
     def settle(self) -> float:
-        """Seconds after which every cluster has come to rest: patience of the slowest, and of its second thoughts."""
-        return 4 * self.patience + 0.1
+        """Seconds after which every cluster has come to rest: patience of the slowest, and of its second thoughts.
+
+        One that keeps failing is held back at first.
+        """
+        holds = [each.flap_hold_max for machine in self.machines for each in machine.routers if each.flap_hold]
+        return 4 * self.patience + 0.1 + max(holds, default=0.0)
 
     @property
     def reach(self) -> float:

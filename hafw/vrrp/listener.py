@@ -32,6 +32,8 @@ class Listener:
         self.master_adver_interval = settings.advertisement_interval
         self.maintenance = False
         """Stay BACKUP whatever happens."""
+        self.held_back_until = -inf
+        """Do not preempt before: it keeps failing."""
         self.deferring = False
         """Do not want the role back from the successor that it was handed to."""
         self.clashes = 0
@@ -215,7 +217,7 @@ class Listener:
             return False
         if self.settings.owner:
             return True
-        if not self.settings.preempt:
+        if not self.settings.preempt or now < self.held_back_until:
             return False
         if self._preempt_at is None:
             self._preempt_at = now + self.settings.preempt_delay

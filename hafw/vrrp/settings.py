@@ -97,6 +97,9 @@ class RouterSettings:
     """Bound and announced with the others, never advertised; may be of the other family."""
     preempt: bool = True
     preempt_delay: float = 0.0
+    flap_hold: float = 0.0
+    """Seconds that a router which keeps failing has to be well before it preempts, the first time; 0: no matter."""
+    flap_hold_max: float = 600.0
     down_timer_adverts: int = 3
     rank: int | None = None
     """Ranked skew: the position among all configured priorities, 0 the highest. ``None``: the RFC's skew alone."""

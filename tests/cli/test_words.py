@@ -140,8 +140,91 @@ def test_one_instance_is_shown_with_its_addresses_and_checks(host):
     host.feed(VerdictReported("VI_1", "nginx", healthy=True, detail="200 OK", duration=0.0123))
     host.run(3.0)
     shown = render(host.answer(), details=True)
-    assert "ADDRESS      WANTED  KERNEL\n192.0.2.250  bound   present" in shown
+    assert "ADDRESS      WANTED  KERNEL   ON THE SEGMENT\n192.0.2.250  bound   present  -" in shown
     assert "CHECK  RESULT  COUNTS    TOOK  AGO     OUTPUT\nnginx  ok      critical  12ms  3s ago  200 OK" in shown
+
+
+def shown(host, *, details=False, address=None, **fields):
+    """What stands in the row under ADDRESSES, and below the table, when the daemon has found this out."""
+    answer = host.answer()
+    answer["instances"][0].update(fields)
+    for each in answer["instances"][0]["addresses"]:
+        each.update({"asked_seconds": 12.0, "claimed_by": "", "verified": True, **(address or {})})
+    _, table, *rest = render(answer, details=details).split("\n\n")
+    head, row = table.splitlines()
+    return re.split(r"\s{2,}", row[head.index("ADDRESSES") :])[0], "\n".join(rest)
+
+
+ASKED = {"address": "192.0.2.250", "target": "192.0.2.254", "answered": True, "ms": 0.42, "attempts": 1, "echo": True}
+ASKED = {**ASKED, "mac": MAC, "asked_seconds": 7.0, "detail": ""}
+
+
+def test_an_address_that_nobody_else_answers_for_is_verified(host):
+    assert shown(host, announced=[ASKED]) == ("192.0.2.250 +1 verified", "")
+    _, details = shown(host, announced=[ASKED], details=True)
+    assert "192.0.2.251  bound   present  nobody else answers (asked 12s ago)" in details
+    assert "192.0.2.254 asked by 192.0.2.250 7s ago: answered after 0.4ms, its packets come here" in details
+
+
+def test_an_address_that_another_machine_answers_for_is_contested(host):
+    contested = {"claimed_by": MAC, "verified": False}
+    cell, details = shown(host, address=contested, details=True)
+    assert cell == "192.0.2.250 +1 CONTESTED"
+    assert f"192.0.2.250  bound   present  CLAIMED by {MAC}" in details
+
+
+def test_a_gateway_that_does_not_answer_is_no_confirmation(host):
+    silent = {**ASKED, "answered": False, "attempts": 4, "ms": None, "echo": None}
+    cell, remark = shown(host, announced=[silent], address={"verified": False})
+    assert cell == "192.0.2.250 +1 NOT CONFIRMED"
+    assert remark == (
+        "VI_1: 192.0.2.254 did not answer 192.0.2.250, asked 4 times 7s ago: it is down, or frames from here do not "
+        "reach it (switch, port security)"
+    )
+    assert "NO ANSWER to 4 questions" in shown(host, announced=[silent], details=True)[1]
+
+
+def test_a_gateway_that_sends_elsewhere_is_named(host):
+    _, remark = shown(host, announced=[{**ASKED, "echo": False}])
+    assert remark == (
+        "VI_1: 192.0.2.254 sends its packets for 192.0.2.250 to another MAC (asked 7s ago): it heeds no announcement: "
+        "clear its ARP entry, or use virtual_mac"
+    )
+
+
+def test_that_nobody_was_asked_stands_among_the_details(host):
+    nobody = {**ASKED, "target": "", "answered": None, "detail": "no default gateway on eth0"}
+    assert shown(host, announced=[nobody]) == ("192.0.2.250 +1 verified", "")
+    assert "announcement not verified: no default gateway on eth0" in shown(host, announced=[nobody], details=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("alive", "said"),
+    [
+        (True, "but its host answers ARP: hafw is stopped there, or protocol 112 is dropped on the way"),
+        (False, "and answers no ARP: its host or the way to it is down"),
+    ],
+)
+def test_a_peer_that_fell_silent(host, alive, said):
+    peer = {"address": "192.0.2.2", "priority": 200, "interval": 1.0, "heard_seconds": 40.0, "live": False}
+    _, remark = shown(host, peer=peer, peer_alive=alive)
+    assert remark == f"VI_1: 192.0.2.2 is silent for 40s{',' if alive else ''} {said}"
+
+
+def test_what_differs_is_named_with_its_key(host):
+    differs = {"peer": "192.0.2.2", "detail": "interval 2s, ours is 1s", "heard_seconds": 3.0}
+    _, remark = shown(host, differences=[{**differs, "key": "instance.VI_1.advertisement_interval"}])
+    said = "VI_1: peer 192.0.2.2 differs, heard 3s ago: interval 2s, ours is 1s"
+    assert remark == f"{said}: compare instance.VI_1.advertisement_interval"
+
+
+def test_a_flapping_router_shows_until_when_it_is_held_back(host):
+    flapping = {"troubles": 5, "hold_seconds": 20.0, "since_seconds": 4.0, "left_seconds": None}
+    _, remark = shown(host, flapping=flapping)
+    why = "VI_1: flapping: in trouble 5 times in a row: preempts no live MASTER before"
+    assert remark == f"{why} it has been well for 20s (flap_hold)"
+    _, remark = shown(host, flapping={**flapping, "left_seconds": 15.0})
+    assert re.fullmatch(rf"{re.escape(why)} \d\d:\d\d:\d\d \(in 15s\) \(flap_hold\)", remark)
 
 
 def test_the_plugins_stand_below(host):

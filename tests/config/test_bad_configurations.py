@@ -157,6 +157,18 @@ TYPES_AND_RANGES = {
         config("[instance.VI_1.announce]\nrate = 0"),
         "6: instance.VI_1.announce.rate = 0: must be 1 to 100000",
     ),
+    "announce verify": (
+        config("[instance.VI_1.announce]\nverify = 'router'"),
+        '6: instance.VI_1.announce.verify = "router": must be "gateway", "off", or the address of a host',
+    ),
+    "announce verify itself": (
+        config("[instance.VI_1.announce]\nverify = '192.0.2.250'"),
+        '6: instance.VI_1.announce.verify = "192.0.2.250": must be another host, not a virtual address of its own',
+    ),
+    "flap_hold above its maximum": (
+        config("flap_hold = '1m'\nflap_hold_max = '30s'"),
+        '6: instance.VI_1.flap_hold_max = "30s": must not be less than flap_hold, which is "1m"',
+    ),
     "announce repeat": (
         config("[instance.VI_1.announce]\nrepeat = ['0s', 1]"),
         '6: instance.VI_1.announce.repeat[1] = 1: a duration needs a unit: "1s" or "1ms"',

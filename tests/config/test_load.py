@@ -94,6 +94,7 @@ def test_everything_arrives(tmp_path: Path):
     assert (router.name, router.interface, router.version, router.vrid, router.priority) == ("VI_1", "eth0", 2, 51, 150)
     assert (router.advertisement_interval, router.down_timer_adverts) == (2.0, 4)
     assert (router.preempt, router.preempt_delay, router.password) == (False, 0.0, b"geheim")
+    assert (router.flap_hold, router.flap_hold_max, instance.verify) == (10.0, 600.0, "gateway")
     assert router.unicast_peers == (ip_address("192.0.2.2"),)
     assert (router.source_address, router.multicast_group) == (ip_address("192.0.2.1"), None)
     assert (router.announce_repeat, router.announce_refresh, instance.announce_rate) == ((0.0, 0.1), 60.0, 100)

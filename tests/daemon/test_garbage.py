@@ -15,8 +15,9 @@ import trio
 
 from hafw.daemon.clock import VirtualTimer
 from hafw.daemon.loop import Election
+from hafw.daemon.mismatches import PEERS_KEPT
 from hafw.daemon.observe import BAD_PACKET_EVERY, SUSPECTS_KEPT, Observer, start_logging
-from hafw.daemon.sockets import PEERS_KEPT, Wire, socket_key
+from hafw.daemon.sockets import Wire, socket_key
 from hafw.node import InstanceSettings, Node
 from hafw.vrrp.events import AddressesInstalled, LinkChanged, PlanReported, Startup
 from hafw.vrrp.packet import REASONS, Datagram, encode
@@ -159,4 +160,4 @@ async def test_c_rx_20_a_flood_costs_neither_log_nor_memory(autojump_clock, host
     others = [event for event in host.observer.events if event["type"] != "peer_mismatch"]
     host.writer.close()
     assert said / 2 < host.log.getvalue().count("\n") + host.observer.log_lines_dropped <= said + len(others)
-    assert len(host.wire.mismatches["VI_2"]) == PEERS_KEPT
+    assert len(host.wire.mismatches.words("VI_2")) == PEERS_KEPT

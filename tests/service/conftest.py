@@ -113,7 +113,7 @@ class Stream:
         """The types of what was told before we came, but for what a busy machine and a preemption make by the way."""
         while len(self.events) < self.snapshot["seq"]:
             self.events.append(json.loads(self._lines.readline()))
-        passing = {"stall", "split_brain", "split_brain_over"}
+        passing = {"stall", "split_brain", "split_brain_over", "announced"}
         return [event["type"] for event in self.events[: self.snapshot["seq"]] if event["type"] not in passing]
 
     def state(self, new: str, **fields: Any) -> dict[str, Any]:
@@ -280,7 +280,8 @@ def pair(tools: SimpleNamespace) -> Iterator[tuple[Router, Router]]:
 def master(pair: tuple[Router, Router]) -> Router:
     """lb1, alone and MASTER."""
     pair[0].start(instance())
-    pair[0].wait_until_it_serves()
+    with pair[0].stream() as stream:
+        stream.wait("announced")  # it serves, and has told all that there is to tell
     return pair[0]
 
 

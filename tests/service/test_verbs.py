@@ -20,7 +20,8 @@ VIP = "10.77.0.250"
 def pair_of_module(tools):
     with tools.two_routers() as (lb1, lb2):
         lb1.start(tools.instance())
-        lb1.wait_until_it_serves()
+        with lb1.stream() as stream:
+            stream.wait("announced")
         yield lb1, lb2
 
 
@@ -83,10 +84,11 @@ def test_the_socket_can_be_named_before_or_behind_the_verb(lb1, lb2):
 def test_events_shows_what_happened_so_far(lb1):
     done = lb1.hafw("events", "--no-follow", "--since", "0")
     assert (done.returncode, done.stderr) == (0, "")
-    first, second, third = done.stdout.splitlines()
+    first, second, third, fourth = done.stdout.splitlines()
     assert "state_changed      VI_1 INITIALIZE -> BACKUP reason=startup" in first
     assert "state_changed      VI_1 BACKUP -> MASTER reason=no-response" in second
     assert "takeover_complete" in third
+    assert "announced" in fourth
 
 
 def test_events_json_is_one_object_per_line_since_a_number_and_the_newest_n(lb1):
@@ -94,12 +96,12 @@ def test_events_json_is_one_object_per_line_since_a_number_and_the_newest_n(lb1)
         done = lb1.hafw("events", "--json", "--no-follow", *words)
         return [json.loads(line)["seq"] for line in done.stdout.splitlines()]
 
-    assert numbers("--since", "0") == [1, 2, 3]
-    assert numbers("--since", "2") == [3]
-    assert numbers("-n", "2") == [2, 3]
-    assert numbers("--since", "1", "-n", "5") == [2, 3]
-    assert numbers("-n", "0") == numbers("--since", "3") == []
-    assert numbers() == [1, 2, 3]
+    assert numbers("--since", "0") == [1, 2, 3, 4]
+    assert numbers("--since", "2") == [3, 4]
+    assert numbers("-n", "2") == [3, 4]
+    assert numbers("--since", "2", "-n", "5") == [3, 4]
+    assert numbers("-n", "0") == numbers("--since", "4") == []
+    assert numbers() == [1, 2, 3, 4]
 
 
 def test_events_follows_live_and_goes_on_with_the_next_daemon_and_tells_the_gap(lb2, tools):

@@ -396,5 +396,5 @@ class AddressKeeper:
 
     def _claimed(self, interface: str, claims: Mapping[IPAddress, str]) -> None:
         shared = self._links[interface].mac if interface in self.devices.names else ""
-        for event in self._claimants.of(tuple(self._wishes.values()), interface, claims, shared):
+        for event in self._claimants.of(tuple(self._wishes.values()), interface, self._view.strangers(claims), shared):
             self._report(event)

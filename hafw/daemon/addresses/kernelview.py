@@ -112,6 +112,11 @@ class KernelView:
         link = self.link(name)
         return self._links.get(link.parent) if link is not None and name in self.devices else link
 
+    def strangers(self, claims: Mapping[IPAddress, str]) -> dict[IPAddress, str]:
+        """Claims of other machines: a kernel also answers by its other interfaces on the same network (ARP flux)."""
+        own = {link.mac for link in self._links.values() if link.name not in self.devices}
+        return {address: mac for address, mac in claims.items() if mac not in own}
+
     def switched(self, ifindex: int, *, up: bool) -> None:
         """We did so; with a device that is off the kernel drops its IPv6 addresses, the others stay."""
         link = self._links.get(ifindex)
