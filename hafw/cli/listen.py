@@ -108,7 +108,7 @@ class _Run:
                 click.echo("", err=True)
             except EarError as error:
                 failure = str(error)
-            self._finish(seconds or time.monotonic() - begin)
+            self._finish(seconds or time.monotonic() - begin, failed=bool(failure))
             for said in self._ear.afterwards(self._session):
                 click.echo(said, err=True)
         if failure:
@@ -129,8 +129,10 @@ class _Run:
             if left is not None and (left := left - 1) == 0:
                 return
 
-    def _finish(self, seconds: float) -> None:
+    def _finish(self, seconds: float, *, failed: bool) -> None:
         session = self._session
+        if failed and not session.frames:
+            return
         if self._scan:
             if self._as_json:
                 click.echo(json.dumps(scan_record(session, self._routers), ensure_ascii=False, indent=2))
@@ -138,7 +140,7 @@ class _Run:
                 click.echo("\n".join(scan_text(session, self._routers, seconds)))
         elif session.ledger.packets:
             click.echo("\n".join(account(session, dated=self._ear.dated)), err=self._as_json)
-        if not session.ledger.packets and not self._scan:
+        else:
             click.echo(f"hafw listen: no VRRP {self._ear.nothing(session)}", err=True)
         for link_type, frames in session.unread.items():
             click.echo(f"hafw listen: {frames} frames of link type {link_type} were not read: {READ}", err=True)

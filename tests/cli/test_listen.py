@@ -201,7 +201,12 @@ def test_a_capture_without_vrrp_and_one_that_cannot_be_read_fail(tmp_path):
     assert done.stderr == f"hafw listen: no VRRP in the 1 frames of {empty}\n"
     done = run("--pcap", tmp_path / "absent")
     assert done.exit_code == 1
-    assert "absent: cannot be read: no such file or directory" in done.stderr
+    assert done.stderr == f"hafw listen: {tmp_path}/absent: cannot be read: no such file or directory\n"
+
+
+def test_a_scan_of_what_cannot_be_read_proposes_nothing(tmp_path):
+    done = run("--pcap", tmp_path / "absent", "--scan")
+    assert (done.exit_code, done.stdout) == (1, "")
 
 
 def test_frames_of_an_unknown_kind_are_named(tmp_path):
