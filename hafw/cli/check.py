@@ -25,10 +25,10 @@ FAILED, CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 1, 3, 4, 5, 
 STDERR = 2
 
 
-def load_or_exit(path: str, node: str | None) -> Config:
+def load_or_exit(path: str, node: str | None, *, machine: bool = True) -> Config:
     """The configuration for a verb that needs one. Problems go to stderr; a configuration that cannot run ends it."""
     try:
-        config, warnings = load(path, node)
+        config, warnings = load(path, node, machine=machine)
     except ConfigErrors as errors:
         _report(path, errors.problems)
         click.echo(priority("error", sys.stderr) + _count(errors.problems), err=True)

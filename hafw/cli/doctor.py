@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ def doctor(config: str, node: str | None, *, no_segment: bool, as_json: bool) ->
 
     Exit codes: 0 nothing that breaks, 1 something breaks, 3 the configuration cannot run.
     """
-    loaded = load_or_exit(config, node)
+    # A password that only root may read keeps nobody else from being told the rest.
+    loaded = load_or_exit(config, node, machine=os.geteuid() == 0)
     from hafw.doctor import diagnose  # noqa: PLC0415 - not needed for --help
     from hafw.doctor.collect import collect  # noqa: PLC0415
 
@@ -44,10 +46,8 @@ def doctor(config: str, node: str | None, *, no_segment: bool, as_json: bool) ->
         }
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        for each in findings:
-            click.echo(_shown(each))
-        for one in unseen:
-            click.echo(_not_seen(one))
+        for line in (*map(_shown, findings), *map(_not_seen, unseen)):
+            click.echo("".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in line))
         click.echo(_summary(findings, unseen, loaded.node_name))
     sys.exit(BROKEN if any(each.severity == "error" for each in findings) else 0)
 

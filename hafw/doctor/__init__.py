@@ -32,7 +32,16 @@ PROBES: Final[tuple[Probe, ...]] = (
 
 def diagnose(config: Config, facts: Facts) -> tuple[list[Finding], list[Unseen]]:
     """What is wrong, what breaks things first; and what could not be looked at."""
-    said = [each for probe in PROBES for each in probe(config, facts)]
+    said = [each for probe in PROBES for each in _said(probe, config, facts)]
     findings = [each for each in dict.fromkeys(said) if isinstance(each, Finding)]
     unseen = [each for each in dict.fromkeys(said) if isinstance(each, Unseen)]
     return sorted(findings, key=lambda each: each.severity != "error"), [*facts.unseen, *unseen]
+
+
+def _said(probe: Probe, config: Config, facts: Facts) -> list[Finding | Unseen]:
+    """One probe that fails must not take the others' word."""
+    try:
+        return list(probe(config, facts))
+    except Exception as error:  # noqa: BLE001 - whatever a machine may be like
+        subject = probe.__module__.rpartition(".")[2]
+        return [Unseen(f"what hafw/doctor/{subject}.py judges", f"it failed: {error!r}", "please report it")]

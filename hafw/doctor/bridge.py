@@ -7,6 +7,7 @@ flags of its ports count. ff02::12 and a group of one's own it forwards to membe
 from __future__ import annotations
 
 from ipaddress import ip_network
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.finding import Finding
@@ -39,7 +40,7 @@ def _ports(place: str, name: str, bridge: Bridge, group: IPAddress) -> Iterator[
             where=place,
             what=f"{' and '.join(closed)} of bridge {name} get no multicast from other ports (mcast_flood off)",
             why=f"adverts to {group} do not reach whoever is behind: two of them may be MASTER",
-            fix=tuple(f"bridge link set dev {port} mcast_flood on" for port in closed),
+            fix=tuple(f"bridge link set dev {quote(port)} mcast_flood on" for port in closed),
             keep="systemd-networkd: [Bridge] MulticastFlood=yes in the .network file of the port",
         )
 
@@ -52,6 +53,6 @@ def _snooping(place: str, name: str, bridge: Bridge, group: IPAddress) -> Iterat
             what=f"bridge {name} snoops (mcast_snooping 1), does not ask for members (mcast_querier 0), and {group} is"
             " no group that is flooded",
             why="it learns members only while another machine asks; when that one goes, adverts may stop at a switch",
-            fix=(f"ip link set dev {name} type bridge mcast_querier 1",),
+            fix=(f"ip link set dev {quote(name)} type bridge mcast_querier 1",),
             keep=f"systemd-networkd: [Bridge] MulticastQuerier=yes in the .netdev file of {name}",
         )

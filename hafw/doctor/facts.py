@@ -166,6 +166,8 @@ class Facts:
     """sysctl, by its name: ``net.ipv4.conf.eth0.rp_filter``."""
     routes: Mapping[IPAddress, str] = field(default_factory=dict)
     """The interface by which the kernel reaches an address."""
+    refused: Mapping[tuple[str, IPAddress], str] = field(default_factory=dict)
+    """Groups that the kernel did not let us join, by interface and group, with its reason."""
     filters: tuple[Table, ...] = ()
     firewalld: Mapping[str, str] = field(default_factory=dict)
     """The zone of each interface, where firewalld runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.finding import Finding, Unseen
@@ -23,6 +24,8 @@ def probe(config: Config, facts: Facts) -> Iterator[Finding | Unseen]:
     for name, instance in config.instances.items():
         if instance.router.interface not in facts.interfaces:
             yield _missing(where(name, instance.router), instance, facts)
+    for name, instance in config.instances.items():
+        yield from _routes(where(name, instance.router), instance, facts)
     for place, instance, interface in places(config, facts):
         if not interface.up:
             yield _down(place, interface)
@@ -30,6 +33,7 @@ def probe(config: Config, facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _carrier(place, instance, interface)
         yield from _source(place, instance, interface)
         yield from _flags(place, instance, interface)
+        yield from _group(place, instance, facts)
         yield from _mtu(place, instance, interface)
 
 
@@ -50,7 +54,7 @@ def _down(place: str, interface: Interface) -> Finding:
         where=place,
         what=f"{interface.name} is switched off",
         why="the router stays in FAULT",
-        fix=(f"ip link set dev {interface.name} up",),
+        fix=(f"ip link set dev {quote(interface.name)} up",),
         keep=f"the network configuration of {interface.name}",
     )
 
@@ -76,7 +80,7 @@ def _source(place: str, instance: InstanceConfig, interface: Interface) -> Itera
             where=place,
             what=f"{interface.name} has not {router.source_address}, which is the source_address",
             why="the router stays in FAULT: its adverts have no sender",
-            fix=(f"ip address add {router.source_address}/{length} dev {interface.name}",),
+            fix=(f"ip address add {router.source_address}/{length} dev {quote(interface.name)}",),
             keep=f"the network configuration of {interface.name}; or leave source_address out",
         )
     elif source_of(router, interface) is None:
@@ -89,8 +93,8 @@ def _source(place: str, instance: InstanceConfig, interface: Interface) -> Itera
             what=f"{each.ip} of {interface.name} is in use by another machine (duplicate address detection failed)",
             why="the kernel does not use it: adverts that should come from it are not sent",
             fix=(
-                f"ip address del {each.ip}/{each.prefixlen} dev {interface.name}",
-                f"ip address add {each.ip}/{each.prefixlen} dev {interface.name}",
+                f"ip address del {each.ip}/{each.prefixlen} dev {quote(interface.name)}",
+                f"ip address add {each.ip}/{each.prefixlen} dev {quote(interface.name)}",
             ),
             keep="give one of the two machines another address first: the commands only try again",
         )
@@ -104,8 +108,8 @@ def _no_source(place: str, instance: InstanceConfig, interface: Interface) -> Fi
             what=f"{interface.name} has no link-local IPv6 address",
             why="adverts over IPv6 come from it (RFC 9568 section 5.1.2.1): the router stays in FAULT",
             fix=(
-                f"sysctl -w net.ipv6.conf.{interface.name}.disable_ipv6=0",
-                f"sysctl -w net.ipv6.conf.{interface.name}.addr_gen_mode=0",
+                f"sysctl -w net.ipv6.conf.{quote(interface.name)}.disable_ipv6=0",
+                f"sysctl -w net.ipv6.conf.{quote(interface.name)}.addr_gen_mode=0",
             ),
             keep=_OPTIONS_OF_LINK.format(interface.name, "LinkLocalAddressing=ipv6 under [Network]"),
         )
@@ -114,9 +118,26 @@ def _no_source(place: str, instance: InstanceConfig, interface: Interface) -> Fi
         where=place,
         what=f"{interface.name} has no IPv4 address of its own",
         why="adverts come from it: the router stays in FAULT",
-        fix=(f"ip address add ADDRESS/LENGTH dev {interface.name}   # one that no other machine has",),
+        fix=(f"ip address add ADDRESS/LENGTH dev {quote(interface.name)}   # one that no other machine has",),
         keep=f"the network configuration of {interface.name}",
     )
+
+
+def _routes(place: str, instance: InstanceConfig, facts: Facts) -> Iterator[Finding]:
+    router = instance.router
+    for key, addresses in (("unicast_peers", router.unicast_peers), ("goodbye", router.goodbye)):
+        lost = [str(each) for each in addresses if facts.routes.get(each) == ""]
+        if lost:
+            yield Finding(
+                id="no-route",
+                where=place,
+                what=f"the kernel has no route to {', '.join(lost)} ({key})",
+                why="adverts to it are not sent: it becomes MASTER beside this router"
+                if key == "unicast_peers"
+                else "it is not told when this router loses its link, and takes over later",
+                fix=tuple(f"ip route add {each} via GATEWAY   # or mend the address" for each in lost),
+                keep=f"the network configuration; or instance.{router.name}.{key}",
+            )
 
 
 def _flags(place: str, instance: InstanceConfig, interface: Interface) -> Iterator[Finding | Unseen]:
@@ -127,7 +148,7 @@ def _flags(place: str, instance: InstanceConfig, interface: Interface) -> Iterat
             where=place,
             what=f"{interface.name} does not do multicast (no MULTICAST among its flags)",
             why=f"adverts go to {group}: routers do not hear each other, and each becomes MASTER",
-            fix=(f"ip link set dev {interface.name} multicast on",),
+            fix=(f"ip link set dev {quote(interface.name)} multicast on",),
             keep=_OPTIONS_OF_LINK.format(interface.name, "Multicast=yes")
             + "; where the network carries none: unicast_peers in the configuration",
         )
@@ -137,15 +158,31 @@ def _flags(place: str, instance: InstanceConfig, interface: Interface) -> Iterat
             where=place,
             what=f"{interface.name} does not answer ARP or neighbour solicitations (NOARP among its flags)",
             why="nobody learns where the virtual addresses are",
-            fix=(f"ip link set dev {interface.name} arp on",),
+            fix=(f"ip link set dev {quote(interface.name)} arp on",),
             keep=_OPTIONS_OF_LINK.format(interface.name, "ARP=yes"),
         )
     if interface.xdp:
         yield Unseen(
             f"whether the XDP program on {interface.name} lets adverts in",
             "it sees every frame before the kernel does, and is not looked into",
-            f"ip link set dev {interface.name} xdp off, to try without it",
+            f"ip link set dev {quote(interface.name)} xdp off, to try without it",
         )
+
+
+def _group(place: str, instance: InstanceConfig, facts: Facts) -> Iterator[Finding]:
+    group = group_of(instance.router)
+    why = facts.refused.get((instance.router.interface, group)) if group is not None else None
+    if why is None or group is None:
+        return
+    most = "net.ipv4.igmp_max_memberships"
+    yield Finding(
+        id="group-refused",
+        where=place,
+        what=f"the kernel does not let a program join {group} on {instance.router.interface}: {why}",
+        why="adverts to the group are not heard: the router becomes MASTER beside another",
+        fix=(f"sysctl -w {most}=20",) if group.version == 4 else (),
+        keep=f"/etc/sysctl.d/60-hafw.conf: {most} = 20" if group.version == 4 else "the IPv6 settings of the interface",
+    )
 
 
 def _mtu(place: str, instance: InstanceConfig, interface: Interface) -> Iterator[Finding]:
@@ -161,7 +198,7 @@ def _mtu(place: str, instance: InstanceConfig, interface: Interface) -> Iterator
         where=place,
         what=f"an advert of {count} addresses does not fit the MTU of {interface.mtu} ({fits} do)",
         why="it would be sent in fragments, which firewalls drop, or not at all",
-        fix=(f"ip link set dev {interface.name} mtu {_USUAL_MTU}",),
+        fix=(f"ip link set dev {quote(interface.name)} mtu {_USUAL_MTU}",),
         keep=_OPTIONS_OF_LINK.format(interface.name, f"MTUBytes={_USUAL_MTU}")
         + f"; or move addresses to excluded_addresses, beyond the first {max(fits, 1)}",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.firewall.rules import Packet
@@ -60,7 +60,8 @@ def source_of(router: RouterSettings, interface: Interface) -> IPAddress | None:
     own = [
         each.ip
         for each in interface.addresses
-        if each.ip.version == router.family and not each.by_hafw and each.ip not in router.all_addresses
+        if each.ip.version == router.family and not each.by_hafw and "dadfailed" not in each.flags
+        if router.owner or each.ip not in router.all_addresses
     ]
     fitting = [each for each in own if router.family == 4 or each.is_link_local]
     return fitting[0] if fitting else None
@@ -72,8 +73,18 @@ def neighbours(router: RouterSettings, interface: Interface) -> tuple[Network, .
         return tuple(map(_host, router.unicast_peers))
     if router.family == 6:
         return (_LINK_LOCAL,)
-    own = {ip_interface(f"{each.ip}/{each.prefixlen}").network for each in interface.addresses if each.ip.version == 4}
-    return tuple(sorted(each for each in own if each.prefixlen < each.max_prefixlen))
+    return subnets(interface)
+
+
+def subnets(interface: Interface) -> tuple[IPv4Network, ...]:
+    """The IPv4 networks that it is in by addresses of its own."""
+    networks = {
+        ip_interface(f"{each.ip}/{each.prefixlen}").network
+        for each in interface.addresses
+        if not each.by_hafw and not each.ip.is_loopback
+    }
+    ipv4 = (each for each in networks if isinstance(each, IPv4Network))
+    return tuple(sorted(each for each in ipv4 if each.prefixlen < each.max_prefixlen))
 
 
 def packets(router: RouterSettings, interface: Interface) -> Iterator[Packet]:
@@ -83,13 +94,26 @@ def packets(router: RouterSettings, interface: Interface) -> Iterator[Packet]:
     if group is not None:
         around = neighbours(router, interface)
         yield Packet(direction="in", interface=interface.name, source=around, destination=_host(group))
-        yield Packet(direction="out", interface=interface.name, source=own, destination=_host(group))
+        frame = router.virtual_mac
+        yield Packet(direction="out", interface=interface.name, source=own, destination=_host(group), is_frame=frame)
         return
     for peer in router.unicast_peers:
         if source is not None:
             here = _host(source)
             yield Packet(direction="in", interface=interface.name, source=(_host(peer),), destination=here)
         yield Packet(direction="out", interface=interface.name, source=own, destination=_host(peer))
+
+
+def goodbyes(router: RouterSettings, facts: Facts) -> Iterator[Packet]:
+    """Those that a MASTER without its link sends on another network, and those of the others."""
+    for other in router.goodbye:
+        by = facts.interfaces.get(facts.routes.get(other, ""))
+        if by is None:
+            continue
+        own = [each.ip for each in by.addresses if each.ip.version == other.version and not each.by_hafw]
+        for here in own[:1]:
+            yield Packet(direction="in", interface=by.name, source=(_host(other),), destination=_host(here))
+            yield Packet(direction="out", interface=by.name, source=(_host(here),), destination=_host(other))
 
 
 def _host(address: IPAddress) -> Network:

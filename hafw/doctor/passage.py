@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from hafw.doctor.finding import Finding, Unseen
 from hafw.doctor.firewall.rules import blocks
-from hafw.doctor.need import packets, places
+from hafw.doctor.need import goodbyes, packets, places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hafw.config.model import Config
     from hafw.doctor.facts import Facts
@@ -27,13 +28,19 @@ _BUILT_IN = {"prerouting": "PREROUTING", "input": "INPUT", "output": "OUTPUT", "
 def probe(config: Config, facts: Facts) -> Iterator[Finding | Unseen]:
     """One finding for each way that is closed, with a command for each chain that closes it."""
     for place, instance, interface in places(config, facts):
-        closed: dict[str, dict[tuple[str, str, str], tuple[Block, Packet]]] = {}
-        for packet in packets(instance.router, interface):
-            for block in blocks(facts.filters, packet):
-                key = (block.table.family, block.table.name, block.chain.name)
-                closed.setdefault(packet.direction, {}).setdefault(key, (block, packet))
-        for direction, found in closed.items():
-            yield from _closed(place, direction, list(found.values()), facts)
+        yield from _passing(place, packets(instance.router, interface), facts)
+    for name, instance in config.instances.items():
+        yield from _passing(f"goodbye of {name}", goodbyes(instance.router, facts), facts)
+
+
+def _passing(place: str, adverts: Iterable[Packet], facts: Facts) -> Iterator[Finding | Unseen]:
+    closed: dict[str, dict[tuple[str, str, str], tuple[Block, Packet]]] = {}
+    for packet in adverts:
+        for block in blocks(facts.filters, packet):
+            key = (block.table.family, block.table.name, block.chain.name)
+            closed.setdefault(packet.direction, {}).setdefault(key, (block, packet))
+    for direction, found in closed.items():
+        yield from _closed(place, direction, list(found.values()), facts)
 
 
 def _closed(place: str, direction: str, found: list[tuple[Block, Packet]], facts: Facts) -> Iterator[Finding | Unseen]:
@@ -98,7 +105,7 @@ def _by_nft(block: Block, packet: Packet, facts: Facts) -> tuple[list[str], str]
     rule = f"{block.table.family} {block.table.name} {block.chain.name} {seen}meta l4proto 112 accept"
     where = facts.nftables_file or "/etc/nftables.conf"
     keep = f"the file that makes this table ({where}), at the head of chain {block.chain.name}"
-    return [f"nft 'insert rule {rule}'"], keep
+    return [f"nft {quote(f'insert rule {rule}')}"], keep
 
 
 def _by_firewalld(packet: Packet, facts: Facts) -> tuple[list[str], str]:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor import clock
-from hafw.doctor.finding import Finding
+from hafw.doctor.finding import Finding, Unseen
 from hafw.doctor.need import bound_on, places
 from hafw.vrrp.packet import BadPacket, decode_untrusted, virtual_mac
 from hafw.vrrp.trailer import Verifier
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _LENGTHS: Final[Mapping[int, tuple[int, type[IPv4Address | IPv6Address]]]] = {4: (4, IPv4Address), 6: (16, IPv6Address)}
 _HEADER: Final = 8
 _BOTH_MASTER: Final = "this router discards its adverts: both would be MASTER"
-_ELSEWHERE: Final = {"own-source", "goodbye-unexpected"}
+_BY_SECRET: Final = {"auth-failures", "hmac-invalid"}
 
 
-def probe(config: Config, facts: Facts) -> Iterator[Finding]:
+def probe(config: Config, facts: Facts) -> Iterator[Finding | Unseen]:
     """Of every instance."""
     for place, instance, interface in places(config, facts):
         mine = [each for each in facts.heard if _concerns(each, instance.router, interface)]
@@ -44,7 +44,7 @@ def _concerns(heard: Heard, router: RouterSettings, interface: Interface) -> boo
     )
 
 
-def _heard(place: str, instance: InstanceConfig, interface: Interface, heard: Heard) -> Iterator[Finding]:
+def _heard(place: str, instance: InstanceConfig, interface: Interface, heard: Heard) -> Iterator[Finding | Unseen]:
     router, who = instance.router, f"{heard.datagram.source} ({heard.mac})"
     theirs = addresses_untrusted(heard.datagram)
     own = {each.ip for each in interface.addresses}
@@ -58,7 +58,11 @@ def _heard(place: str, instance: InstanceConfig, interface: Interface, heard: He
     try:
         _, disagreements = decode_untrusted(heard.datagram, router, own, _authenticate(router, heard))
     except BadPacket as error:
-        yield _refused(place, instance, heard, error)
+        if error.reason in _BY_SECRET and not _has_secrets(router):
+            why = "its password or keys could not be read"
+            yield Unseen(f"whether the password or key of {who} is that of {router.name}", why, "run it as root")
+        else:
+            yield _refused(place, instance, heard, error)
         return
     for said in disagreements:
         yield Finding(
@@ -68,6 +72,10 @@ def _heard(place: str, instance: InstanceConfig, interface: Interface, heard: He
             why="the routers elect together all the same, and a takeover is not what either file says",
             keep="make both files agree: hafw check CONFIG --pair OTHER",
         )
+
+
+def _has_secrets(router: RouterSettings) -> bool:
+    return router.password != b"" and (router.hmac is None or all(router.hmac.keys.values()))
 
 
 def _own_address(place: str, heard: Heard) -> Finding:

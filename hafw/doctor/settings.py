@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.finding import Finding, Unseen
-from hafw.doctor.need import bound_on, neighbours, places, virtual_addresses, where
+from hafw.doctor.need import bound_on, neighbours, places, subnets, virtual_addresses, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,7 @@ def assignment(settings: Mapping[str, int]) -> dict[str, tuple[str, ...] | str]:
     """The commands that set these, and where they are kept."""
     words = [f"{name}={value}" for name, value in settings.items()]
     lines = ", ".join(f"{name} = {value}" for name, value in settings.items())
-    return {"fix": tuple(f"sysctl -w {each}" for each in words), "keep": KEEP.format(lines)}
+    return {"fix": tuple(f"sysctl -w {quote(each)}" for each in words), "keep": KEEP.format(lines)}
 
 
 def elsewhere(instance: InstanceConfig, interface: Interface, facts: Facts) -> dict[str, str]:
@@ -108,28 +108,19 @@ def _flux(place: str, instance: InstanceConfig, interface: Interface, facts: Fac
     """Two interfaces on one segment: both answer for every address, and a client may keep the wrong MAC."""
     if instance.router.virtual_mac or not any(ip.version == 4 for ip in bound_on(instance)):
         return
-    own = _subnets(interface)
+    own = set(subnets(interface))
     for other in facts.interfaces.values():
-        shared = own & _subnets(other)
+        shared = own & set(subnets(other))
         if other.name == interface.name or not other.up or not shared or setting(facts, "arp_ignore", other.name):
             continue
         yield Finding(
             id="arp-flux",
             where=place,
-            what=f"{interface.name} and {other.name} are both in {', '.join(map(str, sorted(shared, key=str)))}",
+            what=f"{interface.name} and {other.name} are both in {', '.join(map(str, sorted(shared)))}",
             why=f"{other.name} answers ARP for the virtual addresses too: clients may learn its MAC, and lose the"
             f" address when {interface.name} alone hands over",
             **assignment({f"net.ipv4.conf.{other.name}.arp_ignore": 1}),  # type: ignore[arg-type]
         )
-
-
-def _subnets(interface: Interface) -> set[object]:
-    return {
-        network
-        for each in interface.addresses
-        if each.ip.version == 4 and not each.ip.is_loopback
-        if (network := ip_interface(f"{each.ip}/{each.prefixlen}").network).prefixlen < network.max_prefixlen
-    }
 
 
 def _ipv6(place: str, instance: InstanceConfig, facts: Facts) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.finding import Finding
@@ -39,12 +40,12 @@ def _managed(name: str, managed: Managed) -> Iterator[Finding]:
             where=f"{name} on {interface}",
             what=f"NetworkManager manages {interface}",
             why=f"when a connection is activated or reapplied it removes addresses that it does not know: {_REMOVED}",
-            fix=(f"nmcli device set {interface} managed no",),
+            fix=(f"nmcli device set {quote(interface)} managed no",),
             keep=f"/etc/NetworkManager/conf.d/90-hafw.conf: [keyfile] unmanaged-devices=interface-name:{interface};"
             " then its own address has to come from elsewhere. Or leave it, and do not reapply while MASTER",
         )
     elif managed.keeps.lower() not in _KEEPING:
-        folder = f"/etc/systemd/network/{managed.file.rpartition('/')[2]}.d"
+        folder = quote(f"/etc/systemd/network/{managed.file.rpartition('/')[2]}.d")
         yield Finding(
             id="networkd-removes-addresses",
             where=f"{name} on {interface}",
@@ -71,7 +72,7 @@ def _mentions(config: Config, facts: Facts) -> Iterator[Finding]:
             where=where(name, config.instances[name].router),
             what=f"{mention.file}:{mention.line} gives {mention.address} to this machine",
             why="it is a virtual address: bound at boot, whoever is MASTER, so that two machines answer for it",
-            fix=(f"sed -i '{mention.line}s/^/# /' {mention.file}",),
+            fix=(f"sed -i '{mention.line}s/^/# /' {quote(mention.file)}",),
             keep="that file; then restart what reads it, or reboot. Whose own address it is: owner = true",
         )
 

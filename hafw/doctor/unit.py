@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.finding import Finding
@@ -36,7 +37,7 @@ def probe(config: Config, facts: Facts) -> Iterator[Finding]:
 
 def _finding(word: str, unit: Unit, what: str, why: str, *lines: str) -> Finding:
     """The way out is a drop-in: the unit itself is replaced by the next upgrade."""
-    folder = f"/etc/systemd/system/{unit.name}.d"
+    folder = quote(f"/etc/systemd/system/{unit.name}.d")
     text = "\\n".join(["[Service]", *lines, ""])
     return Finding(
         id=word,
@@ -45,7 +46,7 @@ def _finding(word: str, unit: Unit, what: str, why: str, *lines: str) -> Finding
         why=why,
         fix=(
             f"mkdir -p {folder}",
-            f"printf '{text}' > {folder}/{word}.conf",
+            f"printf {quote(text)} > {folder}/{word}.conf",
             "systemctl daemon-reload",
         ),
         keep=f"the second command keeps it; it holds from the next start on: systemctl restart {unit.name}",

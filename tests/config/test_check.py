@@ -95,6 +95,31 @@ def test_script_that_others_can_change_is_exit_code_5(tmp_path: Path):
     assert done.returncode == 5
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop a capability")
+def test_a_capability_that_is_missing_is_exit_code_7_and_a_script_that_others_can_change_goes_before_it(tmp_path: Path):
+    def lacking(text: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "config.toml").write_text(text)
+        (tmp_path / "config.toml").chmod(0o644)
+        bounded = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-all", sys.executable, "-m", "hafw", "check"]
+        command = [*bounded, "--node", "lb1", "config.toml"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    done = lacking(GOOD.replace("eth0", "lo"))
+    assert "config.toml: capabilities: CAP_NET_RAW is needed for the daemon and not in effect here" in done.stderr
+    assert done.returncode == 7
+    script = tmp_path / "notify.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o777)
+    done = lacking(GOOD.replace("eth0", "lo") + f'[plugin.notify_script]\nnotify = "{script}"\n')
+    assert done.returncode == 5
+    assert "CAP_NET_RAW" in done.stderr
+
+
+def test_a_warning_about_the_machine_counts_with_strict(tmp_path: Path):
+    done = check(tmp_path, GOOD.replace("eth0", "hafw-none"), "--strict")
+    assert done.returncode == (4 if os.geteuid() == 0 else 7)
+
+
 def test_interface_that_is_not_there_is_found_on_the_real_machine(tmp_path: Path):
     done = check(tmp_path, GOOD.replace("eth0", "hafw-none"))
     assert 'config.toml:2: warning: instance.VI_1.interface = "hafw-none": does not exist here' in done.stderr

@@ -50,6 +50,12 @@ class Patient:
             return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @contextmanager
+    def here(self) -> Iterator[None]:
+        """The thread on the patient."""
+        with namespaces.inside(self._near):
+            yield
+
+    @contextmanager
     def beyond(self) -> Iterator[None]:
         """The thread at the far end."""
         with namespaces.inside(self._far):

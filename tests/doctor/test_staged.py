@@ -58,6 +58,7 @@ def staged(name: str, text: str, words: str, *commands: str, before: str = ""):
     [
         staged("down", IPV4, "interface-down", "ip link set near down"),
         staged("multicast", IPV4, "multicast-off", "ip link set near multicast off"),
+        staged("memberships", IPV4, "group-refused", "sysctl -w net.ipv4.igmp_max_memberships=0"),
         staged("arp", IPV4, "arp-off", "ip link set near arp off"),
         staged("mtu", MANY, "mtu-too-small", "ip link set near mtu 400"),
         staged(
@@ -182,6 +183,8 @@ def test_nothing_is_found_on_a_healthy_machine_and_nothing_was_left_unseen(patie
         "iifname . meta l4proto { near . vrrp } accept",
         "iifname ne* meta pkttype multicast accept",
         "meta l4proto != tcp accept",
+        "meta mark 0 accept",
+        "meta mark & 0x8000 == 0 ip protocol 112 accept",
         "ct state vmap { established : accept, invalid : drop, new : accept }",
     ],
 )
@@ -193,7 +196,7 @@ def test_a_rule_that_lets_adverts_in_is_understood(patient, rule: str):
 
 @pytest.mark.parametrize(
     "rule",
-    ["ip saddr 192.0.2.7 ip protocol vrrp accept", "meta mark 5 accept", "ip protocol 112 limit rate 1/second accept"],
+    ["ip saddr 192.0.2.7 ip protocol vrrp accept", "ip protocol 112 limit rate 1/second accept"],
 )
 def test_a_rule_that_cannot_be_judged_is_told_and_its_way_out_decides(patient, rule: str):
     patient.configure(IPV4)
@@ -223,6 +226,14 @@ def test_a_link_without_carrier_is_told_and_an_interface_that_is_not_there(patie
     patient.until("interface-missing")
 
 
+def test_a_peer_without_a_route_is_told(patient):
+    patient.configure(UNICAST.replace('"192.0.2.2"', '"192.0.2.2", "203.0.113.9"'))
+    (finding,) = patient.until("no-route")
+    assert finding.what == "the kernel has no route to 203.0.113.9 (unicast_peers)"
+    patient.run("ip route add 203.0.113.9 via 192.0.2.2")
+    patient.until()
+
+
 def test_own_address_that_somebody_else_has_is_told(patient):
     patient.configure(IPV6)
     patient.run("sysctl -w net.ipv6.conf.far.accept_dad=0", "ip address add fe80::9/64 dev far nodad", far=True)
@@ -237,7 +248,8 @@ def test_own_address_that_somebody_else_has_is_told(patient):
 @pytest.mark.parametrize("text", [IPV4, IPV6])
 def test_nginx_that_listens_on_a_virtual_address_starts_when_the_setting_is_made(patient, text: str):
     vip = "192.0.2.250" if text == IPV4 else "[2001:db8::250]"
-    conf = patient.root / "nginx.conf"
+    conf = patient.root / "etc/nginx/nginx.conf"
+    conf.parent.mkdir(parents=True)
     conf.write_text(
         f"pid {patient.root}/pid; error_log {patient.root}/log;\nevents {{}}\nhttp {{\n access_log off;\n"
         f" server {{ listen {vip}:8080; }}\n}}\n"
@@ -245,7 +257,9 @@ def test_nginx_that_listens_on_a_virtual_address_starts_when_the_setting_is_made
     real = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     (patient.root / "bin/nginx").write_text(f'#!/bin/sh\nexec {real} -c {conf} "$@"\n')
     patient.configure(text)
-    patient.cure(patient.until("nonlocal-bind"))
+    findings = patient.until("nonlocal-bind")
+    assert f"/etc/nginx/nginx.conf:5 listens on {vip}:8080" in findings[0].what
+    patient.cure(findings)
     patient.until()
     patient.run(f"{patient.root}/bin/nginx -t")
 

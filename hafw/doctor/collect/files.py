@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hafw.doctor.collect.programs import ask
+from hafw.doctor.collect.programs import ask, found
 from hafw.doctor.facts import Managed, Mention, Script, Service, Unit
 from hafw.doctor.finding import Unseen
 
@@ -49,6 +49,7 @@ _RUN: Final = re.compile(r"\bhafw\s+(?:-\S+\s+|--\S+\s+)*run\b")
 _GAINING: Final = re.compile(r"^[^#\n]*\b(sudo|su|sendmail|mail|mailx|ping|ping6|doas|pkexec|crontab)\s", re.MULTILINE)
 _WRITING: Final = re.compile(r"^[^#\n]*?(?:>{1,2}|\btee\s+(?:-a\s+)?)\s*\"?(/[\w./-]+)", re.MULTILINE)
 _LISTEN: Final = re.compile(r"^\s*listen\s+(\[[0-9A-Fa-f:]+\]|\d[\d.]+)(?::(\d+))?[\s;]")
+_NGINX: Final = ("etc/nginx/nginx.conf", "etc/nginx/conf.d/*.conf", "etc/nginx/sites-enabled/*")
 _FILE: Final = re.compile(r"^# configuration file (.+):$")
 _REFUSED: Final = re.compile(r"bind\(\) to (\[[^\]]+\]|[\d.]+):(\d+) failed \(99")
 
@@ -215,23 +216,31 @@ def _script(path: str) -> Script:
 
 def services(root: Path, unseen: list[Unseen]) -> tuple[Service, ...]:
     """What nginx and haproxy listen on, by address."""
-    return (*_nginx(unseen), *_haproxy(root))
+    return (*_nginx(root, unseen), *_haproxy(root))
 
 
-def _nginx(unseen: list[Unseen]) -> list[Service]:
+def _nginx(root: Path, unseen: list[Unseen]) -> list[Service]:
+    """What it says itself; where it cannot, what stands in its usual folder, and what it was refused."""
+    if not found("nginx"):
+        return []
     answer = ask("nginx", "-T")
     if answer is None:
+        unseen.append(Unseen("what nginx listens on", "nginx -T does not come to an end", "nginx -T as root"))
         return []
-    found = list(listening(answer.output))
-    # It binds even when it only tests, so a refusal is the fact itself, and there is no dump then.
+    if not answer.code:
+        return list(listening(answer.output))
+    texts = ((_shown(root, path), read(path)) for pattern in _NGINX for path in sorted(root.glob(pattern)))
+    listed = [each for name, text in texts for each in listening(f"# configuration file {name}:\n{text}")]
+    # It binds even when it only tests, so a refusal is the fact itself.
     for match in _REFUSED.finditer(answer.error):
         with contextlib.suppress(ValueError):
             address = ip_address(match[1].strip("[]"))
-            found.append(Service(program="nginx", place="nginx", address=address, port=match[2]))
-    if answer.code and not found:
-        last = (answer.error.strip().splitlines() or ["no word"])[0]
+            if not any((each.address, each.port) == (address, match[2]) for each in listed):
+                listed.append(Service(program="nginx", place="nginx", address=address, port=match[2]))
+    if not listed:
+        last = (answer.error.strip().splitlines() or ["no word"])[-1]
         unseen.append(Unseen("what nginx listens on", f"nginx -T fails: {last}", "nginx -t as root"))
-    return found
+    return listed
 
 
 def listening(dump: str) -> Iterator[Service]:

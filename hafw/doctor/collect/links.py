@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from hafw.doctor.collect.programs import ask
 from hafw.doctor.facts import Bound, Bridge, Interface, Port
 from hafw.doctor.finding import Unseen
-from hafw.doctor.need import neighbours
+from hafw.doctor.need import subnets
 from hafw.wire.netlink import Netlink
 from hafw.wire.rtmessages import PROTO_HAFW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from ipaddress import IPv4Address, IPv4Network
 
     from hafw.config.model import Config
     from hafw.vrrp.settings import IPAddress
@@ -80,25 +81,27 @@ def _bridge(link: dict[str, Any], links: Iterable[dict[str, Any]]) -> Bridge:
 
 
 def routes(config: Config, there: dict[str, Interface]) -> dict[IPAddress, str]:
-    """The interface by which the kernel reaches each peer, or somebody in each subnet that others speak from."""
+    """The interface by which the kernel reaches each peer, or somebody in each subnet that others speak from.
+
+    Empty: not at all. Link-local addresses have no route that could be asked for.
+    """
     found: dict[IPAddress, str] = {}
     for instance in config.instances.values():
-        interface = there.get(instance.router.interface)
-        if interface is None or instance.router.family == 6:
+        router, interface = instance.router, there.get(instance.router.interface)
+        named = (*router.unicast_peers, *router.goodbye)
+        found |= {each: _route(each) for each in named if not each.is_link_local}
+        if interface is None or router.unicast_peers:
             continue
         own = {each.ip for each in interface.addresses}
-        for network in neighbours(instance.router, interface):
-            candidates = (each for each in (network.network_address, *_first_hosts(str(network))) if each not in own)
-            address = next(candidates, None)
-            if address is not None and (by := _route(address)):
-                found[address] = by
+        for network in subnets(interface):
+            somebody = next((each for each in _first_hosts(network) if each not in own), None)
+            if somebody is not None:
+                found[somebody] = _route(somebody)
     return found
 
 
-def _first_hosts(network: str) -> list[IPAddress]:
-    """A few hosts of a network; one that is a single address has none."""
-    whole = ip_network(network)
-    return [whole[at] for at in range(1, min(8, whole.num_addresses - 1))]
+def _first_hosts(network: IPv4Network) -> list[IPv4Address]:
+    return [network[at] for at in range(1, min(8, network.num_addresses - 1))]
 
 
 def _route(address: IPAddress) -> str:

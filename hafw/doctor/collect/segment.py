@@ -67,6 +67,38 @@ def _patience(config: Config, unseen: list[Unseen]) -> float:
     return min(max(2 * longest + 0.2, _SHORTEST), LONGEST)
 
 
+def member_of(group: IPAddress, interface: str) -> socket.socket:
+    """A socket that is a member of the group, as long as it is open; raises ``OSError``."""
+    index = socket.if_nametoindex(interface)
+    family = socket.AF_INET if group.version == 4 else socket.AF_INET6
+    member = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        if group.version == 4:
+            membership = struct.pack("=4s4si", group.packed, bytes(4), index)
+            member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        else:
+            membership = struct.pack("=16si", group.packed, index)
+            member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+    except OSError:
+        member.close()
+        raise
+    return member
+
+
+def refused(config: Config, there: Mapping[str, Interface]) -> dict[tuple[str, IPAddress], str]:
+    """The groups that the kernel does not let us join, with its reason."""
+    found = {}
+    for instance in config.instances.values():
+        group, interface = group_of(instance.router), there.get(instance.router.interface)
+        if group is None or interface is None or not interface.up:
+            continue
+        try:
+            member_of(group, interface.name).close()
+        except OSError as error:
+            found[interface.name, group] = (error.strerror or str(error)).lower()
+    return found
+
+
 class _Ears:
     """Everything that is open for the moment."""
 
@@ -115,16 +147,8 @@ class _Ears:
         """So that the network card and a switch that snoops let the group through."""
         if group is None:
             return
-        index = socket.if_nametoindex(interface)
-        family = socket.AF_INET if group.version == 4 else socket.AF_INET6
         with contextlib.suppress(OSError):
-            member = self._stack.enter_context(socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
-            if group.version == 4:
-                membership = struct.pack("=4s4si", group.packed, bytes(4), index)
-                member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-            else:
-                membership = struct.pack("=16si", group.packed, index)
-                member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+            self._stack.enter_context(member_of(group, interface))
 
     def _ask_about(self, interface: Interface, family: int, addresses: list[IPAddress]) -> None:
         mac = bytes.fromhex(interface.mac.replace(":", "")) if interface.arp else b""

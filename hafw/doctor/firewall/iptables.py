@@ -35,7 +35,8 @@ _TARGETS: Final[Mapping[str, Verdict]] = {
     "REJECT": "drop",
     "RETURN": "return",
     "NOTRACK": "notrack",
-    **dict.fromkeys(("LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "TRACE", "TCPMSS", "CHECKSUM"), "continue"),
+    **dict.fromkeys(("MARK", "CONNMARK"), "mark"),
+    **dict.fromkeys(("LOG", "NFLOG", "ULOG", "TRACE", "TCPMSS", "CHECKSUM"), "continue"),
     **dict.fromkeys(
         ("CT", "DSCP", "TOS", "CLASSIFY", "SET", "TTL", "HL", "RATEEST", "CONNSECMARK", "SECMARK"), "continue"
     ),
@@ -160,6 +161,9 @@ def _condition(option: str, values: list[str], module: str) -> Condition:  # noq
             return rules.with_ttl(lambda own: own < int(value))
         case "--ttl-gt" | "--hl-gt" if value.isdecimal():
             return rules.with_ttl(lambda own: own > int(value))
+        case "--mark":
+            wanted, _, mask = value.partition("/")
+            return rules.with_mark(int(wanted, 0), int(mask or "0xffffffff", 0))
         case "--comment":
             return rules.always
         case "--invert" if module == "rpfilter":

@@ -133,8 +133,16 @@ class _Reading:
                 yield from self._xt(value or {}, conditions)
             elif kind in _VERDICTS:
                 yield Rule(tuple(conditions), _VERDICTS[kind], "", self._text)
-            elif kind not in _HARMLESS:
+            elif kind == "mangle" and self._sets_mark(value):
+                yield Rule(tuple(conditions), "mark", "", self._text)
+            elif kind not in _HARMLESS or (isinstance(value, dict) and value.get("stmt")):
                 conditions.append(rules.maybe)  # limit, quota, connlimit, and what comes after this was written
+
+    def _sets_mark(self, value: Any) -> bool:  # noqa: ANN401
+        key = value.get("key") if isinstance(value, dict) else None
+        return isinstance(key, dict) and any(
+            isinstance(inner, dict) and inner.get("key") == "mark" for inner in key.values()
+        )
 
     def _xt(self, extension: Mapping[str, Any], conditions: list[Condition]) -> Iterator[Rule]:
         """What iptables' extensions do, nft shows by name only, or not at all."""
@@ -168,6 +176,8 @@ class _Reading:
             return rules.maybe
         if "concat" in left:
             return self._concatenated(left["concat"], right)
+        if "&" in left:
+            return _masked(left["&"], list(self._values(right)))
         ((kind, what),) = list(left.items())[:1]
         read = _LEFT.get(kind)
         return read(what, operator, list(self._values(right))) if read is not None else rules.maybe
@@ -217,6 +227,8 @@ def _meta(what: Mapping[str, Any], operator: str, values: list[Any]) -> Conditio
     if key in {"nfproto", "protocol"}:
         families = {4 if each in {"ipv4", "ip"} else 6 for each in values if each in {"ipv4", "ip", "ipv6", "ip6"}}
         return lambda packet: rules.truth(holds=packet.family in families)
+    if key == "mark":
+        return _marked(0xFFFFFFFF, values)
     if key == "pkttype":
         return rules.of_type(["host" if each == "unicast" else str(each) for each in values], "destination")
     return rules.maybe
@@ -249,7 +261,25 @@ def _ip_field(field: str, operator: str, values: list[Any]) -> Condition:
 
 
 def _ct(what: Mapping[str, Any], _operator: str, values: list[Any]) -> Condition:
+    if what.get("key") == "mark":
+        return _marked(0xFFFFFFFF, values)
     return rules.with_state(map(str, values)) if what.get("key") == "state" else rules.maybe
+
+
+def _masked(parts: Sequence[Any], values: list[Any]) -> Condition:
+    """``meta mark & 0x8000 == 0x8000``; masks of anything else are not judged."""
+    left, mask = parts
+    is_mark = isinstance(left, dict) and any(
+        isinstance(inner, dict) and inner.get("key") == "mark" for inner in left.values()
+    )
+    return _marked(mask, values) if is_mark and isinstance(mask, int) else rules.maybe
+
+
+def _marked(mask: int, values: list[Any]) -> Condition:
+    if not all(isinstance(each, int) for each in values):
+        return rules.maybe
+    conditions = [rules.with_mark(each, mask) for each in values]
+    return lambda packet: rules.either(condition(packet) for condition in conditions)
 
 
 def _fib(what: Mapping[str, Any], _operator: str, values: list[Any]) -> Condition:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 Network = IPv4Network | IPv6Network
-Verdict = Literal["accept", "drop", "return", "jump", "goto", "notrack", "unknown", "continue"]
+Verdict = Literal["accept", "drop", "return", "jump", "goto", "notrack", "mark", "unknown", "continue"]
 Direction = Literal["in", "out"]
 
 _DEPTH_MAX: Final = 32
@@ -24,7 +24,7 @@ PATHS: Final[Mapping[Direction, tuple[str, ...]]] = {
     "in": ("ingress", "prerouting", "input"),
     "out": ("output", "postrouting", "egress"),
 }
-"""The hooks that a packet of this machine passes, in order."""
+"""The hooks that a packet of this machine passes, in order; a whole frame only the last one."""
 
 
 class Truth(Enum):
@@ -58,6 +58,10 @@ class Packet:
     ttl: int = 255
     states: frozenset[str] = frozenset({"new"})
     """What connection tracking may say. Nobody answers an advert, so it is never established."""
+    is_frame: bool = False
+    """It leaves as a whole frame, by a packet socket."""
+    marked: bool = False
+    """A rule may have given it a mark; before that it has 0."""
 
     @property
     def family(self) -> int:
@@ -151,6 +155,7 @@ def blocks(tables: Iterable[Table], packet: Packet) -> list[Block]:
         for chain in table.chains.values()
         if (hook := chain.hook) in PATHS[packet.direction]
         if not chain.devices or packet.interface in chain.devices
+        if not packet.is_frame or hook == "egress"
     ]
     order = PATHS[packet.direction]
     for _, _, table, chain in sorted(entered, key=lambda each: (order.index(each[0]), each[1])):
@@ -175,6 +180,9 @@ def _walk(table: Table, chain: Chain, packet: Packet, depth: int) -> tuple[dict[
         if rule.verdict == "notrack":
             untracked = frozenset({"untracked"})
             packet = replace(packet, states=untracked if truth is Truth.YES else packet.states | untracked)
+            continue
+        if rule.verdict == "mark":
+            packet = replace(packet, marked=True)
             continue
         here, packet = _ends(table, chain, rule, packet, depth)
         goes_on = here.pop("continue", None) is not None
@@ -298,6 +306,11 @@ def of_type(words: Iterable[str], of: Literal["source", "destination"]) -> Calla
         return truth(holds=bool(own & wanted))
 
     return holds
+
+
+def with_mark(value: int, mask: int) -> Callable[[Packet], Truth]:
+    """The mark of the packet or of its connection, which is 0 until a rule sets it."""
+    return lambda packet: Truth.MAYBE if packet.marked else truth(holds=value & mask == 0)
 
 
 def with_ttl(numbers: Callable[[int], bool]) -> Callable[[Packet], Truth]:
