@@ -31,6 +31,23 @@ def probe(config: Config, facts: Facts) -> Iterator[Finding | Unseen]:
         yield from _passing(place, packets(instance.router, interface), facts)
     for name, instance in config.instances.items():
         yield from _passing(f"goodbye of {name}", goodbyes(instance.router, facts), facts)
+    yield from _not_walked(config, facts)
+
+
+def _not_walked(config: Config, facts: Facts) -> Iterator[Unseen]:
+    """Tables below IP that drop something; what has nothing to drop is of no interest."""
+    bridged = any(interface.bridge for _, _, interface in places(config, facts))
+    for table in facts.filters:
+        drops = any(
+            chain.policy == "drop" or any(rule.verdict in {"drop", "unknown"} for rule in chain.rules)
+            for chain in table.chains.values()
+        )
+        if drops and (table.family == "arp" or (table.family == "bridge" and bridged)):
+            what = {"arp": "ARP for the virtual addresses passes", "bridge": "adverts pass"}[table.family]
+            name = f"{table.family} {table.name}"
+            yield Unseen(
+                f"whether {what} table {name}", "it drops something, and is not walked", f"nft list table {name}"
+            )
 
 
 def _passing(place: str, adverts: Iterable[Packet], facts: Facts) -> Iterator[Finding | Unseen]:

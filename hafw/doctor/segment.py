@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _LENGTHS: Final[Mapping[int, tuple[int, type[IPv4Address | IPv6Address]]]] = {4: (4, IPv4Address), 6: (16, IPv6Address)}
 _HEADER: Final = 8
 _BOTH_MASTER: Final = "this router discards its adverts: both would be MASTER"
+_AGREE: Final = (
+    "make both files agree: hafw listen -i {} CONFIG names the line, hafw check CONFIG --pair OTHER compares"
+)
 _BY_SECRET: Final = {"auth-failures", "hmac-invalid"}
 
 
@@ -70,7 +73,7 @@ def _heard(place: str, instance: InstanceConfig, interface: Interface, heard: He
             where=place,
             what=f"{who} advertises VRID {router.vrid} with other settings: {said}",
             why="the routers elect together all the same, and a takeover is not what either file says",
-            keep="make both files agree: hafw check CONFIG --pair OTHER",
+            keep=_AGREE.format(router.interface),
         )
 
 
@@ -125,7 +128,7 @@ def _refused(place: str, instance: InstanceConfig, heard: Heard, error: BadPacke
         where=place,
         what=f"an advert of {who} for VRID {instance.router.vrid} is refused ({error.reason}): {error.detail}",
         why=_BOTH_MASTER,
-        keep="make both files agree: hafw check CONFIG --pair OTHER",
+        keep=_AGREE.format(instance.router.interface),
     )
 
 

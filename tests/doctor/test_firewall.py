@@ -187,6 +187,18 @@ def test_goodbyes_pass_on_their_own_network():
     assert finding.fix == ("iptables -I INPUT -i eth1 -p 112 -j ACCEPT",)
 
 
+@pytest.mark.parametrize(("family", "told"), [("arp", True), ("bridge", False), ("inet", False)])
+def test_a_table_below_ip_that_drops_is_told_where_it_concerns_us(family: str, told: bool):
+    document = ruleset([{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "eth9"}}, {"drop": None}])
+    for each in document["nftables"]:
+        for one in each.values():
+            if "family" in one:
+                one["family"] = family
+    facts = Facts(interfaces={"eth0": ETH0}, filters=tuple(nft.tables(document)))
+    findings, unseen = diagnose(loads(TEXT, "c", "lb1")[0], facts)
+    assert (findings, bool(unseen)) == ([], told)
+
+
 def test_firewalld_is_mended_in_its_own_words():
     document = ruleset([VRRP, {"drop": None}])
     for each in document["nftables"]:
