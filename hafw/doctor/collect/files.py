@@ -48,7 +48,7 @@ _NO_BINDING: Final = re.compile(
 _RUN: Final = re.compile(r"\bhafw\s+(?:-\S+\s+|--\S+\s+)*run\b")
 _GAINING: Final = re.compile(r"^[^#\n]*\b(sudo|su|sendmail|mail|mailx|ping|ping6|doas|pkexec|crontab)\s", re.MULTILINE)
 _WRITING: Final = re.compile(r"^[^#\n]*?(?:>{1,2}|\btee\s+(?:-a\s+)?)\s*\"?(/[\w./-]+)", re.MULTILINE)
-_LISTEN: Final = re.compile(r"^\s*listen\s+(\[[0-9A-Fa-f:]+\]|\d[\d.]+)(?::(\d+))?[\s;]")
+_LISTEN: Final = re.compile(r"(?:^|[{;])\s*listen\s+(\[[0-9A-Fa-f:]+\]|\d[\d.]+)(?::(\d+))?[\s;]")
 _NGINX: Final = ("etc/nginx/nginx.conf", "etc/nginx/conf.d/*.conf", "etc/nginx/sites-enabled/*")
 _FILE: Final = re.compile(r"^# configuration file (.+):$")
 _REFUSED: Final = re.compile(r"bind\(\) to (\[[^\]]+\]|[\d.]+):(\d+) failed \(99")
@@ -250,7 +250,7 @@ def listening(dump: str) -> Iterator[Service]:
         line_number += 1
         if header := _FILE.match(line):
             file, line_number = header[1], 0
-        elif match := _LISTEN.match(line):
+        elif match := _LISTEN.search(line.partition("#")[0]):
             with contextlib.suppress(ValueError):
                 address = ip_address(match[1].strip("[]"))
                 yield Service(program="nginx", place=f"{file}:{line_number}", address=address, port=match[2] or "80")
