@@ -26,7 +26,7 @@ def nft_commands() -> list[str]:
         for block in filter(consoles.is_console, pages.blocks_of(page)):
             if "performance" not in page.name:
                 found += [each.text[4:] for each in consoles.commands_of(block) if each.text.startswith("nft ")]
-    return sorted({each for each in found if "..." not in each})
+    return sorted({each for each in found if "..." not in each and not each.startswith("-")})
 
 
 @pytest.mark.wire
