@@ -124,7 +124,8 @@ def _check(check: Record) -> str:
     if check["healthy"]:
         weak = f" (failed {check['against']}/{check['needed']})" if check["against"] else ""
         return f"{check['name']} ok {check['duration'] * 1000:.0f}ms{weak}"
-    return f"{check['name']} FAILED {check['against']}/{check['needed']} well"
+    better = f" (well {check['against']}/{check['needed']})" if check["against"] else ""
+    return f"{check['name']} FAILED{better}"
 
 
 def _remarks(each: Record) -> list[str]:

@@ -3,11 +3,13 @@
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hafw.node import CheckSettings, InstanceSettings, Node
 from hafw.node.flapping import FREE
 from hafw.records import instance_record
-from hafw.vrrp.actions import Notice
+from hafw.vrrp.actions import Notice, Transition
 from hafw.vrrp.events import (
     AddressesInstalled,
     AdvertReceived,
@@ -38,6 +40,7 @@ class Host:
         )
         checks = (CheckSettings(name="nginx", critical=True, rise=1, fall=1), CheckSettings(name="disk", weight=-60))
         self.now, self.told, self.rival = 0.0, [], True
+        self.preempted_while_held = 0
         self.node = Node([InstanceSettings(router=router, checks=checks)], 0.0)
         self.feed(LinkChanged("eth0", up=True, primary={4: OWN}), PlanReported("VI_1"))
         self.verdict("nginx", healthy=True)
@@ -55,7 +58,10 @@ class Host:
 
     def feed(self, *events):
         for event in events:
+            held = self.node.instances["VI_1"].damping.since is not None
             actions = self.node.handle(event, self.now)
+            came = [each.reason for each in actions if isinstance(each, Transition)]
+            self.preempted_while_held += held and "preempted" in came
             self.told += [dict(each.fields) for each in actions if isinstance(each, Notice) and each.kind == "flapping"]
             tenure = self.node.instances["VI_1"].router.tenure
             if tenure.bound and not tenure.installed:
@@ -207,3 +213,32 @@ def test_a_pause_is_a_trouble_that_is_over_at_once():
         host.feed(AdvertReceived("VI_1", advert, PEER))
         assert host.state is State.BACKUP
     assert host.flapping["left_seconds"] == 10.0
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["nginx fails", "nginx passes", "disk fails", "disk passes", "rival", "no rival", "wait"]),
+            st.sampled_from([0.0, 0.4, 1.0, 3.0, 12.0, 45.0, 90.0]),
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_happens_it_never_preempts_while_held_and_always_serves_where_nobody_does(story):
+    host = Host()
+    for what, seconds in story:
+        if what.endswith("rival"):
+            host.rival = what == "rival"
+        elif what != "wait":
+            check, verdict = what.split()
+            host.verdict(check, healthy=verdict == "passes")
+        host.run(seconds)
+    assert not host.preempted_while_held
+    host.rival = False
+    host.verdict("nginx", healthy=True)
+    host.run(4.0)
+    assert host.state is State.MASTER
+    host.verdict("disk", healthy=True)
+    host.run(81.0)
+    assert host.flapping is None

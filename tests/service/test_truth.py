@@ -50,6 +50,7 @@ def test_the_gateway_is_asked_and_its_answer_told(pair, gateway, tools):
     assert f"{GATEWAY} asked by {VIP}" in lb1.hafw("status", "VI_1").stdout
 
 
+@pytest.mark.long
 def test_a_gateway_that_does_not_answer_is_told_of(pair, gateway, tools):
     lb1, _ = pair
     gateway.run("gw", ["ip", "link", "set", "eth0", "down"])
@@ -62,6 +63,7 @@ def test_a_gateway_that_does_not_answer_is_told_of(pair, gateway, tools):
     assert f"VI_1: {GATEWAY} did not answer {VIP}, asked 4 times" in done
 
 
+@pytest.mark.long
 def test_a_gateway_that_heeds_no_announcement_is_found_out(pair, gateway, tools):
     lb1, _ = pair
     wrong = ["neighbour", "add", VIP, "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "permanent"]
@@ -73,6 +75,7 @@ def test_a_gateway_that_heeds_no_announcement_is_found_out(pair, gateway, tools)
     assert f"{GATEWAY} sends its packets for {VIP} to another MAC" in lb1.hafw("status").stdout
 
 
+@pytest.mark.long
 def test_without_a_gateway_it_is_said_that_nobody_was_asked(pair, tools):
     lb1, _ = pair
     lb1.start(tools.instance())
@@ -116,6 +119,7 @@ def test_after_a_partition_both_sides_tell_of_the_split_brain_and_who_gave_way(p
     assert lb1.instance()["state"] == "MASTER"
 
 
+@pytest.mark.long
 def test_a_preemption_is_no_split_brain(pair, tools):
     lb1, lb2 = pair
     lb2.start(tools.instance())
@@ -127,6 +131,7 @@ def test_a_preemption_is_no_split_brain(pair, tools):
         assert [each for each in stream.events if each["type"].startswith("split_brain")] == []
 
 
+@pytest.mark.long
 def test_a_stranger_with_our_vrid_is_told_of_and_not_fought_with(pair, tools):
     lb1, lb2 = pair
     lb1.start(tools.instance())
