@@ -26,6 +26,8 @@ PEER_PROGRAMS = {
     "frr": "vtysh",
     "tshark": "tshark",
     "openssl": "openssl",
+    "chromium-driver": "chromedriver",
+    "prometheus": "promtool",
     "systemd": "systemd-analyze",
     "groff": "groff",
     "mandoc": "mandoc",

@@ -8,8 +8,10 @@ import http.client
 import io
 import json
 import socket
+import sys
 import time
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import trio
@@ -26,6 +28,8 @@ from hafw.node import CheckSettings
 from hafw.pipe import Address
 from hafw.vrrp.events import LinkChanged, PlanReported, Startup, VerdictReported
 from hafw.vrrp.settings import RouterSettings
+
+sys.path.insert(0, str(Path(__file__).parent))  # where the browser is
 
 PATIENCE = 10
 EPOCH = "4711"

@@ -2,12 +2,14 @@
 import { RANGES, draw, fitting } from "./timeline.js";
 
 const SILENT = 7000;  // milliseconds without a word: the stream speaks every two seconds
+const BROKEN = 2500;  // milliseconds after a connection broke: a daemon that is resumed is there again before
 const EVENTS = 60, TRANSITIONS = 500;
 const WARN = new Set(["split_brain", "vip_lost", "vrid_collision", "peer_mismatch", "plugin_failed", "stall", "flapping", "degraded", "fenced", "restarted", "resumed"]);
-const LEFT_OUT = new Set(["seq", "time", "type", "instance", "vrid", "interface", "group", "plugin", "check", "from", "to", "host"]);
+const LEFT_OUT = new Set(["seq", "time", "type", "instance", "vrid", "interface", "group", "plugin", "check", "from", "to", "host", "healthy"]);
+const UNNAMED = new Set(["reason", "detail", "outcome"]);
 const $ = (id) => document.getElementById(id);
 
-let record = null, heard = 0, opened = false;
+let record = null, heard = 0, opened = false, broke = Infinity;
 let events = [], transitions = [], chosen = null;
 
 function make(kind, attributes = {}, ...inner) {
@@ -37,12 +39,13 @@ function moment(text) {
 
 function details(event) {
   const pairs = Object.entries(event).filter(([name, value]) => !LEFT_OUT.has(name) && value !== "" && value !== null);
-  return pairs.map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+  return pairs.map(([name, value]) => UNNAMED.has(name) ? `${value}` : name === "seconds" ? milliseconds(value)
+    : `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
 }
 
 function words(event) {
   const whose = event.instance ?? event.group ?? event.plugin ?? "";
-  const turn = event.to ? ` ${event.from} → ${event.to}` : event.check ? ` ${event.check}` : "";
+  const turn = event.to ? ` ${event.from} → ${event.to}` : event.check ? ` ${event.check} ${event.healthy ? "is well" : "fails"}` : "";
   const more = details(event);
   return `${whose}${turn}${more ? `: ${more}` : ""}`;
 }
@@ -52,7 +55,8 @@ const describe = (event) => `${moment(event.time)} ${event.type === "state_chang
 // -- what counts ------------------------------------------------------------------------------------------------------
 
 const silence = () => performance.now() - heard;
-const isKnown = () => record !== null && record.known && silence() < SILENT;
+const isHeard = () => silence() < SILENT && performance.now() - broke < BROKEN;
+const isKnown = () => record !== null && record.known && isHeard();
 
 function drift() {  // seconds since the status was taken
   return (record.age_seconds ?? 0) + silence() / 1000;
@@ -60,7 +64,7 @@ function drift() {  // seconds since the status was taken
 
 function lineOf() {
   if (isKnown()) return ["live", "live"];
-  if (record !== null && !record.known && silence() < SILENT) return ["lost", "the daemon does not answer"];
+  if (record !== null && !record.known && isHeard()) return ["lost", "the daemon does not answer"];
   return opened ? ["lost", "no connection to hafw"] : ["waiting", "connecting"];
 }
 
@@ -71,11 +75,18 @@ function term(list, name, ...value) {
 }
 
 function checkLine(check) {
-  const state = check.healthy === null ? make("span", { class: "dim" }, "not known yet")
+  const was = check.healthy ? "was ok" : "was FAILED";
+  const state = !isKnown() ? make("span", { class: "dim" }, check.healthy === null ? "not known" : was) : check.healthy === null ? make("span", { class: "dim" }, "not known yet")
     : check.healthy ? make("span", { class: "good" }, "✓ ok") : make("span", { class: "bad" }, "✕ FAILED");
   const weight = check.critical ? "critical" : `weight ${check.weight}`;
   const took = check.healthy === null ? "" : ` ${milliseconds(check.duration)}`;
   return make("li", {}, `${check.name} `, state, make("span", { class: "dim" }, `${took}, ${weight}`), check.detail && !check.healthy ? ` – ${check.detail}` : "");
+}
+
+function addressLine(each, known) {
+  const gone = known && each.state === "bound" && each.kernel === "missing";
+  const state = make("span", { class: gone ? "bad" : "dim" }, !known ? " not known" : gone ? " ✕ the kernel does not have it" : ` ${each.state}`);
+  return make("li", {}, make("span", { class: "mono" }, each.address), state);
 }
 
 function masterOf(instance) {
@@ -99,8 +110,7 @@ function card(instance) {
   const effective = instance.effective_priority;
   term(list, "Priority", effective === instance.priority ? `${effective}` : `${effective} of ${instance.priority}`);
   term(list, "MASTER", ...(known ? masterOf(instance) : [make("span", { class: "dim" }, "not known")]));
-  const addresses = instance.addresses.slice(0, 8).map((each) => make("li", {}, make("span", { class: "mono" }, each.address),
-    make("span", { class: "dim" }, known ? ` ${each.state}` : " not known")));
+  const addresses = instance.addresses.slice(0, 8).map((each) => addressLine(each, known));
   if (instance.addresses.length > 8) addresses.push(make("li", { class: "dim" }, `and ${instance.addresses.length - 8} more`));
   term(list, "Addresses", make("ul", {}, ...addresses));
   if (instance.checks.length) term(list, "Checks", make("ul", {}, ...instance.checks.map(checkLine)));
@@ -115,7 +125,7 @@ function notice(grave, head, text) {
 function notices(status) {
   const found = [];
   if (!isKnown()) {
-    const why = silence() >= SILENT ? "this page has no connection to hafw" : record.why;
+    const why = !isHeard() ? "This page has no connection to hafw" : `${record.why[0].toUpperCase()}${record.why.slice(1)}`;
     return [notice(true, "Nothing is known.", `${why}. What you see is as it was ${span(drift())} ago.`)];
   }
   if (status.maintenance) found.push(notice(false, "Maintenance.", [status.maintenance.reason, "this router stays BACKUP: hafw maintenance off ends it"].filter(Boolean).join(" – ")));
@@ -154,7 +164,7 @@ function titleOf(status) {
   for (const each of status.instances) count[isKnown() ? each.state : "UNKNOWN"] = (count[isKnown() ? each.state : "UNKNOWN"] ?? 0) + 1;
   const states = Object.entries(count);
   const said = states.length === 1 ? states[0][0] : states.map(([state, number]) => `${number} ${state}`).join(", ");
-  return `${said} – ${status.node} – hafw`;
+  return `${said} | ${status.node} | hafw`;
 }
 
 function replace(host, parts) {  // only what is new, so that nothing is taken away from under a pointer or a reader
@@ -189,12 +199,12 @@ function showPast() {
   const changes = transitions.filter((each) => each.type === "state_changed");
   replace($("transitions").tBodies[0], changes.slice(-100).reverse().map(transitionLine));
   if (!record?.status) return;
-  const now = Date.now(), length = chosen ?? fitting(changes, now);
-  for (const button of $("ranges").children) button.setAttribute("aria-pressed", `${Number(button.value) === length}`);
+  const now = Date.now(), range = chosen ?? fitting(changes, now);
+  for (const button of $("ranges").children) button.setAttribute("aria-pressed", `${Number(button.value) === range}`);
   const instances = record.status.instances;
   draw($("timeline"), {
     names: instances.map((each) => each.name), states: Object.fromEntries(instances.map((each) => [each.name, each.state])),
-    transitions: changes, marks: events.filter((each) => WARN.has(each.type)), length, now: isKnown() ? now : now - 1000 * drift(), known: isKnown(), describe,
+    transitions: changes, marks: events.filter((each) => WARN.has(each.type)), range, now, heard: isKnown() ? now : now - 1000 * drift(), describe,
   });
 }
 
@@ -227,6 +237,7 @@ function listen() {
   source.addEventListener("status", (message) => {
     record = JSON.parse(message.data);
     heard = performance.now();
+    broke = Infinity;
     show();
     showPast();
   });
@@ -238,6 +249,7 @@ function listen() {
     if (opened && heard) speak(event);
   });
   source.addEventListener("error", () => {
+    broke = Math.min(broke, performance.now());
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);  // refused: the browser gives up by itself
     show();
   });

@@ -1,9 +1,11 @@
 // The last transitions as a picture. No value of the daemon's gets into markup: everything is set as text or number.
 const SVG = "http://www.w3.org/2000/svg";
+const DAY = 24 * 3600e3;
 export const RANGES = [
-  ["15 min", 15 * 60e3], ["1 h", 3600e3], ["6 h", 6 * 3600e3], ["24 h", 24 * 3600e3], ["7 d", 7 * 24 * 3600e3],
+  ["15 min", 15 * 60e3], ["1 h", 3600e3], ["6 h", 6 * 3600e3], ["24 h", DAY], ["7 d", 7 * DAY], ["all", 0],
 ];
-const STEPS = [60e3, 5 * 60e3, 15 * 60e3, 3600e3, 3 * 3600e3, 6 * 3600e3, 24 * 3600e3];
+const STEPS = [10e3, 30e3, 60e3, 2 * 60e3, 5 * 60e3, 15 * 60e3, 3600e3, 3 * 3600e3, 6 * 3600e3, DAY, 2 * DAY, 7 * DAY, 30 * DAY];
+const HEIGHT = { MASTER: 20, FAULT: 20, BACKUP: 10, INITIALIZE: 5 };  // not by colour alone
 const ROW = 34, BAR = 20, TOP = 4, AXIS = 22, LEAST = 2.5;
 
 function shape(kind, attributes, ...inner) {
@@ -29,15 +31,20 @@ export function stretches(transitions, name, now, state) {
   return found;
 }
 
-// The shortest range that shows everything, so that a picture is never empty by choice.
-export function fitting(transitions, now) {
+// Milliseconds of a range; that of all is what there is, with a little air, and a minute at least.
+export function lengthOf(range, transitions, now) {
   const oldest = Math.min(now, ...transitions.map((each) => Date.parse(each.time)));
-  return (RANGES.find(([, length]) => oldest >= now - length) ?? RANGES.at(-1))[1];
+  return range || Math.max(60e3, 1.04 * (now - oldest));
+}
+
+// What to show when nobody has chosen: everything, but of a long life the last day.
+export function fitting(transitions, now) {
+  return lengthOf(0, transitions, now) > DAY ? DAY : 0;
 }
 
 export function clock(when, length) {
   const options = length > 26 * 3600e3 ? { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }
-    : { hour: "2-digit", minute: "2-digit" };
+    : length < 10 * 60e3 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : { hour: "2-digit", minute: "2-digit" };
   return new Intl.DateTimeFormat(undefined, { ...options, hourCycle: "h23" }).format(when);
 }
 
@@ -50,15 +57,18 @@ function ticks(begin, now, width) {
   return found;
 }
 
-// `marks`: other events of note, each with its instance, its time and its words.
-export function draw(host, { names, states, transitions, marks, length, now, known, describe }) {
+// `marks`: other events of note, each with its instance and its time. `heard`: until when anything is known.
+export function draw(host, { names, states, transitions, marks, range, now, heard, describe }) {
   const full = Math.max(280, host.clientWidth - 34);
   const narrow = full < 520;
   const left = narrow ? 4 : Math.min(170, 20 + 8 * Math.max(4, ...names.map((name) => name.length)));
   const row = narrow ? ROW + 16 : ROW;
+  const length = lengthOf(range, transitions, now), known = heard === now;
   const width = full - left - 6, begin = now - length, height = TOP + names.length * row + AXIS;
   const x = (at) => left + width * Math.min(1, Math.max(0, (at - begin) / length));
   const svg = shape("svg", { viewBox: `0 0 ${full} ${height}`, role: "img" });
+  svg.append(shape("defs", {}, shape("pattern", { id: "hatching", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+    shape("line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 6 }))));
   const said = [];
   for (const at of ticks(begin, now, width)) {
     svg.append(shape("line", { class: "tick", x1: x(at), x2: x(at), y1: TOP, y2: height - AXIS + 4 }));
@@ -72,11 +82,12 @@ export function draw(host, { names, states, transitions, marks, length, now, kno
     label.textContent = !narrow && name.length > 19 ? `${name.slice(0, 18)}…` : name;
     if (name.length > 19) label.append(titled(name));
     svg.append(label, shape("rect", { class: "ground", x: left, y, width, height: BAR, rx: 4 }));
-    const found = stretches(transitions, name, now, states[name]).filter((each) => each.to >= begin);
+    const found = stretches(transitions, name, heard, states[name]).filter((each) => each.to >= begin);
     for (const each of found) {
       const from = x(each.from), long = Math.max(LEAST, x(each.to) - from);
-      svg.append(shape("rect", { class: `span ${each.state}${each.unsure ? " unsure" : ""}`, x: Math.min(from, left + width - LEAST), y, width: long, height: BAR, rx: Math.min(4, long / 2) },
-        titled(describe(each.why))));
+      const place = { x: Math.min(from, left + width - LEAST), y: y + BAR - (HEIGHT[each.state] ?? BAR), width: long, height: HEIGHT[each.state] ?? BAR, rx: Math.min(4, long / 2) };
+      svg.append(shape("rect", { class: `span ${each.state}${each.unsure ? " unsure" : ""}`, ...place }, titled(describe(each.why))));
+      if (each.state === "FAULT") svg.append(shape("rect", { ...place, fill: "url(#hatching)", "pointer-events": "none" }));
     }
     said.push(`${name}: ${found.length ? found.slice(-3).map((each) => `${each.state} from ${clock(each.from, length)}`).join(", ") : known ? `${states[name]} all the time` : "unknown"}`);
     for (const mark of marks.filter((each) => each.instance === name && Date.parse(each.time) >= begin)) {
@@ -84,7 +95,7 @@ export function draw(host, { names, states, transitions, marks, length, now, kno
       svg.append(shape("path", { class: "mark", d: `M${at} ${middle - 7}l7 7l-7 7l-7 -7z` }, titled(describe(mark))));
     }
   });
-  svg.setAttribute("aria-label", `Timeline of the last ${RANGES.find(([, each]) => each === length)[0]}. ${said.join("; ")}`);
+  svg.setAttribute("aria-label", `Timeline from ${clock(begin, length)} to ${clock(now, length)}. ${said.join("; ")}`);
   host.replaceChildren(svg, legend());
 }
 
