@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import asdict
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,10 @@ class Answers:
 
     async def status(self, _request: Mapping[str, Any]) -> Record:
         """Everything of this moment."""
-        daemon, now = self._daemon, trio.current_time()
+        daemon = self._daemon
         daemon.election.hear()
+        instances = await self._instances()
+        now = trio.current_time()
         return {
             "node": daemon.config.node_name,
             "version": hafw.__version__,
@@ -46,18 +49,27 @@ class Answers:
             "uptime_seconds": round(now - daemon.started_at, 3),
             "restart": restart_record(daemon.observer.events),
             "maintenance": daemon.maintenance.record(),
-            "instances": [self._instance(name, now) for name in daemon.node.instances],
+            "instances": instances,
             "groups": [group_record(group, now) for group in daemon.node.groups.values()],
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
             "kernel_error": daemon.keeper.check_error,
-            "counters": self._counters(""),
+            "counters": self._counters()[""],
             "log_lines_dropped": daemon.observer.log_lines_dropped,
             "events": dict(daemon.figures.events),
             "timer_lateness_max": round(daemon.election.lateness_max, 6),
             "timer_lateness": daemon.election.lateness.record(),
         }
 
-    def _instance(self, name: str, now: float) -> Record:
+    async def _instances(self) -> list[Record]:
+        """One after another: all of 255 at once would hold up an advert."""
+        found, counters = [], self._counters()
+        for name in tuple(self._daemon.node.instances):
+            if name in self._daemon.node.instances:  # a reload may have removed it meanwhile
+                found.append(self._instance(name, trio.current_time(), counters[name]))
+            await trio.lowlevel.checkpoint()
+        return found
+
+    def _instance(self, name: str, now: float, counters: Mapping[str, int]) -> Record:
         wire, segment = self._daemon.wire, self._daemon.segment
         refused = wire.refused.get(name)
         record = instance_record(self._daemon.node.instances[name], now, self._daemon.keeper.seen(name))
@@ -68,7 +80,7 @@ class Answers:
             "announced": segment.announced(name, now),
             "peer_alive": self._daemon.rivals.is_alive(name),
             "device": self._device(name),
-            "counters": self._counters(name),
+            "counters": counters,
             "takeover_seconds": self._daemon.figures.takeovers(name),
             "peers_differ": wire.mismatches.words(name),
             "differences": wire.mismatches.records(name, now),
@@ -83,9 +95,12 @@ class Answers:
         up = link is not None and not link.problem
         return {"name": device, "mac": device_mac(settings).hex(":"), "up": up} if device else None
 
-    def _counters(self, instance: str) -> dict[str, int]:
-        counters = self._daemon.observer.counters
-        return {name: value for (owner, name), value in counters.items() if owner == instance}
+    def _counters(self) -> defaultdict[str, dict[str, int]]:
+        """By instance, and then by name."""
+        found = defaultdict[str, dict[str, int]](dict)
+        for (owner, name), value in self._daemon.observer.counters.items():
+            found[owner][name] = value
+        return found
 
     async def history(self, _request: Mapping[str, Any]) -> Record:
         """Transitions of instances and groups, the oldest first; those of earlier daemons too."""

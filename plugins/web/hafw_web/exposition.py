@@ -51,7 +51,6 @@ class Exposition:
 
     def add(self, sample: Sample) -> None:
         """One more; its family has to be known."""
-        assert sample.labels.keys() - {"le"} == set(sample.family.labels), sample
         self._samples[sample.family.name].append(sample)
 
     def text(self, *, openmetrics: bool = False) -> str:
@@ -76,6 +75,8 @@ def labels_text(labels: Mapping[str, str]) -> str:
 
 def escape_label(value: str) -> str:
     r"""Backslash, quote and line feed, as ``\\``, ``\"`` and ``\n``."""
+    if value.isidentifier():
+        return value
     return escape_help(value, quotes=True)
 
 

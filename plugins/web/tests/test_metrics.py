@@ -53,6 +53,13 @@ async def test_the_names_are_those_of_ietf_vrrp(status):
     assert [f"# TYPE {family.name} {family.kind}" in text for family in FAMILIES] == [True] * len(FAMILIES)
 
 
+async def test_every_sample_has_the_labels_of_its_family(status):
+    wanted = {each.name: set(each.labels) for each in FAMILIES}
+    for family in parse_plain(exposition(status).text()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert all(each.labels.keys() - {"le"} == wanted[name] for each in family.samples), name
+
+
 async def test_one_state_is_1_and_the_others_are_0(status):
     said = parsed(exposition(status).text())
     labels = (("instance", "VI_1"), ("interface", "eth0"))

@@ -12,7 +12,8 @@ NOISE = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNE
 
 STICKING_OUT = """
 const all = [...document.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > WIDTH);
-return document.documentElement.scrollWidth > WIDTH ? [innerWidth, document.documentElement.scrollWidth, ...all.map((each) => each.outerHTML.slice(0, 60))] : [];
+const wide = document.documentElement.scrollWidth;
+return wide > WIDTH ? [wide, ...all.map((each) => each.outerHTML.slice(0, 60))] : [];
 """
 
 
