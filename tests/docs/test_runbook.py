@@ -55,13 +55,17 @@ def strings(node: ast.AST) -> Iterator[str]:
             yield from strings(orelse)
 
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
-    for module in sources():
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call):
-                yield ast.unparse(node.func).rsplit(".", 1)[-1], node
+@cache
+def nodes() -> tuple[ast.AST, ...]:
+    return tuple(node for module in sources() for node in ast.walk(module))
 
 
+@cache
+def calls() -> tuple[tuple[str, ast.Call], ...]:
+    return tuple((ast.unparse(node.func).rsplit(".", 1)[-1], node) for node in nodes() if isinstance(node, ast.Call))
+
+
+@cache
 def events() -> set[str]:
     """Types of the event stream: arguments of what makes one, and ``{"type": ...}``."""
     found = {word for name, call in calls() if name in EVENTS for each in call.args for word in strings(each)}
@@ -73,6 +77,7 @@ def events() -> set[str]:
     return {word for word in found if WORD.fullmatch(word) and word not in {"string", "object", "claim"}}
 
 
+@cache
 def log_words() -> set[str]:
     found = {word for name, call in calls() if name in LOG and call.args for word in strings(call.args[0])}
     return {word for word in found if WORD.fullmatch(word)} - events()
