@@ -132,6 +132,16 @@ def test_every_section_says_how_urgent_it_is_before_anything_else(chapter: str):
     assert [name for name, first in found if not first.startswith(URGENCY)] == []
 
 
+def test_every_alert_has_a_row():
+    alerts = (ROOT / "examples/prometheus/alerts.yml").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", CHAPTERS["Alerts"], re.MULTILINE)
+    named = re.findall(r"- alert: (\w+)\n(?:(?!- alert:).)*?runbook_url: docs/runbook.md#(\S+)", alerts, re.DOTALL)
+    assert [name for name, _ in rows] == [name for name, _ in named]
+    by_name = dict(rows)
+    elsewhere = {"lines-of-the-log-only"}
+    assert [name for name, anchor in named if anchor not in elsewhere and f"(#{anchor})" not in by_name[name]] == []
+
+
 def test_numbers_are_those_of_the_code():
     words = {3: "three", 12: "twelfth"}
     assert f"removed more than {words[RESTORE_FREE]} times a minute" in TEXT.replace("\n", " ")
