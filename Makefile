@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    the tests; those whose peer is missing are listed with the command that installs it"
-	@echo "make test-long  minutes more: a live pair moves from keepalived to hafw, failures beside keepalived, pages followed to the letter"
+	@echo "make test-long  minutes more: a live pair moves from keepalived to hafw, failures beside keepalived, the package with systemd, pages followed"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make parity  thirty failures with keepalived, hafw and both; a live pair moves over; writes docs/parity.md; 3 minutes"

@@ -29,8 +29,10 @@ PEER_PROGRAMS = {
     "chromium-driver": "chromedriver",
     "prometheus": "promtool",
     "systemd": "systemd-analyze",
-    "groff": "groff",
+    "groff-base": "groff",
     "mandoc": "mandoc",
+    "man-db": "man",
+    "dpkg": "dpkg-deb",
     "zsh": "zsh",
     "fish": "fish",
 }

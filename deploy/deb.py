@@ -39,7 +39,7 @@ Priority: optional
 Architecture: {architecture}
 Maintainer: hafw maintainers <hafw@localhost>
 Installed-Size: {size}
-Depends: {python}, iproute2
+Depends: {python}, libc6, passwd
 Recommends: systemd
 Suggests: nginx
 Description: pluggable failover daemon with VRRP
@@ -191,7 +191,7 @@ def document(root: Path, site: Path) -> None:
     for page in sorted((root / "man").iterdir()):
         squeeze(page.read_bytes(), root / f"usr/share/man/man{page.suffix[1:]}/{page.name}.gz")
     shutil.rmtree(root / "man")
-    squeeze((TREE / "CHANGELOG.md").read_bytes(), documents / "changelog.gz")
+    squeeze((TREE / "CHANGELOG.md").read_bytes(), documents / "CHANGELOG.md.gz")
     found = sorted(distributions(path=[str(site)]), key=lambda each: each.name.lower())
     libraries = "\n".join(f"  {each.name} {each.version}: {licence_of(each)}" for each in found)
     licence = (TREE / "LICENSE").read_text("utf-8")
@@ -226,7 +226,7 @@ def compile_all(root: Path, site: Path, python: Path) -> None:
         "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=1, stripdir=sys.argv[2], prependdir='/',"
         " invalidation_mode=__import__('py_compile').PycInvalidationMode.TIMESTAMP)"
     )
-    subprocess.run([python, "-c", script, site, root], check=True)
+    subprocess.run([python, "-c", script, site, root], check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 
 def package(root: Path, python: Path, folder: Path) -> Path:

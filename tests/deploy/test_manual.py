@@ -42,7 +42,7 @@ def shown(page: Path) -> str:
     return done.stdout.replace("\N{HYPHEN}", "-").replace("\N{MINUS SIGN}", "-")
 
 
-@pytest.mark.peer("groff")
+@pytest.mark.peer("groff-base")
 def test_every_command_and_every_option_of_it_is_on_its_page(folder):
     text = shown(folder / "hafw.1")
     root = click.Context(cli, info_name="hafw")
@@ -62,7 +62,7 @@ def test_every_command_and_every_option_of_it_is_on_its_page(folder):
     assert missing == []
 
 
-@pytest.mark.peer("groff")
+@pytest.mark.peer("groff-base")
 def test_every_table_and_every_key_has_its_meaning(folder, manual):
     text = shown(folder / "hafw.toml.5")
     from hafw.config.plugins import PACKAGES  # noqa: PLC0415
@@ -76,7 +76,7 @@ def test_every_table_and_every_key_has_its_meaning(folder, manual):
         assert found.keys() == table["properties"].keys(), title
 
 
-@pytest.mark.peer("groff")
+@pytest.mark.peer("groff-base")
 def test_the_example_of_the_page_is_a_configuration(manual):
     assert tomllib.loads(manual.EXAMPLE)["instance"]["VI_1"]["vrid"] == 51
 

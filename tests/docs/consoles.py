@@ -40,7 +40,7 @@ HOST: Final = {
     **dict.fromkeys(("firewall-cmd", "modprobe", "nmcli", "shutdown", "reboot", "docker", "podman"), CHANGES),
     **dict.fromkeys(("ln", "jobs", "chmod", "chown", "mkdir", "rm", "cp", "ln", "scp", "ssh", "bridge"), CHANGES),
     **dict.fromkeys(("journalctl", "date", "hostname", "ss", "ethtool", "timedatectl", "chronyc", "uname"), LOOKS),
-    **dict.fromkeys(("systemd-analyze", "logger", "man", "ls", "df", "uptime", "top", "ps"), LOOKS),
+    **dict.fromkeys(("systemd-analyze", "systemd-sysusers", "logger", "man", "ls", "df", "uptime", "top", "ps"), LOOKS),
     **dict.fromkeys(("ip", "ping", "arping", "tcpdump", "curl", "wget", "nc", "dig", "arp", "mtr"), NETWORK),
     **dict.fromkeys(("openssl", "sed", "cat", "echo", "grep", "tee", "head", "tail", "diff", "jq", "watch"), EDITS),
     ".ci/run": TAKES_LONG,
