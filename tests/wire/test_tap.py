@@ -115,8 +115,7 @@ def test_what_this_machine_sends_is_heard_and_told_apart(tap, segment):
     sender = VrrpSocket.open("near", segment.near, 4, GROUPS[0])
     sender.send(MESSAGE, ip_address("192.0.2.1"), GROUPS[0])
     segment.wait_readable(tap)
-    (only,) = tap.frames()
-    assert (only.outgoing, only.data[-len(MESSAGE) :]) == (True, MESSAGE)
+    assert [each.outgoing for each in tap.frames() if each.data.endswith(MESSAGE)] == [True]
     sender.close()
 
 
@@ -156,7 +155,7 @@ def test_a_daemon_hears_the_same_as_without_a_listener(tap, segment):
 def test_a_link_that_goes_and_comes_back_is_heard_again_and_one_that_is_gone_is_an_error(tap, segment):
     segment.ip("link set near down")
     segment.wait_readable(tap)
-    assert tap.frames() == []
+    assert [each for each in tap.frames() if not each.outgoing] == []  # it reports its own IPv6 groups
     segment.up()
     assert len(heard_until_marked(tap, segment, ether() / advert())) == 1
     segment.ip("link del near")
