@@ -89,6 +89,15 @@ def test_good_adverts_that_a_firewall_keeps_from_the_daemon_are_told_apart_from_
     assert "good adverts arrived here, and the daemon heard none of them: a firewall on this machine drops them" in err
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_with_an_account_when_it_is_told_to(lab, word):
     routers.start_keepalived(lab, "lb1", routers.keepalived_configuration(THEIRS))
