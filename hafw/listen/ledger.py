@@ -9,10 +9,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hafw.listen.finding import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hafw.listen.finding import Judgement, Verdict
+    from hafw.listen.finding import Judgement
     from hafw.listen.message import Message
     from hafw.listen.packet import Packet
     from hafw.vrrp.settings import IPAddress
@@ -173,7 +175,16 @@ class Ledger:
 
 
 def _two_masters(one: Account, other: Account) -> str:
-    ranked = sorted((one, other), key=lambda each: (each.message.priority or 0, each.source.packed))
-    lower, higher = ranked
-    told = f"two MASTERs: {higher.source} ({higher.message.priority}) and {lower.source} ({lower.message.priority})"
-    return f"{told}: the lower one does not hear the other, or refuses its adverts: look at its firewall and its file"
+    """Who, and on whose side the fault is, as far as it shows from here: the lower one ought to give way."""
+    lower, higher = sorted((one, other), key=lambda each: (each.priority or 0, each.source.packed))
+    told = f"two MASTERs: {higher.source} ({higher.priority}) and {lower.source} ({lower.priority})"
+    if lower.judgement.verdict is Verdict.SENT:
+        reason = higher.judgement.reason
+        why = (
+            f"this machine refuses the better one ({reason})" if reason else "a firewall here keeps it from the daemon?"
+        )
+    elif higher.judgement.verdict is Verdict.SENT:
+        why = f"{lower.source} does not hear this machine, or refuses it: look at its firewall, and hafw listen there"
+    else:
+        why = "the lower one does not hear the other, or refuses it: look at its firewall, and hafw listen there"
+    return f"{told}: {why}"

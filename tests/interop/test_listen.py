@@ -84,7 +84,7 @@ def test_good_adverts_that_a_firewall_keeps_from_the_daemon_are_told_apart_from_
     wait_for_state(lab, "MASTER")
     out, err = listen(lab, "-n", "20").communicate(timeout=PATIENCE)
     assert "10.77.0.1 (02:00:00:00:00:01)  VRID 51  v3  priority 200  every 100ms" in out
-    assert "note: two MASTERs: 10.77.0.1 (200) and 10.77.0.2 (100): the lower one does not hear the other" in out
+    assert "note: two MASTERs: 10.77.0.1 (200) and 10.77.0.2 (100): a firewall here keeps it from the daemon?" in out
     assert "-> sent from here by VI_1" in out
     assert "good adverts arrived here, and the daemon heard none of them: a firewall on this machine drops them" in err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -71,6 +72,26 @@ def test_two_masters_are_named_when_they_speak_by_turns(hear, says):
     told = [any("two MASTERs: 10.77.0.1 (200) and 10.77.0.2 (100)" in word for word in each.remarks) for each in heard]
     assert told == [False] * 4 + [True] * 4
     assert list(session.ledger.rivals) == [("", (), 4, 51)]
+
+
+@pytest.mark.parametrize(
+    ("sender", "ours", "why"),
+    [
+        (
+            None,
+            OURS,
+            "the lower one does not hear the other, or refuses it: look at its firewall, and hafw listen there",
+        ),
+        (R1, OURS, "10.77.0.2 does not hear this machine, or refuses it: look at its firewall, and hafw listen there"),
+        (R2, OURS, "a firewall here keeps it from the daemon?"),
+        (R2, replace(OURS, version=2), "this machine refuses the better one (version-errors)"),
+    ],
+)
+def test_on_whose_side_the_fault_is_shows_from_who_sent_what(hear, says, sender, ours, why):
+    both = ((R1, 200), (R2, 100))
+    frames = [(each / 2, both[each % 2]) for each in range(8)]
+    _, session = hear([replace(says(at, *who), outgoing=who[0] == sender) for at, who in frames], ours)
+    assert list(session.ledger.rivals.values()) == [f"two MASTERs: 10.77.0.1 (200) and 10.77.0.2 (100): {why}"]
 
 
 def test_a_takeover_with_a_reminder_is_no_second_master(hear, says):
