@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hafw.listen.capture import FRAME_MAX, BadCapture, Frame, frames_untrusted
@@ -176,6 +176,7 @@ def test_a_capture_that_is_cut_off_anywhere_yields_what_came_before(data):
     assert [said for _, said in (until_the_damage(data[:length]) for length in range(1, len(data)))].count("") <= 2
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(NAMES), st.data())
 def test_whatever_is_damaged_in_a_capture_ends_in_frames_or_a_complaint(name, data):
     octets = bytearray((CAPTURES / f"{name}.pcap").read_bytes())
