@@ -223,6 +223,7 @@ def test_a_virtual_address_that_is_bound_at_boot_is_found_in_every_kind_of_file(
 @pytest.mark.parametrize(
     "text",
     [
+        "address1=192.0.2.1/24,192.0.2.250\n",
         "# address 192.0.2.250\n",
         "gateway 192.0.2.250\n",
         "DNS=192.0.2.250\n",

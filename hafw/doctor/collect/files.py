@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress
 
 _SIZE_MAX: Final = 1 << 20
-_UNITS: Final = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
+_UNITS: Final = (
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+)
 _RUNNING: Final = "sys/fs/cgroup/system.slice"
 _USUAL: Final = "hafw.service"
 _NETWORKS: Final = (
@@ -167,7 +173,9 @@ def _bound_by(line: str) -> Iterator[IPAddress]:
         return
     if _NO_BINDING.search(line) and not re.match(r"\s*(?:up|post-up)\b.*\baddr", line):
         return
-    for match in _ADDRESS.finditer(line):
+    # NetworkManager writes an address and the gateway behind it.
+    own = line.partition(",")[0] if re.match(r"address\d*=", line) else line
+    for match in _ADDRESS.finditer(own):
         with contextlib.suppress(ValueError):
             yield ip_address(match[0])
 

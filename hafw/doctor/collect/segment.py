@@ -33,6 +33,8 @@ LONGEST: Final = 5.0
 """Seconds; an interval that is longer is not waited for."""
 _SHORTEST: Final = 1.0
 _ASKED_MAX: Final = 256
+_HEARD_MAX, _MACS_MAX = 256, 8
+"""Routers and machines that are remembered: whoever floods the segment shows, and fills no memory."""
 _FRAME_MAX: Final = 65536
 _ETHERTYPE: Final = {4: 0x0800, 6: 0x86DD}
 _AT_PROTOCOL: Final = {4: 14 + 9, 6: 14 + 6}
@@ -184,7 +186,8 @@ class _Ears:
             name = self._claims[opened]
             for address, mac in opened.drain().items():
                 key = (name, address)
-                self._answers[key] = self._answers.get(key, frozenset()) | {mac}
+                known = self._answers.get(key, frozenset())
+                self._answers[key] = known | {mac} if len(known) < _MACS_MAX else known
             return
         interface, family = self._taps[opened]
         with contextlib.suppress(OSError):
@@ -192,7 +195,9 @@ class _Ears:
             datagram = datagram_untrusted(frame, family)
             if kind != socket.PACKET_OUTGOING and datagram is not None:
                 heard = Heard(interface=interface, mac=frame[6:12].hex(":"), datagram=datagram, time=time.time())
-                self._heard[interface, f"{datagram.source} {heard.mac}", datagram.payload[1]] = heard
+                who = (interface, f"{datagram.source} {heard.mac}", datagram.payload[1])
+                if who in self._heard or len(self._heard) < _HEARD_MAX:
+                    self._heard[who] = heard
 
 
 def datagram_untrusted(frame: bytes, family: int) -> Datagram | None:
