@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import configurations
 import consoles
+import labs
 import pages
 import pytest
 from click.testing import CliRunner
@@ -166,6 +167,21 @@ def test_output_that_nothing_compares_is_a_mistake(tmp_path):
     assert console(tmp_path, "$ hafw status\nVI_1 MASTER", "<!-- docs: shown a picture of it -->") == []
 
 
+@pytest.mark.parametrize(
+    ("lab", "prompt", "compared"),
+    [
+        ("tutorial", "#", True),
+        ("pair", "lb1#", True),
+        ("pair", "#", False),
+        ("serves", "lb1#", False),
+        ("", "#", False),
+    ],
+)
+def test_output_that_no_lab_compares_is_a_mistake_too(tmp_path, lab, prompt, compared):
+    """A lab of two machines has no shell without a name, and one that serves types nothing."""
+    assert (console(tmp_path, f"{prompt} hafw status\nVI_1", f"<!-- docs: lab {lab} -->") == []) is compared
+
+
 def test_a_mark_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(pages.MarkError, match="no such mark: there is"):
         console(tmp_path, "$ hafw status", "<!-- docs: skip -->")
@@ -207,6 +223,58 @@ def test_commands_go_on_behind_a_backslash_and_to_the_end_of_a_document():
 )
 def test_a_command_in_the_text_is_looked_up(text, wrong):
     assert len(consoles.inline_mistakes(text)) == wrong
+
+
+# -- labs --------------------------------------------------------------------------------------------------------
+
+
+class Typewriter:
+    """A host that prints what it is told to, and keeps what was typed."""
+
+    def __init__(self, *answers: tuple[int, str]) -> None:
+        self.answers, self.typed, self.files = list(answers), [], {}
+
+    def shell(self, command: str) -> tuple[int, str]:
+        self.typed.append(command)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def write(self, name: str, text: str) -> None:
+        self.files[name] = text
+
+
+def play(tmp_path: Path, text: str, host: Typewriter) -> int:
+    page = tmp_path / "page.md"
+    page.write_text(text, "utf-8")
+    return labs.play(page, {"lb1": host})
+
+
+def test_a_lab_asks_again_until_it_sees_what_the_page_shows(tmp_path):
+    host = Typewriter((6, "not yet"), (0, "VI_1 BACKUP"), (0, "VI_1 MASTER"))
+    assert play(tmp_path, "```console\nlb1# hafw status\nVI_1 MASTER\n```\n", host) == 1
+    assert len(host.typed) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("lb1# hafw status\nVI_1 MASTER", (0, "VI_1 BACKUP")),
+        ("lb1# hafw status", (6, "not reachable")),
+        ("lb1# hafw reload", (1, "refused")),
+        ("both# ip link show", (1, "no such device")),
+    ],
+)
+def test_a_lab_notices_what_is_not_as_the_page_says(tmp_path, monkeypatch, typed, answer):
+    monkeypatch.setattr(labs, "PATIENCE", 0.2)
+    with pytest.raises(AssertionError, match="page:1: line 2"):
+        play(tmp_path, f"```console\n{typed}\n```\n", Typewriter(answer))
+
+
+def test_a_lab_leaves_out_what_it_cannot_do_and_other_hosts_and_writes_the_files(tmp_path):
+    host = Typewriter((0, ""))
+    saved = "<!-- docs: save x.toml -->\n```toml\na = 1\n```\n"
+    text = f"{saved}```console\nlb1# reboot\nlb2# hafw status\n# hafw status\n```\n"
+    assert play(tmp_path, text, host) == 0
+    assert (host.typed, host.files) == ([], {"x.toml": "a = 1\n"})
 
 
 # -- links -------------------------------------------------------------------------------------------------------
