@@ -9,6 +9,7 @@ import math
 from collections import deque
 from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -97,7 +98,7 @@ class Known:
 
     def since(self, seq: int) -> list[Mapping[str, Any]]:
         """Events after this one, oldest first, of those that are kept."""
-        return [event for event in self.events if event["seq"] > seq]
+        return list(takewhile(lambda event: event["seq"] > seq, reversed(self.events)))[::-1]
 
     def _is_good(self, max_age: float) -> bool:
         return not self.why and self._covered == self._happened and self.age <= max_age

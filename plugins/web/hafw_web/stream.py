@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from hafw_web.known import KEPT
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
@@ -19,6 +21,8 @@ EVERY: Final = 2.0
 """Seconds between two looks at the status when nothing happens; it also tells the client that we live."""
 GATHER: Final = 0.05
 """Seconds in which what happens is told together."""
+LOST: Final = -1
+"""The place of a client that comes from elsewhere."""
 RETRY: Final = 1000
 """Milliseconds after which a browser comes back."""
 
@@ -31,6 +35,8 @@ class Newsroom:
         self.known = known
         self.epoch = epoch
         self._listeners = 0
+        self._frames: dict[int, bytes] = {}
+        """Of events, by their number."""
         self._frame = b""
         self._framed: tuple[int, str, str, int] | None = None
         self._poke = trio.Event()
@@ -61,32 +67,39 @@ class Newsroom:
         self._poke.set()
         try:
             await self.known.refresh()
-            cursor, gap = self._resume(last_id)
-            yield f"retry: {RETRY}\n\n".encode() + gap
+            cursor = self._resume(last_id)
+            yield f"retry: {RETRY}\n\n".encode()
             while True:
                 news = self._news
-                events = self.known.since(cursor)
+                events, gap = self.known.since(cursor), self._gap(cursor)
                 cursor = self.known.seq
-                yield b"".join([*(self._event(each) for each in events), self._status()])
+                yield b"".join([gap, *(self._event(each) for each in events), self._status()])
                 await news.wait()
         finally:
             self._listeners -= 1
 
-    def _resume(self, last_id: str) -> tuple[int, bytes]:
-        """From which event on, and a word about those that are lost."""
+    def _resume(self, last_id: str) -> int:
+        """After which event to go on; ``LOST``: what this client was sent last is no event of ours."""
         epoch, _, seq = last_id.rpartition("-")
         if not last_id:
-            return self.known.seq, b""
-        kept = self.known.events[0]["seq"] if self.known.events else self.known.seq + 1
+            return self.known.seq
         if epoch == self.epoch and seq.isascii() and seq.isdecimal() and len(seq) < 16:
-            cursor = int(seq)
-            lost = cursor + 1 < kept
-        else:
-            cursor, lost = 0, True
-        return cursor, frame_of("gap", {"first_kept": kept}) if lost else b""
+            return int(seq)
+        return LOST
+
+    def _gap(self, cursor: int) -> bytes:
+        """A word about events that this client has not heard and will not; nothing when there are none."""
+        kept = self.known.events[0]["seq"] if self.known.events else self.known.seq + 1
+        return frame_of("gap", {"first_kept": kept}) if cursor == LOST or cursor + 1 < kept else b""
 
     def _event(self, event: Mapping[str, Any]) -> bytes:
-        return frame_of("event", event, f"{self.epoch}-{event['seq']}")
+        """Made once for all who listen."""
+        seq = event["seq"]
+        if seq not in self._frames:
+            self._frames[seq] = frame_of("event", event, f"{self.epoch}-{seq}")
+            if len(self._frames) > KEPT:
+                del self._frames[next(iter(self._frames))]
+        return self._frames[seq]
 
     def _status(self) -> bytes:
         """Made once for all who listen."""

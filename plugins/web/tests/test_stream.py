@@ -113,3 +113,36 @@ async def test_while_nobody_listens_the_daemon_is_left_alone(site, house, eventu
         house.say("announced")
         await trio.testing.wait_all_tasks_blocked(0.01)
     assert len(house.asked) <= before + 2
+
+
+async def test_listeners_that_do_not_read_are_dropped_and_the_others_hear_everything(open_site, house, eventually):
+    house.start()
+    async with open_site(house, patience=0.3) as site:
+        quick = [await site.listen() for _ in range(5)]
+        slow = [await site.listen() for _ in range(5)]
+        for each in (*quick, *slow):
+            await each.frame("status")
+        heard = [[] for _ in quick]
+
+        async def hear(listener, numbers):
+            while True:
+                numbers.append((await listener.frame("event"))["data"]["seq"])
+
+        async def only_the_quick_are_left():
+            for _ in range(20):
+                house.say("announced", detail=1000 * "x")
+            await trio.sleep(0.05)
+            return site.newsroom._listeners == len(quick)
+
+        async with trio.open_nursery() as nursery:
+            for listener, numbers in zip(quick, heard, strict=True):
+                nursery.start_soon(hear, listener, numbers)
+            await eventually(only_the_quick_are_left)
+            last = house.say("maintenance")["seq"]
+
+            async def all_have_heard():
+                return all(numbers and numbers[-1] == last for numbers in heard)
+
+            await eventually(all_have_heard)
+            nursery.cancel_scope.cancel()
+        assert all(numbers == [*range(numbers[0], last + 1)] for numbers in heard), "in order, and none is missing"
