@@ -34,6 +34,8 @@ _OF_ONE_ROUTER: Final = {
     *("handover", "fails", "passes", "uplink fails", "uplink passes", "flap"),
     *("forge", "steal"),
 }
+FAILURES: Final = 6
+"""Of the router that keeps failing: twice as many as cost nothing."""
 _ADDRESSES: Final[dict[str, tuple[IPAddress, ...]]] = {
     ROUTER: (VIP, ip_address("192.0.2.101")),
     SECOND: (ip_address("192.0.2.200"), ip_address("192.0.2.201")),
@@ -62,14 +64,18 @@ def draw(seed: int, rng: Random) -> World:
         mended=mended,
     )
     faults = _storm(world, rng) if kind == STORM else _one_by_one(world, rng)
+    world = replace(world, faults=faults)
     world = _held_back(world) if kind == STORM else world
-    return replace(world, faults=faults, length=faults[-1].time + _away(faults[-1]) + world.settle)
+    last = world.faults[-1]
+    return replace(world, length=last.time + _away(last) + world.settle)
 
 
 def _held_back(world: World) -> World:
-    """One world in four has routers that keep failing held back; drawn apart, so that all other worlds stay."""
+    """One storm in four has routers that are held back, and one that keeps failing; drawn apart: all others stay."""
     rng = Random(f"flapping {world.seed}")  # noqa: S311 - chance, not secrets
     hold = rng.choice([0.0, 0.0, 0.0, 1.0]) * rng.choice([0.5, 2.0, 8.0]) * world.slowest
+    if not hold:
+        return world
     machines, mended = (
         tuple(
             replace(each, routers=tuple(replace(one, flap_hold=hold, flap_hold_max=4 * hold) for one in each.routers))
@@ -77,7 +83,12 @@ def _held_back(world: World) -> World:
         )
         for some in (world.machines, world.mended)
     )
-    return replace(world, machines=machines, mended=mended) if hold else world
+    host, router, now = rng.choice(world.names), rng.choice(world.routers), world.faults[-1].time
+    again: list[Fault] = []
+    for kind in ("fails", "passes") * FAILURES:
+        now += rng.choice([0.1, 1.0, 5.0]) * world.slowest
+        again.append(Fault(round(now, 4), kind, host, router=router))
+    return replace(world, machines=machines, mended=mended, faults=(*world.faults, *again))
 
 
 # -- the cluster ------------------------------------------------------------------------------------------------------
