@@ -98,6 +98,7 @@ def main() -> None:
     document(root, site)
     settle(root)
     compile_all(root, site, python)
+    settle(root)
     print(package(root, python, words.build.resolve()))
 
 
@@ -162,6 +163,9 @@ def tidy(folder: Path, site: Path) -> None:
         path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
     for path in site.glob("*.dist-info/direct_url.json"):
         path.unlink()
+    for path in site.glob("*.dist-info/RECORD"):
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "direct_url.json," not in line), "utf-8")
     (folder / "bin/hafw").write_text(PROGRAM)
     (folder / "bin/hafw").chmod(0o755)
 
@@ -214,7 +218,7 @@ def licence_of(library: Distribution) -> str:
 def settle(root: Path) -> None:
     """Modes do not depend on who builds, nor times on when: the compiled files name the times of their sources."""
     when = int(os.environ["SOURCE_DATE_EPOCH"])
-    for path in sorted(root.rglob("*")):
+    for path in [root, *sorted(root.rglob("*"))]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         os.utime(path, (when, when), follow_symlinks=False)
@@ -241,6 +245,7 @@ def package(root: Path, python: Path, folder: Path) -> Path:
     (control / "control").write_text(CONTROL.format(**fields))
     (control / "md5sums").write_text("".join(sums))
     (control / "conffiles").write_text("/etc/default/hafw\n")
+    settle(control)
     for name in ("postinst", "prerm", "postrm"):
         shutil.copy(TREE / "deploy/debian" / name, control / name)
         (control / name).chmod(0o755)

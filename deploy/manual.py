@@ -176,7 +176,7 @@ def tables(properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
         yield f"[{name}]", properties[name]
     common = properties["plugin"]["additionalProperties"]
     yield "[plugin.NAME]", common
-    for name, table in properties["plugin"]["properties"].items():
+    for name, table in sorted(properties["plugin"]["properties"].items()):
         its_own = {key: each for key, each in table["properties"].items() if key not in common["properties"]}
         if its_own:
             yield f"[plugin.{name}]", {**table, "properties": its_own}
