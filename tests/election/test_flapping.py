@@ -56,13 +56,18 @@ class Host:
     def flapping(self):
         return instance_record(self.node.instances["VI_1"], self.now)["flapping"]
 
+    @property
+    def damping(self):
+        return self.node.instances["VI_1"].damping
+
     def feed(self, *events):
         for event in events:
             held = self.node.instances["VI_1"].damping.since is not None
             actions = self.node.handle(event, self.now)
             came = [each.reason for each in actions if isinstance(each, Transition)]
             self.preempted_while_held += held and "preempted" in came
-            self.told += [dict(each.fields) for each in actions if isinstance(each, Notice) and each.kind == "flapping"]
+            notices = [each for each in actions if isinstance(each, Notice) and each.router == "VI_1"]
+            self.told += [dict(each.fields) for each in notices if each.kind == "flapping"]
             tenure = self.node.instances["VI_1"].router.tenure
             if tenure.bound and not tenure.installed:
                 self.feed(AddressesInstalled("VI_1"))
@@ -213,6 +218,55 @@ def test_a_pause_is_a_trouble_that_is_over_at_once():
         host.feed(AdvertReceived("VI_1", advert, PEER))
         assert host.state is State.BACKUP
     assert host.flapping["left_seconds"] == 10.0
+
+
+def test_after_troubles_that_are_forgotten_the_next_one_costs_nothing():
+    host = Host()
+    for _ in range(FREE + 1):
+        host.fail()
+    host.run(10.0 + 80.0)
+    host.fail()
+    assert (host.damping.troubles, host.damping.until) == (1, host.now), "it may preempt again at once"
+    assert host.until_master() < 6
+
+
+def test_troubles_are_forgotten_at_the_very_moment_at_which_it_was_well_for_long_enough():
+    host = Host()
+    for _ in range(FREE):
+        host.fail()
+    host.run(80.0)
+    host.fail()
+    assert host.damping.troubles == 1
+
+
+def test_the_first_that_is_heard_of_a_check_may_be_trouble_already():
+    host = Host()
+    host.node = Node([each.settings for each in host.node.instances.values()], host.now)
+    host.verdict("nginx", healthy=False)
+    assert host.damping.troubles == 1
+
+
+def test_how_long_it_was_held_back_is_told_in_milliseconds():
+    host = Host()
+    for _ in range(FREE):
+        host.fail()
+    host.fail(seconds=1.23456)
+    host.run(10.0)
+    assert host.told[-1] == {"on": False, "seconds": 11.235}
+
+
+def test_at_the_very_end_of_the_hold_an_advert_of_a_lower_master_is_not_waited_for_any_more():
+    host = Host()
+    for _ in range(FREE + 1):
+        host.fail()
+    host.run(9.0)
+    host.now += 1.0
+    listener = host.node.instances["VI_1"].router.listener
+    patience = listener.down_at
+    assert host.now == host.damping.until < patience
+    advert = Advertisement(version=3, vrid=51, priority=100, interval=1.0, addresses=(VIP,))
+    host.feed(AdvertReceived("VI_1", advert, PEER))
+    assert listener.down_at == patience
 
 
 @settings(deadline=None, max_examples=60)
