@@ -73,9 +73,11 @@ def capture(elected):
 def seen_of(router):
     """Everything that a reload could change."""
     instance = router.instance()
-    keys = ("name", "vrid", "state", "priority", "addresses", "advertisement_interval")
+    keys = ("name", "vrid", "state", "priority", "advertisement_interval")
+    addresses = [(each["address"], each["state"], each["kernel"]) for each in instance["addresses"]]
     with router.stream() as stream:
-        return {key: instance[key] for key in keys} | {"at": router.has(VIP), "events": stream.so_far()}
+        seen = {key: instance[key] for key in keys} | {"addresses": addresses}
+        return seen | {"at": router.has(VIP), "events": stream.so_far()}
 
 
 def test_a_reload_of_the_same_file_says_so(lb1):
