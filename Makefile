@@ -21,7 +21,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help wheels deb man demo parity test test-long check swarm worlds fuzz mutation bench conformance reference clean
+.PHONY: help wheels deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -30,6 +30,7 @@ help:
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make parity  thirty failures with keepalived, hafw and both; a live pair moves over; writes docs/parity.md; 3 minutes"
+	@echo "make incidents  twelve incidents on real daemons, and what hafw says of them; writes docs/incidents.md; 2 minutes"
 	@echo "make swarm   the election through worlds drawn by chance, for violated promises; SEEDS=100000 for more"
 	@echo "make worlds  every interleaving of two and three routers; ARGS=--list for which there are, ARGS=--quick for a few"
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
@@ -89,6 +90,10 @@ bench: $(VENV)/.installed-bench
 parity: $(VENV)/.installed
 	@echo "==> parity"
 	@$(VENV)/bin/python -m parity $(ARGS)
+
+incidents: $(VENV)/.installed
+	@echo "==> incidents"
+	@$(VENV)/bin/python -m incidents $(ARGS)
 
 swarm: $(VENV)/.installed
 	@echo "==> swarm"

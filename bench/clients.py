@@ -205,8 +205,8 @@ def start(lab: Lab, events: int) -> None:
         routers.start_hafw(lab, host, CONFIG.format(plugin=plugin, every=1000 / events))
 
 
-def play(name: str, seconds: float) -> dict[str, Any]:
-    """One crowd: lb1 has it, lb2 would take over if lb1 fell silent."""
+def play(name: str, seconds: float, dropped: int) -> dict[str, Any]:
+    """One crowd: lb1 has it, lb2 would take over if lb1 fell silent; until so many of it were dropped, too."""
     events, kinds = CROWDS[name]
     with Lab() as lab:
         for number, host in enumerate(("lb1", "lb2"), 1):
@@ -223,9 +223,10 @@ def play(name: str, seconds: float) -> dict[str, Any]:
         began, before, used = time.time(), memory(status["pid"]), spent(status["pid"])
         crowd = Crowd(path, kinds)
         took = []
-        while time.time() < began + seconds:
+        while time.time() < began + seconds or status["counters"].get("clients-dropped", 0) < dropped:
             time.sleep(0.1)
-            took.append(ask(path, "status")[1])
+            status, lasted = ask(path, "status")
+            took.append(lasted)
         after, used = memory(status["pid"]), spent(status["pid"]) - used
         until = time.time()
         crowd.leave()
@@ -263,6 +264,7 @@ def main() -> int:
     """Run everything; exit status 1 when a backup spoke or a reader missed an event."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=45.0)
+    parser.add_argument("--dropped", type=int, default=0, metavar="N", help="go on until N clients were dropped")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default="", metavar="WORD")
     options = parser.parse_args()
@@ -276,7 +278,7 @@ def main() -> int:
     print(f"{'':35}   median   worst   spoke  median   max     %  before after  missed  dropped refused")
     results = []
     for name in [each for each in CROWDS if options.only in each]:
-        row = play(name, options.seconds)
+        row = play(name, options.seconds, options.dropped)
         results.append(row)
         print(
             f"{name:35}  {row['off_schedule_median_ms']:7.1f} {row['off_schedule_max_ms']:7.1f}"

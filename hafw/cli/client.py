@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -67,7 +68,8 @@ def attempt(path: str, request: dict[str, Any], timeout: float = 1.0) -> dict[st
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout)
             connection.connect(path or DEFAULT_SOCKET)
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # refused before it was asked: it has said why
+                connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 answer = json.loads(lines.readline())
     except (OSError, ValueError):
@@ -85,7 +87,8 @@ def stream(path: str, request: dict[str, Any], timeout: float | None = None) -> 
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_TIMEOUT)
             _connect(connection, path)
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # refused before it was asked: it has said why
+                connection.sendall(json.dumps(request).encode() + b"\n")
             connection.settimeout(timeout)
             with connection.makefile("rb") as lines:
                 for line in lines:

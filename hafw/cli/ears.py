@@ -125,7 +125,6 @@ class LiveEar(Ear):
         groups = {*MULTICAST_GROUP.values(), *(each.multicast_group for each in routers if each.multicast_group)}
         self._taps = [self._tap(name, groups) for name in names]
         self._seconds = seconds
-        self._until = None if seconds is None else time.monotonic() + seconds
         self._before = self._heard_by_daemon()
         virtual = {address.packed for router in routers for address in router.all_addresses}
         view = _view()
@@ -156,9 +155,10 @@ class LiveEar(Ear):
             raise EarError(f"-i {name}: {(error.strerror or str(error)).lower()}") from None
 
     def frames(self) -> Iterator[Frame]:
-        """Until the time is over."""
+        """Until the time is over, which begins now: what had to be loaded and asked first may have taken some."""
+        until = inf if self._seconds is None else time.monotonic() + self._seconds
         while True:
-            left = TICK if self._until is None else min(TICK, self._until - time.monotonic())
+            left = min(TICK, until - time.monotonic())
             if left <= 0:
                 return
             for tap in select.select(self._taps, [], [], left)[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from hafw.cli.happened import happened
 from hafw.cli.words import on_leave, span, table
 
 Record = dict[str, Any]
@@ -36,6 +37,7 @@ def render(answer: Record, *, details: bool = False) -> str:
         for plugin in answer["plugins"]
         if plugin["state"] in {"backing-off", "parked"}
     ]
+    remarks += map(happened, answer.get("lately", ()))
     groups = table([["GROUP", "STATE", "MEMBERS", "SINCE"], *map(_group, answer["groups"])]) if answer["groups"] else ""
     waits = [f"{name}: {why}" for group in answer["groups"] for name, why in group["waiting"].items()]
     blocks = [block for each in answer["instances"] for block in details_of(each)] if details else []
@@ -130,7 +132,7 @@ def _check(check: Record) -> str:
 
 def _remarks(each: Record) -> list[str]:
     name = each["name"]
-    remarks = [f"{name}: {_rival(rival)}" for rival in each["split_brain"]]
+    remarks = [f"{name}: {_rival(rival, each['effective_priority'])}" for rival in each["split_brain"]]
     remarks += _reasons(each)
     remarks += [f"{name}: {remark}" for remark in _flapping(each)]
     remarks += [
@@ -147,7 +149,7 @@ def _remarks(each: Record) -> list[str]:
     remarks += [f"{name}: {remark}" for remark in (*_silent(each), *_announced(each))]
     remarks += [
         f"{name}: peer {differs['peer']} differs, heard {span(differs['heard_seconds'])} ago: "
-        f"{differs['detail']}: compare {differs['key']}"
+        f"{differs['detail']}" + (f": compare {differs['key']}" if differs.get("field") != "clock" else "")
         for differs in each.get("differences", ())[:REMARKS_MAX]
     ]
     refused = each["last_refused"]
@@ -214,9 +216,13 @@ def _announced(each: Record) -> list[str]:
     return remarks
 
 
-def _rival(rival: Record) -> str:
+def _rival(rival: Record, priority: int) -> str:
     if rival["evidence"] == "advert":
-        return f"SPLIT BRAIN: {rival['peer']} (priority {rival['priority']}) is MASTER too"
+        said = f"SPLIT BRAIN: {rival['peer']} (priority {rival['priority']}) is MASTER too"
+        if rival["priority"] >= priority:
+            return said
+        why = "does not hear our adverts, or refuses them: its firewall, the way from here to there, its configuration"
+        return f"{said}, and ought to yield to {priority}: it {why} (hafw status and hafw listen there)"
     more = f" and {rival['addresses'] - 1} more" if rival["addresses"] > 1 else ""
     if rival["over"]:
         ago = span(rival["heard_seconds"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from dataclasses import asdict
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import trio
 
 import hafw
 from hafw.daemon.control import CommandError
+from hafw.daemon.lately import lately
 from hafw.records import group_record, instance_record, restart_record
 from hafw.vrrp.device import device_mac, device_of
 
@@ -52,6 +54,7 @@ class Answers:
             "instances": instances,
             "groups": [group_record(group, now) for group in daemon.node.groups.values()],
             "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
+            "lately": lately(daemon.observer.events, datetime.now(UTC)),
             "kernel_error": daemon.keeper.check_error,
             "counters": self._counters()[""],
             "log_lines_dropped": daemon.observer.log_lines_dropped,
@@ -82,7 +85,7 @@ class Answers:
             "device": self._device(name),
             "counters": counters,
             "takeover_seconds": self._daemon.figures.takeovers(name),
-            "peers_differ": wire.mismatches.words(name),
+            "peers_differ": wire.mismatches.words(name, now),
             "differences": wire.mismatches.records(name, now),
             "last_refused": {**refused, "at": round(now - float(refused["at"]), 3)} if refused else None,
         }

@@ -49,6 +49,7 @@ REPLY_TIMEOUT = 5.0
 """Seconds a client has to take a reply."""
 NO_ROOM_PAUSE = 0.1
 """Seconds until the next caller is looked at, when there is no room even to refuse one."""
+LOOKS = {"status", "history", "plugins"}
 OUT_OF_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
@@ -74,7 +75,7 @@ class ControlSocket:
         self._commands = commands
         self._observer = observer
         self._clients = 0
-        self._door = trio.Lock()
+        self._door, self._looking = trio.Lock(), trio.Lock()
         self._audience = Audience(observer, self._turn)
         self._listening: stdlib_socket.socket
         self._spare = -1
@@ -232,11 +233,19 @@ class ControlSocket:
             if request["do"] == "events":
                 await self._stream_events(stream, request)
                 return True
-            reply = await self._command(request["do"])(request)
+            reply = await self._run(request)
         except CommandError as error:
             reply = error.record()
         await self._say(stream, reply)
         return False
+
+    async def _run(self, request: Mapping[str, Any]) -> Record:
+        """One command. Of those that only look one at a time: each takes a turn of the loop for every instance."""
+        command = self._command(request["do"])
+        if request["do"] not in LOOKS:
+            return await command(request)
+        async with self._looking:
+            return await command(request)
 
     def _command(self, name: str) -> Command:
         if name not in self._commands:
@@ -253,9 +262,9 @@ class ControlSocket:
         if isinstance(stream, trio.SocketStream):
             stream.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_SNDBUF, SEND_BUFFER)
         with self._audience.seat():
-            seq, missing = begin.position(self._observer)
-            status = await self._commands["status"]({})
-            await self._say(stream, {"seq": self._observer.seq, "stream": self._observer.stream, "status": status})
+            newest, (seq, missing) = self._observer.seq, begin.position(self._observer)
+            status = await self._run({"do": "status"})
+            await self._say(stream, {"seq": newest, "stream": self._observer.stream, "status": status})
             if missing:
                 await self._say(stream, missing)
             await self._audience.follow(stream, seq, stay=begin.stay)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hafw.vrrp.settings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hafw.daemon.observe import Observer
     from hafw.records import Record
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PEERS_KEPT = 64
 """Peers of one instance that the status can show to differ: sources can be forged."""
+FRESH = 30.0
+"""Seconds, or ten intervals, for which the status shows what a peer has said."""
 OWNER = 255
 SHOWN = 4
 """Addresses of a list."""
@@ -160,6 +162,7 @@ class Mismatches:
         self._observer = observer
         self._known: dict[str, dict[str, tuple[float, Sequence[Difference]]]] = {}
         """With the time at which that was heard."""
+        self._fresh_for: dict[str, float] = {}
         self._collided: dict[tuple[str, str], float] = {}
 
     def keep(self, names: Iterable[str]) -> None:
@@ -171,23 +174,28 @@ class Mismatches:
         """Whether a good advert would put something right."""
         return bool(self._known.get(name))
 
-    def words(self, name: str) -> dict[str, str]:
+    def words(self, name: str, now: float = 0.0) -> dict[str, str]:
         """By peer, in words."""
-        known = self._known.get(name, {})
-        return {peer: "; ".join(each.detail for each in found) for peer, (_, found) in known.items()}
+        return {peer: "; ".join(each.detail for each in found) for peer, _, found in self._fresh(name, now)}
 
     def records(self, name: str, now: float) -> list[Record]:
         """Each difference, for the status."""
-        known = self._known.get(name, {})
         return [
             {"peer": peer, **_record(name, each), "heard_seconds": round(now - at, 3)}
-            for peer, (at, found) in known.items()
+            for peer, at, found in self._fresh(name, now)
             for each in found
         ]
+
+    def _fresh(self, name: str, now: float) -> Iterator[tuple[str, float, Sequence[Difference]]]:
+        """Of a peer that has been silent for long, nobody knows what it would say: it may have been mended, or left."""
+        for peer, (at, found) in self._known.get(name, {}).items():
+            if now <= at + self._fresh_for[name]:
+                yield peer, at, found
 
     def note(self, settings: RouterSettings, peer: str, found: Sequence[Difference], now: float) -> None:
         """This is what differs now in what this peer says; nothing: it is forgotten."""
         name = settings.name
+        self._fresh_for[name] = max(FRESH, 10 * settings.advertisement_interval)
         known = self._known.setdefault(name, {})
         if not found:
             known.pop(peer, None)

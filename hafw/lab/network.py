@@ -32,7 +32,7 @@ INTERFACE: Final = "eth0"
 
 _BRIDGE: Final = "switch"
 _MAX_HOSTS: Final = 250
-_CLEANUP_TIMEOUT: Final = 10.0
+_CLEANUP_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,16 @@ class Lab:
         self._ip(self._switch, f"link set {_port(host, interface)} up")
         return time.time()
 
+    def lose(self, sender: str, receiver: str) -> None:
+        """From now on nothing that the sender says reaches the receiver; the other direction is as it was."""
+        rule = f"add rule bridge lab lost iifname {_port(sender, INTERFACE)} oifname {_port(receiver, INTERFACE)} drop"
+        chain = "add chain bridge lab lost { type filter hook forward priority 0; }"
+        self._nft("add table bridge lab", chain, rule)
+
+    def lose_no_more(self) -> None:
+        """Everything reaches everybody again."""
+        self._nft("flush chain bridge lab lost")
+
     def addresses(self, host: str) -> set[str]:
         """Return the addresses on any interface of the host but ``lo``, without their lengths."""
         links = json.loads(self.run(host, ["ip", "-json", "address", "show"]))
@@ -186,6 +196,12 @@ class Lab:
         self._janitor.stdin.write(f"{os.fstat(network).st_ino}\n")
         self._janitor.stdin.flush()
         return network
+
+    def _nft(self, *commands: str) -> None:
+        with namespaces.step("filter on the switch (package nftables)"), namespaces.inside(self._switch):
+            done = subprocess.run(["nft", "; ".join(commands)], capture_output=True, text=True, check=False, timeout=10)
+            if done.returncode:
+                raise OSError(None, " ".join(done.stderr.split()))
 
     def _ip(self, network: int, *commands: str, keep: int | None = None) -> None:
         """Run ``ip`` commands in one process; ``keep`` is a descriptor that they name."""

@@ -124,3 +124,28 @@ def test_a_daemon_that_many_call_is_waited_for(tmp_path, daemon, monkeypatch):
         monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.2)
         done = run(str(path), "--no-follow")
     assert (done.exit_code, "no answer within 0.2s: the daemon hangs" in done.stderr) == (6, True)
+
+
+def test_a_caller_that_is_refused_before_it_asks_is_told_why(tmp_path):
+    path = tmp_path / "full.sock"
+    refusal = {"error": {"kind": "too-many-clients", "message": "1280 clients are connected", "path": ""}}
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def refuse():
+            caller, _ = listening.accept()
+            caller.sendall(json.dumps(refusal).encode() + b"\n")
+            caller.close()
+
+        def connect(self, where):
+            thread = threading.Thread(target=refuse)
+            thread.start()
+            original(self, where)
+            thread.join()
+
+        original = client._connect
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "_connect", connect)
+            done = run(str(path), "--no-follow")
+    assert (done.exit_code, done.stderr) == (1, "hafw: 1280 clients are connected\n")

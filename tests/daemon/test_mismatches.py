@@ -167,3 +167,13 @@ def test_a_master_that_does_not_give_way_is_told_of(observer):
     (event,) = observer.events
     assert (event["type"], event["cause"], event["peer"]) == ("vrid_collision", "never-yields", str(PEER))
     assert event["detail"].startswith("its priority 50 has been MASTER beside our 100 for 10s: it does not hear us")
+
+
+def test_what_a_peer_said_is_not_shown_for_ever_when_it_has_fallen_silent(observer):
+    mismatches = Mismatches(observer)
+    mismatches.note(OURS, str(PEER), judged(OURS, replace(OURS, advertisement_interval=2.0)), 0.0)
+    slow = replace(OURS, name="VI_2", advertisement_interval=20.0)
+    mismatches.note(slow, str(PEER), judged(slow, replace(slow, advertisement_interval=2.0)), 0.0)
+    assert (len(mismatches.records("VI_1", 30.0)), len(mismatches.words("VI_1", 30.0))) == (1, 1)
+    assert (mismatches.records("VI_1", 30.1), mismatches.words("VI_1", 30.1)) == ([], {})
+    assert len(mismatches.records("VI_2", 200.0)) == 1

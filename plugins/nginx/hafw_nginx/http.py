@@ -148,7 +148,7 @@ class Probe:
         return Verdict(True, f"HTTP {status}")
 
     def _late(self) -> Verdict:
-        return Verdict(False, f"no whole answer from {self._where} within {self.timeout:g}s")
+        return Verdict(False, f"{self._where} accepts connections, and gives no whole answer within {self.timeout:g}s")
 
 
 class Cutoff:
