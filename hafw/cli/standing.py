@@ -110,7 +110,7 @@ def _worst(each: Record) -> str:
     if any(address.get("claimed_by") for address in each["addresses"]):
         return "CONTESTED"
     verified = {address.get("verified") for address in each["addresses"]}
-    if False in verified:
+    if False in verified or any(asked["echo"] is False for asked in each.get("announced", ())):
         return "NOT CONFIRMED"
     return "verified" if verified == {True} else ""
 
@@ -132,7 +132,7 @@ def _check(check: Record) -> str:
 
 def _remarks(each: Record) -> list[str]:
     name = each["name"]
-    remarks = [f"{name}: {_rival(rival, each['effective_priority'])}" for rival in each["split_brain"]]
+    remarks = [f"{name}: {_rival(rival, each)}" for rival in each["split_brain"]]
     remarks += _reasons(each)
     remarks += [f"{name}: {remark}" for remark in _flapping(each)]
     remarks += [
@@ -147,18 +147,36 @@ def _remarks(each: Record) -> list[str]:
     if held:
         remarks.append(f"{name}: holds {', '.join(held)} until another router claims it")
     remarks += [f"{name}: {remark}" for remark in (*_silent(each), *_announced(each))]
-    remarks += [
-        f"{name}: peer {differs['peer']} differs, heard {span(differs['heard_seconds'])} ago: "
-        f"{differs['detail']}" + (f": compare {differs['key']}" if differs.get("field") != "clock" else "")
-        for differs in each.get("differences", ())[:REMARKS_MAX]
-    ]
-    refused = each["last_refused"]
-    if refused and refused["at"] < 60:
+    remarks += [f"{name}: {_differs(differs, each)}" for differs in each.get("differences", ())[:REMARKS_MAX]]
+    if refused := _refused(each):
         remarks.append(
             f"{name}: refused an advert from {refused['source']} {span(refused['at'])} ago: "
             f"{refused['reason']}: {refused['detail']}"
         )
     return remarks
+
+
+def _refused(each: Record) -> Record | None:
+    """The last advert that was refused, if that was within a minute."""
+    refused: Record | None = each["last_refused"]
+    return refused if refused and refused["at"] < 60 else None
+
+
+def _differs(differs: Record, each: Record) -> str:
+    peer, ago = differs["peer"], f"{span(differs['heard_seconds'])} ago"
+    said = f"peer {peer} differs, heard {ago}: {differs['detail']}"
+    if differs.get("field") == "clock":
+        return said
+    if differs.get("field") == "addresses" and not _listed(differs["ours"]) & _listed(differs["theirs"]):
+        way_out = "give one of the two another (hafw listen --scan names a free one)"
+        served = each["master"] and each["master"]["address"] == peer
+        harm = f", and while it is MASTER nobody has to serve {differs['ours']}" if served else ""
+        return f"{said}: another virtual router with VRID {each['vrid']}{harm}: {way_out}"
+    return f"{said}: compare {differs['key']}"
+
+
+def _listed(addresses: str) -> set[str]:
+    return set(addresses.split(", "))
 
 
 def _in_kernel(each: Record) -> list[str]:
@@ -216,7 +234,8 @@ def _announced(each: Record) -> list[str]:
     return remarks
 
 
-def _rival(rival: Record, priority: int) -> str:
+def _rival(rival: Record, each: Record) -> str:
+    priority = each["effective_priority"]
     if rival["evidence"] == "advert":
         said = f"SPLIT BRAIN: {rival['peer']} (priority {rival['priority']}) is MASTER too"
         if rival["priority"] >= priority:
@@ -228,7 +247,9 @@ def _rival(rival: Record, priority: int) -> str:
         ago = span(rival["heard_seconds"])
         return f"{rival['mac']} claimed {rival['address']}{more} {ago} ago: see that no other router holds it"
     what = f"{rival['mac']} also claims {rival['address']}{more} (heard {span(rival['heard_seconds'])} ago)"
-    return f"SPLIT BRAIN: {what}: another VRID, version or password there?"
+    if refused := _refused(each):
+        return f"SPLIT BRAIN: {what}: adverts from {refused['source']} are refused here: {refused['detail']}"
+    return f"SPLIT BRAIN: {what}: another VRID there, or its adverts do not arrive (hafw doctor, hafw listen)"
 
 
 def _reasons(each: Record) -> list[str]:

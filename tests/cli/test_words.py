@@ -185,7 +185,8 @@ def test_a_gateway_that_does_not_answer_is_no_confirmation(host):
 
 
 def test_a_gateway_that_sends_elsewhere_is_named(host):
-    _, remark = shown(host, announced=[{**ASKED, "echo": False}])
+    cell, remark = shown(host, announced=[{**ASKED, "echo": False}])
+    assert cell == "192.0.2.250 +1 NOT CONFIRMED"
     assert remark == (
         "VI_1: 192.0.2.254 sends its packets for 192.0.2.250 to another MAC (asked 7s ago): it heeds no announcement: "
         "clear its ARP entry, or use virtual_mac"
@@ -216,6 +217,41 @@ def test_what_differs_is_named_with_its_key(host):
     _, remark = shown(host, differences=[{**differs, "key": "instance.VI_1.advertisement_interval"}])
     said = "VI_1: peer 192.0.2.2 differs, heard 3s ago: interval 2s, ours is 1s"
     assert remark == f"{said}: compare instance.VI_1.advertisement_interval"
+
+
+HARM = ", and while it is MASTER nobody has to serve 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("master", "harm"),
+    [
+        (None, ""),
+        (
+            {"address": "192.0.2.2", "priority": 200, "self": False},
+            ", and while it is MASTER nobody has to serve 192.0.2.1",
+        ),
+    ],
+)
+def test_a_stranger_with_our_vrid_is_told_from_a_peer_with_another_list(host, master, harm):
+    differs = {"peer": "192.0.2.2", "detail": "addresses 192.0.2.9, ours are 192.0.2.1", "heard_seconds": 3.0}
+    lists = {"field": "addresses", "ours": "192.0.2.1", "theirs": "192.0.2.9", "key": "instance.VI_1.virtual_addresses"}
+    _, remark = shown(host, differences=[{**differs, **lists}], master=master)
+    said = "VI_1: peer 192.0.2.2 differs, heard 3s ago: addresses 192.0.2.9, ours are 192.0.2.1"
+    stranger = (
+        f"another virtual router with VRID 51{harm}: give one of the two another (hafw listen --scan names a free one)"
+    )
+    assert remark == f"{said}: {stranger}"
+    _, remark = shown(host, differences=[{**differs, **lists, "theirs": "192.0.2.1, 192.0.2.9"}], master=master)
+    assert remark == f"{said}: compare instance.VI_1.virtual_addresses"
+
+
+def test_a_rival_whose_adverts_are_refused_shows_why(host):
+    host.feed(AddressesClaimed("VI_1", VIPS, MAC))
+    refused = {"source": "192.0.2.2", "at": 2.0, "reason": "auth-failures", "detail": "the password differs from ours"}
+    _, remark = shown(host, last_refused=refused)
+    assert "(heard 0s ago): adverts from 192.0.2.2 are refused here: the password differs from ours\n" in remark
+    _, remark = shown(host, last_refused={**refused, "at": 61.0})
+    assert "another VRID there, or its adverts do not arrive" in remark
 
 
 def test_a_flapping_router_shows_until_when_it_is_held_back(host):
@@ -295,7 +331,10 @@ def test_a_rival_that_is_not_heard_shows_by_its_claims_and_is_not_forgotten(host
     host.feed(AddressesClaimed("VI_1", VIPS, MAC))
     host.run(5.0)
     claims = f"VI_1: SPLIT BRAIN: {MAC} also claims 192.0.2.250 and 1 more (heard 5s ago)"
-    assert host.remarks() == ("MASTER (SPLIT BRAIN)", f"{claims}: another VRID, version or password there?")
+    assert host.remarks() == (
+        "MASTER (SPLIT BRAIN)",
+        f"{claims}: another VRID there, or its adverts do not arrive (hafw doctor, hafw listen)",
+    )
     host.run(595.0)
     claimed = f"VI_1: {MAC} claimed 192.0.2.250 and 1 more 10m ago: see that no other router holds it"
     assert host.remarks() == ("MASTER", claimed)
