@@ -3,8 +3,8 @@
 Nothing of it is visible outside: the namespaces have no name, and end with the lab. So does whatever runs in them, even
 when this process is killed: the janitor is told of each network as it is made.
 
-No sysctl is written, because /proc/sys is read-only in containers: addresses come without DAD and without the kernel's
-own link-local address instead.
+No sysctl is needed, because /proc/sys is read-only in containers: addresses come without DAD and without the kernel's
+own link-local address instead. Where it can be written, hosts are no routers, whatever this machine is.
 """
 
 from __future__ import annotations
@@ -191,6 +191,8 @@ class Lab:
 
     def _new_network(self) -> int:
         network = namespaces.new_network()
+        with namespaces.inside(network), contextlib.suppress(OSError):
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("0", encoding="ascii")
         self._networks.append(network)
         assert self._janitor.stdin is not None
         self._janitor.stdin.write(f"{os.fstat(network).st_ino}\n")

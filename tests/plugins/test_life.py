@@ -256,7 +256,7 @@ async def test_what_cannot_start_is_named(write, play, source, why):
 
 
 ALL_HOOKS = (
-    "options, configure, takeover, check, monitor, became_master, became_backup, faulted, stopped, vip_changed, "
+    "options, configure, takeover, check, monitor, serve, became_master, became_backup, faulted, stopped, vip_changed, "
     "group_changed, event and before_release"
 )
 NO_PLUGIN = [

@@ -31,16 +31,17 @@ def as_listed(address: str) -> set[bytes]:
 def connections(addresses: Iterable[str]) -> int:
     """How many are under way to one of these addresses."""
     wanted = {form for address in addresses for form in as_listed(address)}
-    found = 0
+    found = set()
     for table in TABLES:
         try:
             lines = Path(table).read_bytes().splitlines()[1:]
         except OSError:  # a kernel without IPv6
             continue
         for line in lines:
-            _, local, _, state, *_ = line.split(None, 4)
-            found += state in UNDER_WAY and local.partition(b":")[0] in wanted
-    return found
+            _, local, remote, state, *_ = line.split(None, 4)
+            if state in UNDER_WAY and local.partition(b":")[0] in wanted:
+                found.add((local, remote))  # a table that changes while it is read may have a line twice
+    return len(found)
 
 
 def drain(addresses: Iterable[str], seconds: float) -> int:
