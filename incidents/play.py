@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hafw.lab.network import Lab
-from incidents.bed import Bed, NotSoError, Said
+from incidents.bed import STATUS, Bed, NotSoError, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,13 +34,14 @@ def play_all(incidents: Sequence[Incident]) -> Iterator[Played]:
 
 
 def play(incident: Incident) -> Played:
-    """In a lab of its own; the first answer that has to name the cause is waited for, and so is the mending."""
+    """In a lab of its own; a status that has to name the cause is waited for, and so is the mending."""
     with Lab() as lab:
         bed = Bed(lab)
         try:
             incident.stage(bed)
-            (host, command), pattern = next(iter(incident.named.items()))
-            bed.until(host, command, pattern)
+            for (host, command), pattern in incident.named.items():
+                if command == STATUS:
+                    bed.until(host, command, pattern)
         except (NotSoError, RuntimeError) as error:
             return Played(incident, (), (f"while it was staged: {error}",))
         said = tuple(bed.say(host, command) for host, command in incident.asked)

@@ -226,7 +226,7 @@ class ControlSocket:
         raise Dropped(reason)
 
     async def _answer(self, stream: trio.SocketStream, line: bytes) -> bool:
-        """Serve one request; True when the connection has become an event stream and that has ended."""
+        """Serve one request; True when the connection has become an event stream and that has ended, or was refused."""
         await self._turn()
         try:
             request = parse_request_untrusted(line)
@@ -235,7 +235,8 @@ class ControlSocket:
                 return True
             reply = await self._run(request)
         except CommandError as error:
-            reply = error.record()
+            await self._say(stream, error.record())
+            return error.kind == "too-many-clients"  # who may not follow would keep the place of one who only asks
         await self._say(stream, reply)
         return False
 

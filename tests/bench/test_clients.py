@@ -37,5 +37,5 @@ def test_two_thousand_are_too_many_and_those_are_told_while_status_still_answers
     row = play(tmp_path, "2,000", "--seconds", "5")
     assert row["adverts_of_backup"] == 0
     assert row["missed"] == 0
-    assert row["refused"] == sum(row["told"].values()) >= 2000 - 1280
+    assert row["refused"] >= sum(row["told"].values()) >= 2000 - 1280, "and whoever asked for the status meanwhile"
     assert all("which is the most" in reason for reason in row["told"])
