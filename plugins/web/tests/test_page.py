@@ -24,8 +24,8 @@ def text(tab, selector):
     return tab.run(f"return document.querySelector({selector!r}).innerText")
 
 
-def in_daemon(function, *arguments, **keywords):
-    trio.from_thread.run_sync(lambda: function(*arguments, **keywords))
+def in_daemon(house, function, *arguments, **keywords):
+    trio.from_thread.run_sync(lambda: function(*arguments, **keywords), trio_token=house.token)
 
 
 def what_it_shows(tab, house):
@@ -37,13 +37,13 @@ def what_it_shows(tab, house):
 
 def how_it_follows(tab, house):
     tab.run("window.notReloaded = true")
-    in_daemon(house.verdict, healthy=False)
+    in_daemon(house, house.verdict, healthy=False)
     tab.until(CARD, lambda state: state == "FAULT")
     assert "connection refused" in text(tab, "[data-instance=VI_1]")
     tab.until("return document.getElementById('spoken').textContent", lambda said: said == "VI_1 is FAULT")
     tab.until("return document.querySelectorAll('#timeline .span.FAULT').length")
     assert "check_changed" in text(tab, "#events")
-    in_daemon(house.say, "split_brain", instance="VI_2", peer="<img src=x onerror=alert(1)>")
+    in_daemon(house, house.say, "split_brain", instance="VI_2", peer="<img src=x onerror=alert(1)>")
     tab.until("return document.querySelectorAll('#timeline .mark').length")
     assert "<img src=x" in text(tab, "#events"), "what others say is text"
     assert tab.run("return document.querySelectorAll('#events img').length") == 0
@@ -90,6 +90,7 @@ async def in_a_new_thread(call, *arguments):
 @pytest.mark.peer("chromium-driver")
 async def test_the_page_shows_what_is_follows_it_without_reload_and_knows_when_it_knows_nothing(open_site, house):
     house.start()
+    house.token = trio.lowlevel.current_trio_token()
 
     def look(tab, url):
         tab.look_like(1280, 900, "light")
