@@ -94,7 +94,9 @@ def test_two_masters_that_do_not_hear_each_other_see_each_others_claims_and_both
         there = [stream.wait("split_brain", evidence="claim") for stream in (first, second)]
         assert [each["address"] for each in there] == [VIP, VIP]
         assert "SPLIT BRAIN" in lb2.hafw("status").stdout
-        assert "is silent for" in lb2.hafw("status").stdout
+        tools.until(
+            lambda: "is silent for" in lb2.hafw("status").stdout, "the silent peer, once its host has been asked"
+        )
         for router in both:
             block(router, on=False)
         over = second.wait("split_brain_over", evidence="claim")
