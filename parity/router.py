@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hafw.lab.network import Lab
 
-KEEPALIVED, HAFW = PROGRAMS = ("keepalived", "hafw")
+KEEPALIVED, HAFW = "keepalived", "hafw"
 PATIENCE: Final = 60.0
 _LOOK: Final = 0.02
 _ARGV: Final = {

@@ -167,16 +167,12 @@ def _differs(differs: Record, each: Record) -> str:
     said = f"peer {peer} differs, heard {ago}: {differs['detail']}"
     if differs.get("field") == "clock":
         return said
-    if differs.get("field") == "addresses" and not _listed(differs["ours"]) & _listed(differs["theirs"]):
+    if differs.get("is_stranger"):
         way_out = "give one of the two another (hafw listen --scan names a free one)"
         served = each["master"] and each["master"]["address"] == peer
         harm = f", and while it is MASTER nobody has to serve {differs['ours']}" if served else ""
         return f"{said}: another virtual router with VRID {each['vrid']}{harm}: {way_out}"
     return f"{said}: compare {differs['key']}"
-
-
-def _listed(addresses: str) -> set[str]:
-    return set(addresses.split(", "))
 
 
 def _in_kernel(each: Record) -> list[str]:

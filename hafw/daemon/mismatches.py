@@ -62,6 +62,8 @@ class Difference:
     ours: str
     theirs: str
     detail: str
+    is_stranger: bool = False
+    """Not one address is ours: another virtual router, and no peer with a mistake in its list."""
 
 
 def in_advert(advert: Advertisement, settings: RouterSettings, said: Sequence[str]) -> list[Difference]:
@@ -69,14 +71,16 @@ def in_advert(advert: Advertisement, settings: RouterSettings, said: Sequence[st
     found: list[Difference] = []
     rest = list(said)
 
-    def note(field: str, key: str, ours: object, theirs: object) -> None:
+    def note(field: str, key: str, ours: object, theirs: object, *, is_stranger: bool = False) -> None:
         detail = rest.pop(0) if rest else f"{field} {theirs}, ours is {ours}"
-        found.append(Difference(field, key, str(ours), str(theirs), detail))
+        found.append(Difference(field, key, str(ours), str(theirs), detail, is_stranger))
 
     if settings.owner:
         note("priority", "owner", OWNER, advert.priority)
     if sorted(map(int, advert.addresses)) != sorted(map(int, settings.virtual_addresses)):
-        note("addresses", "virtual_addresses", _listed(settings.virtual_addresses), _listed(advert.addresses))
+        ours, theirs = _listed(settings.virtual_addresses), _listed(advert.addresses)
+        is_stranger = _has_none_of_ours(map(int, advert.addresses), settings)
+        note("addresses", "virtual_addresses", ours, theirs, is_stranger=is_stranger)
     if round(advert.interval * 100) != round(settings.advertisement_interval * 100):
         note("interval", "advertisement_interval", f"{settings.advertisement_interval:g}s", f"{advert.interval:g}s")
     if advert.priority == settings.priority != OWNER:  # C-RX-26; of two owners decode tells (C-RX-25)
@@ -91,7 +95,8 @@ def in_refusal(bad: BadPacket, payload: bytes, settings: RouterSettings) -> Diff
         return None
     field, key = _KEYS[bad.reason]
     ours, theirs = _both(field, payload, settings, bad)
-    return Difference(field, key, ours, theirs, bad.detail)
+    theirs_alone = field == "addresses" and _has_none_of_ours(addresses_in(payload, settings.family), settings)
+    return Difference(field, key, ours, theirs, bad.detail, theirs_alone)
 
 
 def _both(field: str, payload: bytes, settings: RouterSettings, bad: BadPacket) -> tuple[str, str]:
@@ -150,9 +155,16 @@ def _listed_in(payload: bytes, family: int) -> str:
     return _listed(make(each) for each in addresses_in(payload, family))
 
 
+def _has_none_of_ours(addresses: Iterable[int], settings: RouterSettings) -> bool:
+    theirs = set(addresses)
+    return bool(theirs) and theirs.isdisjoint(map(int, settings.virtual_addresses))
+
+
 def _record(name: str, each: Difference) -> Record:
-    """With the whole path of the key."""
-    return {**asdict(each), "key": f"instance.{name}.{each.key}"}
+    """With the whole path of the key; whether it is a stranger is the business of another event."""
+    record = asdict(each)
+    del record["is_stranger"]
+    return {**record, "key": f"instance.{name}.{each.key}"}
 
 
 class Mismatches:
@@ -181,7 +193,12 @@ class Mismatches:
     def records(self, name: str, now: float) -> list[Record]:
         """Each difference, for the status."""
         return [
-            {"peer": peer, **_record(name, each), "heard_seconds": round(now - at, 3)}
+            {
+                "peer": peer,
+                **_record(name, each),
+                "is_stranger": each.is_stranger,
+                "heard_seconds": round(now - at, 3),
+            }
             for peer, at, found in self._fresh(name, now)
             for each in found
         ]
@@ -212,8 +229,7 @@ class Mismatches:
 
     def stranger(self, settings: RouterSettings, peer: str, addresses: Iterable[int], now: float) -> None:
         """Say so when an advert with our VRID has not one address of ours."""
-        theirs = set(addresses)
-        if theirs and theirs.isdisjoint(map(int, settings.virtual_addresses)):
+        if _has_none_of_ours(addresses, settings):
             said = f"it advertises VRID {settings.vrid} with none of our addresses: give one of the two another VRID"
             self._collision(settings, peer, "addresses", said, now)
 

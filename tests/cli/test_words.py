@@ -235,13 +235,13 @@ HARM = ", and while it is MASTER nobody has to serve 192.0.2.1"
 def test_a_stranger_with_our_vrid_is_told_from_a_peer_with_another_list(host, master, harm):
     differs = {"peer": "192.0.2.2", "detail": "addresses 192.0.2.9, ours are 192.0.2.1", "heard_seconds": 3.0}
     lists = {"field": "addresses", "ours": "192.0.2.1", "theirs": "192.0.2.9", "key": "instance.VI_1.virtual_addresses"}
-    _, remark = shown(host, differences=[{**differs, **lists}], master=master)
+    _, remark = shown(host, differences=[{**differs, **lists, "is_stranger": True}], master=master)
     said = "VI_1: peer 192.0.2.2 differs, heard 3s ago: addresses 192.0.2.9, ours are 192.0.2.1"
     stranger = (
         f"another virtual router with VRID 51{harm}: give one of the two another (hafw listen --scan names a free one)"
     )
     assert remark == f"{said}: {stranger}"
-    _, remark = shown(host, differences=[{**differs, **lists, "theirs": "192.0.2.1, 192.0.2.9"}], master=master)
+    _, remark = shown(host, differences=[{**differs, **lists, "is_stranger": False}], master=master)
     assert remark == f"{said}: compare instance.VI_1.virtual_addresses"
 
 

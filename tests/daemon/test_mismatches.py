@@ -6,7 +6,15 @@ from ipaddress import ip_address
 
 import pytest
 
-from hafw.daemon.mismatches import COLLISION_EVERY, PEERS_KEPT, Mismatches, addresses_in, in_advert, in_refusal
+from hafw.daemon.mismatches import (
+    COLLISION_EVERY,
+    PEERS_KEPT,
+    SHOWN,
+    Mismatches,
+    addresses_in,
+    in_advert,
+    in_refusal,
+)
 from hafw.daemon.observe import Observer, start_logging
 from hafw.node import InstanceSettings, Node
 from hafw.vrrp.events import AddressesInstalled, AdvertReceived, LinkChanged, PlanReported, Startup, Tick
@@ -143,6 +151,17 @@ def test_a_stranger_is_told_of_now_and_then_and_strangers_without_end_cost_nothi
 def test_whoever_shares_an_address_with_us_is_no_stranger(observer):
     Mismatches(observer).stranger(OURS, str(PEER), [int(OTHER), int(VIP)], 0.0)
     assert not observer.events
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(("shared", "told"), [((VIP,), False), ((), True)])
+def test_the_status_knows_a_stranger_by_all_addresses_and_not_by_those_that_it_shows(observer, version, shared, told):
+    others = tuple(ip_address(f"198.51.100.{number}") for number in range(1, 2 * SHOWN))
+    ours = replace(V2 if version == 2 else OURS, virtual_addresses=(VIP,))
+    theirs = replace(ours, virtual_addresses=(*others, *shared))
+    mismatches = Mismatches(observer)
+    mismatches.note(ours, str(PEER), judged(ours, theirs), 0.0)
+    assert [each["is_stranger"] for each in mismatches.records(ours.name, 0.0)] == [told]
 
 
 def test_the_addresses_of_a_refused_advert_are_read_from_it():

@@ -6,7 +6,7 @@ A rule of the third kind may apply and may not, so a chain may have several ends
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address, summarize_address_range
 from typing import TYPE_CHECKING, Final, Literal
@@ -131,14 +131,6 @@ class Block:
     because: str
     """The rule or the policy."""
     certain: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Ends:
-    """Where a walk through a chain may end, with the rule that was the reason."""
-
-    by: dict[str, str] = field(default_factory=dict)
-    packet: Packet | None = None
 
 
 def blocks(tables: Iterable[Table], packet: Packet) -> list[Block]:
