@@ -110,7 +110,7 @@ def _worst(each: Record) -> str:
     if any(address.get("claimed_by") for address in each["addresses"]):
         return "CONTESTED"
     verified = {address.get("verified") for address in each["addresses"]}
-    if False in verified or any(asked["echo"] is False for asked in each.get("announced", ())):
+    if False in verified:
         return "NOT CONFIRMED"
     return "verified" if verified == {True} else ""
 

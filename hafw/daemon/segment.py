@@ -271,7 +271,7 @@ class Segment:
         """There, and ours alone as far as anybody can tell; ``None``: nobody can tell yet."""
         found = self._found[name]
         outcome, _ = found.verified.get(address.version, (None, 0.0))
-        if not is_ours or (outcome is not None and outcome.answered is False):
+        if not is_ours or (outcome is not None and False in {outcome.answered, outcome.echo}):
             return False
         asked = found.probed.get(address)
         is_told = outcome is not None or self._daemon.config.instances[name].verify == VERIFY_OFF

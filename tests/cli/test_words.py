@@ -185,7 +185,7 @@ def test_a_gateway_that_does_not_answer_is_no_confirmation(host):
 
 
 def test_a_gateway_that_sends_elsewhere_is_named(host):
-    cell, remark = shown(host, announced=[{**ASKED, "echo": False}])
+    cell, remark = shown(host, announced=[{**ASKED, "echo": False}], address={"verified": False})
     assert cell == "192.0.2.250 +1 NOT CONFIRMED"
     assert remark == (
         "VI_1: 192.0.2.254 sends its packets for 192.0.2.250 to another MAC (asked 7s ago): it heeds no announcement: "

@@ -72,7 +72,10 @@ def test_a_gateway_that_heeds_no_announcement_is_found_out(pair, gateway, tools)
     with lb1.stream() as stream:
         told = stream.wait("announced")
     assert (told["answered"], told["echo"]) == (True, False)
-    assert f"{GATEWAY} sends its packets for {VIP} to another MAC" in lb1.hafw("status").stdout
+    shown = lb1.hafw("status").stdout
+    assert f"{GATEWAY} sends its packets for {VIP} to another MAC" in shown
+    assert f"{VIP} NOT CONFIRMED" in shown
+    assert lb1.instance()["addresses"][0]["verified"] is False
 
 
 @pytest.mark.long
