@@ -12,28 +12,23 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, Self
 
-from hafw.wire import options
+from hafw.wire import frames, options
 
 if TYPE_CHECKING:
     from hafw.vrrp.settings import IPAddress
 
 BROADCAST: Final = b"\xff" * 6
-_ETHERNET = struct.Struct("!6s6sH")
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
-_IPV4 = struct.Struct("!BBHHHBBH4s4s")
-_IPV6 = struct.Struct("!IHBB16s16s")
 _ECHO = struct.Struct("!BBHHH")
 _SOLICITATION = struct.Struct("!BBHI16sBB6s")
-_ARP_TYPE, _IPV4_TYPE, _IPV6_TYPE = 0x0806, 0x0800, 0x86DD
-_ARP_ETHERNET_IPV4 = (1, 0x0800, 6, 4)
 _REQUEST, _REPLY = 1, 2
-_ICMP, _ICMPV6 = 1, 58
+_ICMP = 1
 _ECHO_REQUEST, _ECHO_REPLY, _ECHO_REQUEST_6, _ECHO_REPLY_6 = 8, 0, 128, 129
-_NEIGHBOUR_SOLICITATION, _NEIGHBOUR_ADVERTISEMENT = 135, 136
+_NEIGHBOUR_SOLICITATION = 135
 _SOURCE_LINK_LAYER_ADDRESS = 1
 _HOPS: Final = 255
-_AT_PAYLOAD = _ETHERNET.size
-_AT_ICMPV6 = _AT_PAYLOAD + _IPV6.size
+_TTL: Final = 64
+_AT_PAYLOAD = frames.ETHERNET.size
+_AT_ICMPV6 = _AT_PAYLOAD + frames.IPV6.size
 _FRAME_MAX = 2048
 _DRAIN_MAX = 64
 _PACKET_OTHERHOST: Final = 3
@@ -56,14 +51,17 @@ _ICMP_REPLIES: Final = (
 )
 _ICMPV6_REPLIES: Final = (
     (options.LOAD_BYTE, 0, 0, _AT_PAYLOAD + 6),
-    (options.JUMP_IF_EQUAL, 0, 4, _ICMPV6),
+    (options.JUMP_IF_EQUAL, 0, 4, frames.ICMPV6),
     (options.LOAD_BYTE, 0, 0, _AT_ICMPV6),
-    (options.JUMP_IF_EQUAL, 1, 0, _NEIGHBOUR_ADVERTISEMENT),
+    (options.JUMP_IF_EQUAL, 1, 0, frames.NEIGHBOUR_ADVERTISEMENT),
     (options.JUMP_IF_EQUAL, 0, 1, _ECHO_REPLY_6),
     options.ACCEPT,
     options.DISCARD,
 )
-_EARS: Final = {4: ((_ARP_TYPE, _ARP_REPLIES), (_IPV4_TYPE, _ICMP_REPLIES)), 6: ((_IPV6_TYPE, _ICMPV6_REPLIES),)}
+_EARS: Final = {
+    4: ((frames.TYPE_ARP, _ARP_REPLIES), (frames.TYPE_OF_IP[4], _ICMP_REPLIES)),
+    6: ((frames.TYPE_OF_IP[6], _ICMPV6_REPLIES),),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,52 +81,49 @@ def question(mac: bytes, source: IPAddress | None, target: IPAddress) -> bytes:
     """Where is ``target``? Told to ``source``; ``None``: an ARP probe (RFC 5227), from which nobody learns anything."""
     if isinstance(target, IPv4Address):
         sender = bytes(4) if source is None else source.packed
-        body = _ARP.pack(*_ARP_ETHERNET_IPV4, _REQUEST, mac, sender, bytes(6), target.packed)
-        return _ETHERNET.pack(BROADCAST, mac, _ARP_TYPE) + body
+        body = frames.ARP.pack(*frames.ARP_OF_IPV4, _REQUEST, mac, sender, bytes(6), target.packed)
+        return frames.ETHERNET.pack(BROADCAST, mac, frames.TYPE_ARP) + body
     assert isinstance(source, IPv6Address)  # an unspecified one would be answered to everybody
-    last = target.packed[-3:]
-    group = IPv6Address(b"\xff\x02" + bytes(9) + b"\x01\xff" + last)
+    group = IPv6Address(b"\xff\x02" + bytes(9) + b"\x01\xff" + target.packed[-3:])
     fields = (_NEIGHBOUR_SOLICITATION, 0, 0, 0, target.packed, _SOURCE_LINK_LAYER_ADDRESS, 1, mac)
     message = _icmpv6(_SOLICITATION.pack(*fields), source, group)
-    return _ETHERNET.pack(b"\x33\x33\xff" + last, mac, _IPV6_TYPE) + _ipv6(message, source, group)
+    return frames.ETHERNET.pack(frames.multicast_mac(group), mac, frames.TYPE_OF_IP[6]) + _ipv6(message, source, group)
 
 
 def echo(mac: bytes, neighbour: bytes, source: IPAddress, target: IPAddress, number: int) -> bytes:
     """Ask ``target``, at the MAC ``neighbour``, for an echo: the answer goes where it believes that ``source`` is."""
     if isinstance(target, IPv4Address):
         message = _ECHO.pack(_ECHO_REQUEST, 0, 0, number, 1) + _PAYLOAD
-        message = message[:2] + _checksum(message) + message[4:]
-        fields = (0x45, 0, _IPV4.size + len(message), 0, 0x4000, 64, _ICMP)
-        head = _IPV4.pack(*fields, 0, source.packed, target.packed)
-        head = head[:10] + _checksum(head) + head[12:]
-        return _ETHERNET.pack(neighbour, mac, _IPV4_TYPE) + head + message
+        message = message[:2] + frames.internet_checksum(message) + message[4:]
+        head = frames.ipv4_header(len(message), (source.packed, target.packed), _ICMP, ttl=_TTL)
+        return frames.ETHERNET.pack(neighbour, mac, frames.TYPE_OF_IP[4]) + head + message
     message = _icmpv6(_ECHO.pack(_ECHO_REQUEST_6, 0, 0, number, 1) + _PAYLOAD, source, target)
-    return _ETHERNET.pack(neighbour, mac, _IPV6_TYPE) + _ipv6(message, source, target)
+    return frames.ETHERNET.pack(neighbour, mac, frames.TYPE_OF_IP[6]) + _ipv6(message, source, target)
 
 
 def parse_answer_untrusted(frame: bytes) -> Answer | None:
     """The answer in this frame, if there is one; raises nothing."""
     if len(frame) < _AT_PAYLOAD:
         return None
-    _, mac, ethertype = _ETHERNET.unpack_from(frame)
-    if ethertype == _ARP_TYPE and len(frame) >= _AT_PAYLOAD + _ARP.size:
+    _, mac, ethertype = frames.ETHERNET.unpack_from(frame)
+    if ethertype == frames.TYPE_ARP and len(frame) >= _AT_PAYLOAD + frames.ARP.size:
         return _arp_answer(frame)
-    if ethertype == _IPV4_TYPE and len(frame) >= _AT_PAYLOAD + _IPV4.size:
+    if ethertype == frames.TYPE_OF_IP[4] and len(frame) >= _AT_PAYLOAD + frames.IPV4.size:
         return _ipv4_answer(frame, mac)
-    if ethertype == _IPV6_TYPE and len(frame) >= _AT_ICMPV6 + _ECHO.size:
+    if ethertype == frames.TYPE_OF_IP[6] and len(frame) >= _AT_ICMPV6 + _ECHO.size:
         return _ipv6_answer(frame, mac)
     return None
 
 
 def _arp_answer(frame: bytes) -> Answer | None:
-    *kind, operation, mac, sender, _, target = _ARP.unpack_from(frame, _AT_PAYLOAD)
-    if tuple(kind) != _ARP_ETHERNET_IPV4 or operation != _REPLY:
+    *kind, operation, mac, sender, _, target = frames.ARP.unpack_from(frame, _AT_PAYLOAD)
+    if tuple(kind) != frames.ARP_OF_IPV4 or operation != _REPLY:
         return None
     return Answer(IPv4Address(sender), IPv4Address(target), mac, is_echo=False)
 
 
 def _ipv4_answer(frame: bytes, mac: bytes) -> Answer | None:
-    first, *_, protocol, _, source, to = _IPV4.unpack_from(frame, _AT_PAYLOAD)
+    first, *_, protocol, _, source, to = frames.IPV4.unpack_from(frame, _AT_PAYLOAD)
     at = _AT_PAYLOAD + (first & 0xF) * 4
     if protocol != _ICMP or len(frame) < at + _ECHO.size or frame[at] != _ECHO_REPLY:
         return None
@@ -136,29 +131,23 @@ def _ipv4_answer(frame: bytes, mac: bytes) -> Answer | None:
 
 
 def _ipv6_answer(frame: bytes, mac: bytes) -> Answer | None:
-    _, _, following, hops, source, to = _IPV6.unpack_from(frame, _AT_PAYLOAD)
-    if following != _ICMPV6:
+    _, _, following, hops, source, to = frames.IPV6.unpack_from(frame, _AT_PAYLOAD)
+    if following != frames.ICMPV6:
         return None
     if frame[_AT_ICMPV6] == _ECHO_REPLY_6:
         return Answer(IPv6Address(source), IPv6Address(to), mac, is_echo=True)
-    if frame[_AT_ICMPV6] != _NEIGHBOUR_ADVERTISEMENT or hops != _HOPS or len(frame) < _AT_ICMPV6 + 24:
+    if frame[_AT_ICMPV6] != frames.NEIGHBOUR_ADVERTISEMENT or hops != _HOPS or len(frame) < _AT_ICMPV6 + 24:
         return None
     return Answer(IPv6Address(frame[_AT_ICMPV6 + 8 : _AT_ICMPV6 + 24]), IPv6Address(to), mac, is_echo=False)
 
 
 def _ipv6(message: bytes, source: IPAddress, target: IPAddress) -> bytes:
-    return _IPV6.pack(6 << 28, len(message), _ICMPV6, _HOPS, source.packed, target.packed) + message
+    return frames.IPV6.pack(6 << 28, len(message), frames.ICMPV6, _HOPS, source.packed, target.packed) + message
 
 
 def _icmpv6(message: bytes, source: IPAddress, target: IPAddress) -> bytes:
-    pseudo = source.packed + target.packed + struct.pack("!II", len(message), _ICMPV6)
-    return message[:2] + _checksum(pseudo + message) + message[4:]
-
-
-def _checksum(data: bytes) -> bytes:
-    """RFC 1071; of an even number of octets."""
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    return (-total % 0xFFFF).to_bytes(2, "big")
+    pseudo = source.packed + target.packed + struct.pack("!II", len(message), frames.ICMPV6)
+    return message[:2] + frames.internet_checksum(pseudo + message) + message[4:]
 
 
 class AnswerSocket:

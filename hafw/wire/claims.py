@@ -12,24 +12,19 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, Self
 
 from hafw.wire import options
+from hafw.wire.frames import ARP, ARP_OF_IPV4, ETHERNET, ICMPV6, IPV6, NEIGHBOUR_ADVERTISEMENT, TYPE_ARP, TYPE_OF_IP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from hafw.vrrp.settings import IPAddress
 
-_ETHERNET = struct.Struct("!6s6sH")
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
-_IPV6 = struct.Struct("!IHBB16s16s")
 _ADVERTISEMENT = struct.Struct("!BBHI16s")
-_ETHERTYPE_ARP, _ETHERTYPE_IPV6 = 0x0806, 0x86DD
-_ARP_ETHERNET_IPV4 = (1, 0x0800, 6, 4)
 _ARP_REQUEST, _ARP_REPLY = 1, 2
-_ICMPV6, _NEIGHBOUR_ADVERTISEMENT = 58, 136
 _HOP_LIMIT = 255
 _TARGET_LINK_LAYER_ADDRESS = 2
-_AT_ARP, _AT_IPV6 = _ETHERNET.size, _ETHERNET.size
-_AT_ICMPV6 = _AT_IPV6 + _IPV6.size
+_AT_ARP, _AT_IPV6 = ETHERNET.size, ETHERNET.size
+_AT_ICMPV6 = _AT_IPV6 + IPV6.size
 _AT_OPTIONS = _AT_ICMPV6 + _ADVERTISEMENT.size
 
 FRAME_MAX: Final = 2048
@@ -52,9 +47,9 @@ _ARP_CLAIMS: Final = (
 """Every reply, and requests whose sender asks for itself: not the questions of a whole network."""
 _ND_CLAIMS: Final = (
     (options.LOAD_BYTE, 0, 0, _AT_IPV6 + 6),
-    (options.JUMP_IF_EQUAL, 0, 3, _ICMPV6),
+    (options.JUMP_IF_EQUAL, 0, 3, ICMPV6),
     (options.LOAD_BYTE, 0, 0, _AT_ICMPV6),
-    (options.JUMP_IF_EQUAL, 0, 1, _NEIGHBOUR_ADVERTISEMENT),
+    (options.JUMP_IF_EQUAL, 0, 1, NEIGHBOUR_ADVERTISEMENT),
     options.ACCEPT,
     options.DISCARD,
 )
@@ -75,7 +70,7 @@ class ClaimSocket:
         try:
             options.attach_filter(self._socket, [options.DISCARD])
             options.set_receive_buffer(self._socket, _RECEIVE_BUFFER_SIZE)
-            _bind(self._socket, ifindex, _ETHERTYPE_ARP if family == 4 else _ETHERTYPE_IPV6)
+            _bind(self._socket, ifindex, TYPE_ARP if family == 4 else TYPE_OF_IP[6])
         except OSError:
             self._socket.close()
             raise
@@ -116,12 +111,12 @@ class ClaimSocket:
 
 def parse_claim_untrusted(frame: bytes, own_mac: bytes, watched: Collection[IPAddress]) -> IPAddress | None:
     """The watched address that another machine claims with this frame, if it is such a frame; raises nothing."""
-    if len(frame) < _ETHERNET.size:
+    if len(frame) < ETHERNET.size:
         return None
-    _, _, ethertype = _ETHERNET.unpack_from(frame)
-    if ethertype == _ETHERTYPE_ARP and len(frame) >= _AT_ARP + _ARP.size:
+    _, _, ethertype = ETHERNET.unpack_from(frame)
+    if ethertype == TYPE_ARP and len(frame) >= _AT_ARP + ARP.size:
         address: IPAddress | None = _arp_claim(frame)
-    elif ethertype == _ETHERTYPE_IPV6 and len(frame) >= _AT_OPTIONS:
+    elif ethertype == TYPE_OF_IP[6] and len(frame) >= _AT_OPTIONS:
         address = _nd_claim(frame)
     else:
         return None
@@ -130,8 +125,8 @@ def parse_claim_untrusted(frame: bytes, own_mac: bytes, watched: Collection[IPAd
 
 def _arp_claim(frame: bytes) -> IPv4Address | None:
     """A request for the sender's own address (RFC 5227 announcement), or any reply."""
-    *kind, operation, _, sender, _, target = _ARP.unpack_from(frame, _AT_ARP)
-    if tuple(kind) != _ARP_ETHERNET_IPV4:
+    *kind, operation, _, sender, _, target = ARP.unpack_from(frame, _AT_ARP)
+    if tuple(kind) != ARP_OF_IPV4:
         return None
     gratuitous = operation == _ARP_REPLY or (operation == _ARP_REQUEST and sender == target)
     return IPv4Address(sender) if gratuitous else None
@@ -139,16 +134,16 @@ def _arp_claim(frame: bytes) -> IPv4Address | None:
 
 def _nd_claim(frame: bytes) -> IPv6Address | None:
     """A neighbour advertisement (RFC 4861 4.4); a hop limit below 255 came from another network (7.1.2)."""
-    _, _, next_header, hop_limit, _, _ = _IPV6.unpack_from(frame, _AT_IPV6)
+    _, _, next_header, hop_limit, _, _ = IPV6.unpack_from(frame, _AT_IPV6)
     kind, code, _, _, target = _ADVERTISEMENT.unpack_from(frame, _AT_ICMPV6)
-    advertised = (next_header, hop_limit, kind, code) == (_ICMPV6, _HOP_LIMIT, _NEIGHBOUR_ADVERTISEMENT, 0)
+    advertised = (next_header, hop_limit, kind, code) == (ICMPV6, _HOP_LIMIT, NEIGHBOUR_ADVERTISEMENT, 0)
     return IPv6Address(target) if advertised else None
 
 
 def _claimant(frame: bytes) -> bytes:
     """The MAC that a claim puts into the neighbours' caches; of an NA without the option the frame's own source."""
-    _, source, ethertype = _ETHERNET.unpack_from(frame)
-    if ethertype == _ETHERTYPE_ARP:
+    _, source, ethertype = ETHERNET.unpack_from(frame)
+    if ethertype == TYPE_ARP:
         return frame[_AT_ARP + 8 : _AT_ARP + 14]
     has_option = len(frame) >= _AT_OPTIONS + 8 and frame[_AT_OPTIONS] == _TARGET_LINK_LAYER_ADDRESS
     return frame[_AT_OPTIONS + 2 : _AT_OPTIONS + 8] if has_option else bytes(source)

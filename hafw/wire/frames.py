@@ -17,19 +17,28 @@ if TYPE_CHECKING:
 INTERNET_CONTROL: Final = 0xC0
 """TOS and traffic class (C-PKT-21)."""
 
-_ETHERTYPE = {4: b"\x08\x00", 6: b"\x86\xdd"}
-_IPV4 = struct.Struct("!BBHHHBBH4s4s")
-_IPV6 = struct.Struct("!IHBB16s16s")
+ETHERNET: Final = struct.Struct("!6s6sH")
+"""To, from, type."""
+ARP: Final = struct.Struct("!HHBBH6s4s6s4s")
+IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
+"""Without options."""
+IPV6: Final = struct.Struct("!IHBB16s16s")
+TYPE_ARP: Final = 0x0806
+TYPE_OF_IP: Final = {4: 0x0800, 6: 0x86DD}
+ARP_OF_IPV4: Final = (1, 0x0800, 6, 4)
+"""Hardware and protocol, and the lengths of their addresses: how each ARP packet that is ours to read begins."""
+ICMPV6: Final = 58
+NEIGHBOUR_ADVERTISEMENT: Final = 136
 _VERSION_AND_LENGTH, _DO_NOT_FRAGMENT = 0x45, 0x4000
 
 
 def advert_frame(message: bytes, source: IPAddress, group: IPAddress, mac: bytes) -> bytes:
     """To a multicast group, in one piece: whoever is to hear it must not need to put it together."""
     if source.version == 4:
-        head = _ipv4_header(len(message), source.packed, group.packed)
+        head = ipv4_header(len(message), (source.packed, group.packed), PROTOCOL, ttl=TTL, tos=INTERNET_CONTROL)
     else:
-        head = _IPV6.pack(6 << 28 | INTERNET_CONTROL << 20, len(message), PROTOCOL, TTL, source.packed, group.packed)
-    return multicast_mac(group) + mac + _ETHERTYPE[source.version] + head + message
+        head = IPV6.pack(6 << 28 | INTERNET_CONTROL << 20, len(message), PROTOCOL, TTL, source.packed, group.packed)
+    return ETHERNET.pack(multicast_mac(group), mac, TYPE_OF_IP[source.version]) + head + message
 
 
 def multicast_mac(group: IPAddress) -> bytes:
@@ -39,9 +48,14 @@ def multicast_mac(group: IPAddress) -> bytes:
     return b"\x33\x33" + group.packed[-4:]
 
 
-def _ipv4_header(length: int, source: bytes, destination: bytes) -> bytes:
-    """Without options, and without an identification, which a packet in one piece needs none of (RFC 6864)."""
-    length += _IPV4.size
-    fields = (_VERSION_AND_LENGTH, INTERNET_CONTROL, length, 0, _DO_NOT_FRAGMENT, TTL, PROTOCOL)
-    total = sum(struct.unpack("!10H", _IPV4.pack(*fields, 0, source, destination)))
-    return _IPV4.pack(*fields, -total % 0xFFFF, source, destination)
+def ipv4_header(length: int, ends: tuple[bytes, bytes], protocol: int, *, ttl: int, tos: int = 0) -> bytes:
+    """For so many octets from one end to the other, in one piece, which needs no identification (RFC 6864)."""
+    fields = (_VERSION_AND_LENGTH, tos, IPV4.size + length, 0, _DO_NOT_FRAGMENT, ttl, protocol)
+    checksum = int.from_bytes(internet_checksum(IPV4.pack(*fields, 0, *ends)), "big")
+    return IPV4.pack(*fields, checksum, *ends)
+
+
+def internet_checksum(data: bytes) -> bytes:
+    """RFC 1071; of an even number of octets."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    return (-total % 0xFFFF).to_bytes(2, "big")

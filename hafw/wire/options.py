@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hafw.vrrp.settings import IPAddress
+
 Instruction = tuple[int, int, int, int]
 """Of a classic BPF program: code, jump if true, jump if false, constant."""
 
@@ -51,3 +53,25 @@ def attach_filter(opened: socket.socket, program: Sequence[Instruction]) -> None
     code = b"".join(struct.pack("=HBBI", *each) for each in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(buffer)))
+
+
+def join_group(opened: socket.socket, group: IPAddress, ifindex: int) -> None:
+    """Membership of one interface, as long as the socket is open; raises ``OSError``."""
+    if group.version == 4:
+        membership = struct.pack("=4s4si", group.packed, bytes(4), ifindex)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    else:
+        membership = struct.pack("=16si", group.packed, ifindex)
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+
+
+def member_of(group: IPAddress, ifindex: int) -> socket.socket:
+    """A socket that is for nothing but the membership; raises ``OSError``."""
+    family = socket.AF_INET if group.version == 4 else socket.AF_INET6
+    member = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        join_group(member, group, ifindex)
+    except OSError:
+        member.close()
+        raise
+    return member

@@ -249,8 +249,7 @@ def _prepare_ipv4(opened: socket.socket, ifindex: int, group: IPAddress | None) 
     interface = struct.pack("=4s4si", bytes(4), bytes(4), ifindex)
     opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
     if group is not None:
-        membership = struct.pack("=4s4si", group.packed, bytes(4), ifindex)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        options.join_group(opened, group, ifindex)
 
 
 def _prepare_ipv6(opened: socket.socket, ifindex: int, group: IPAddress | None) -> None:
@@ -268,5 +267,4 @@ def _prepare_ipv6(opened: socket.socket, ifindex: int, group: IPAddress | None) 
     ):
         opened.setsockopt(socket.IPPROTO_IPV6, option, value)
     if group is not None:
-        membership = struct.pack("=16si", group.packed, ifindex)
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+        options.join_group(opened, group, ifindex)

@@ -111,16 +111,8 @@ class Tap:
 
     def _join(self, groups: Iterable[IPAddress]) -> None:
         for group in groups:
-            family = socket.AF_INET if group.version == 4 else socket.AF_INET6
-            member = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._members.append(member)
             try:
-                if group.version == 4:
-                    membership = struct.pack("=4s4si", group.packed, bytes(4), self.ifindex)
-                    member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-                else:
-                    membership = struct.pack("=16si", group.packed, self.ifindex)
-                    member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+                self._members.append(options.member_of(group, self.ifindex))
             except OSError as error:
                 self.outside.append(f"{group}: {(error.strerror or str(error)).lower()}")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import struct
 import time
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from hafw.doctor.facts import Heard
@@ -19,11 +18,12 @@ from hafw.doctor.finding import Unseen
 from hafw.doctor.need import bound_on, group_of
 from hafw.vrrp.packet import PROTOCOL, BadPacket, Datagram, strip_ipv4_untrusted
 from hafw.wire import options
+from hafw.wire.asking import question
 from hafw.wire.claims import ClaimSocket, FrameSender
-from hafw.wire.frames import multicast_mac
+from hafw.wire.frames import IPV6, TYPE_OF_IP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from hafw.config.model import Config
     from hafw.doctor.facts import Interface
@@ -36,10 +36,7 @@ _ASKED_MAX: Final = 256
 _HEARD_MAX, _MACS_MAX = 256, 8
 """Routers and machines that are remembered: whoever floods the segment shows, and fills no memory."""
 _FRAME_MAX: Final = 65536
-_ETHERTYPE: Final = {4: 0x0800, 6: 0x86DD}
 _AT_PROTOCOL: Final = {4: 14 + 9, 6: 14 + 6}
-_IPV6: Final = struct.Struct("!IHBB16s16s")
-_SOLICITATION, _ICMPV6, _HOP_LIMIT = 135, 58, 255
 
 Answers = dict[tuple[str, "IPAddress"], frozenset[str]]
 
@@ -69,24 +66,6 @@ def _patience(config: Config, unseen: list[Unseen]) -> float:
     return min(max(2 * longest + 0.2, _SHORTEST), LONGEST)
 
 
-def member_of(group: IPAddress, interface: str) -> socket.socket:
-    """A socket that is a member of the group, as long as it is open; raises ``OSError``."""
-    index = socket.if_nametoindex(interface)
-    family = socket.AF_INET if group.version == 4 else socket.AF_INET6
-    member = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    try:
-        if group.version == 4:
-            membership = struct.pack("=4s4si", group.packed, bytes(4), index)
-            member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-        else:
-            membership = struct.pack("=16si", group.packed, index)
-            member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
-    except OSError:
-        member.close()
-        raise
-    return member
-
-
 def refused(config: Config, there: Mapping[str, Interface]) -> dict[tuple[str, IPAddress], str]:
     """The groups that the kernel does not let us join, with its reason."""
     found = {}
@@ -95,7 +74,7 @@ def refused(config: Config, there: Mapping[str, Interface]) -> dict[tuple[str, I
         if group is None or interface is None or not interface.up:
             continue
         try:
-            member_of(group, interface.name).close()
+            options.member_of(group, socket.if_nametoindex(interface.name)).close()
         except OSError as error:
             found[interface.name, group] = (error.strerror or str(error)).lower()
     return found
@@ -142,7 +121,7 @@ class _Ears:
             options.DISCARD,
         ]
         options.attach_filter(opened, passes)
-        opened.bind((interface, _ETHERTYPE[family]))
+        opened.bind((interface, TYPE_OF_IP[family]))
         self._taps[opened] = (interface, family)
 
     def _join(self, interface: str, group: IPAddress | None) -> None:
@@ -150,19 +129,16 @@ class _Ears:
         if group is None:
             return
         with contextlib.suppress(OSError):
-            self._stack.enter_context(member_of(group, interface))
+            self._stack.enter_context(options.member_of(group, socket.if_nametoindex(interface)))
 
     def _ask_about(self, interface: Interface, family: int, addresses: list[IPAddress]) -> None:
         mac = bytes.fromhex(interface.mac.replace(":", "")) if interface.arp else b""
         if len(mac) != 6 or not any(mac):
             return
         own = next((each.ip for each in interface.addresses if each.ip.version == 6 and each.ip.is_link_local), None)
-        if family == 4:
-            frames = [arp_probe(each, mac) for each in addresses if isinstance(each, IPv4Address)]
-        elif isinstance(own, IPv6Address):
-            frames = [solicitation(each, own, mac) for each in addresses if isinstance(each, IPv6Address)]
-        else:
+        if family == 6 and own is None:
             return
+        frames = [question(mac, None if family == 4 else own, each) for each in addresses]
         index = socket.if_nametoindex(interface.name)
         claims = self._stack.enter_context(ClaimSocket(index, family, interface.mac))
         claims.watch(frozenset(addresses))
@@ -208,33 +184,10 @@ def datagram_untrusted(frame: bytes, family: int) -> Datagram | None:
             datagram = strip_ipv4_untrusted(packet)
             return datagram if len(datagram.payload) > 1 else None
         return None
-    if len(packet) < _IPV6.size + 2:
+    if len(packet) < IPV6.size + 2:
         return None
-    _, length, following, hop_limit, source, destination = _IPV6.unpack_from(packet)
-    payload = packet[_IPV6.size : _IPV6.size + length]
+    _, length, following, hop_limit, source, destination = IPV6.unpack_from(packet)
+    payload = packet[IPV6.size : IPV6.size + length]
     if following != PROTOCOL or len(payload) != length:
         return None
     return Datagram(payload=payload, source=IPv6Address(source), destination=IPv6Address(destination), ttl=hop_limit)
-
-
-def arp_probe(address: IPv4Address, mac: bytes) -> bytes:
-    """A question by nobody, so that no cache learns from it (RFC 5227 section 1.1)."""
-    head = b"\xff" * 6 + mac + b"\x08\x06"
-    body = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, bytes(4), bytes(6), address.packed)
-    return (head + body).ljust(60, b"\0")
-
-
-def solicitation(address: IPv6Address, source: IPv6Address, mac: bytes) -> bytes:
-    """A neighbour solicitation (RFC 4861 section 4.3)."""
-    group = IPv6Address(b"\xff\x02" + bytes(9) + b"\x01\xff" + address.packed[-3:])
-    message = struct.pack("!BBHI16sBB6s", _SOLICITATION, 0, 0, 0, address.packed, 1, 1, mac)
-    pseudo = source.packed + group.packed + struct.pack("!IHBB", len(message), 0, 0, _ICMPV6)
-    total = _sum([pseudo, message])
-    message = message[:2] + struct.pack("!H", total) + message[4:]
-    head = _IPV6.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, source.packed, group.packed)
-    return multicast_mac(group) + mac + b"\x86\xdd" + head + message
-
-
-def _sum(parts: Iterable[bytes]) -> int:
-    """RFC 1071, as 2**16 = 1 (mod 65535)."""
-    return -sum(int.from_bytes(each, "big") for each in parts) % 0xFFFF
