@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import islice, pairwise
+from heapq import nsmallest
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import trio
@@ -134,8 +135,8 @@ class Segment:
         """Those that were asked for longest ago. What comes of it is heard where all claims are."""
         if not self._serves(name):
             return
-        addresses = sorted(self._daemon.plans[name].addresses, key=lambda each: found.probed.get(each, 0.0))
-        for address in islice(addresses, PROBES):
+        addresses = self._daemon.plans[name].addresses
+        for address in nsmallest(PROBES, addresses, key=lambda each: found.probed.get(each, 0.0)):
             link = self._on(name, address, asks_below=True)
             if link is None:
                 continue
