@@ -68,7 +68,10 @@ PLACES: Final = {
     "examples/classic/notify.sh": "usr/share/doc/hafw/examples/notify.sh",
     "docs/service.md": "usr/share/doc/hafw/service.md",
     "docs/configuration.md": "usr/share/doc/hafw/configuration.md",
-    "docs/plugins.md": "usr/share/doc/hafw/plugins.md",
+    **{
+        str(page.relative_to(TREE)): f"usr/share/doc/hafw/{page.relative_to(TREE / 'docs')}"
+        for page in sorted((TREE / "docs/plugins").rglob("*.md"))
+    },
 }
 """What lies in this tree, and where it goes."""
 COMPLETIONS: Final = {

@@ -1,4 +1,4 @@
-"""The hooks of a plugin: ordinary blocking functions, each optional. ``docs/plugins.md`` has a page on each.
+"""The hooks of a plugin: ordinary blocking functions, each optional. ``docs/plugins/hooks/`` has a page on each.
 
 An implementation may leave out arguments that it does not need. Without ``router``, ``check`` and ``monitor`` do not
 depend on the instance and run once for all instances that use them.

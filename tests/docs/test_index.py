@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INDEX = ROOT / "docs/README.md"
+PLUGINS = ROOT / "docs/plugins/README.md"
+"""Leads to the pages of the hooks."""
 KINDS = ("Tutorial", "How-to", "Reference", "Explanation")
 
 
@@ -22,8 +24,10 @@ def targets(text: str) -> list[str]:
 
 
 def test_every_page_is_in_the_index():
-    linked = {(INDEX.parent / each).resolve() for each in targets(INDEX.read_text("utf-8"))}
-    folders = ("docs", "docs/how-to")
+    linked = {
+        (index.parent / each).resolve() for index in (INDEX, PLUGINS) for each in targets(index.read_text("utf-8"))
+    }
+    folders = ("docs", "docs/how-to", "docs/plugins", "docs/plugins/hooks")
     there = {page for folder in folders for page in (ROOT / folder).glob("*.md")} - {
         INDEX,
         INDEX.with_suffix(".zh-CN.md"),
