@@ -66,6 +66,10 @@ def _peer(value: Peer | None, now: float, _owner: object) -> Hashable:
     return value.source, value.priority, value.interval, max(value.heard_at - now, -3 * value.interval)
 
 
+def _living(value: Peer | None, now: float, owner: object) -> Hashable:
+    return _peer(value, now, owner) if value is not None and value.live(now) else None
+
+
 def _claim(value: Claim | None, now: float, _owner: object) -> Hashable:
     return value and (value.over, max(value.heard_at - now, -CLAIM_PATIENCE))
 
@@ -173,6 +177,7 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "settings": _FIXED,
         "priority": _same,
         "peer": _peer,
+        "_other": _living,
         "down_at": _RECENT,
         "master_adver_interval": _same,
         "maintenance": _same,

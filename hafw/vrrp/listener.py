@@ -28,6 +28,8 @@ class Listener:
         """The effective one."""
         self.peer: Peer | None = None
         """Who was last heard."""
+        self._other: Peer | None = None
+        """Who was heard before that, and has not said goodbye: two that do not hear each other may both be MASTER."""
         self.down_at = inf
         self.master_adver_interval = settings.advertisement_interval
         self.maintenance = False
@@ -103,15 +105,26 @@ class Listener:
         self.down_at -= seconds
         if now - self.down_at <= self.master_adver_interval:
             self.down_at = max(self.down_at, now + self.master_adver_interval + self.skew_time)
-        if self.peer is not None:
-            self.peer = replace(self.peer, heard_at=self.peer.heard_at - seconds)
+        self.peer, self._other = (
+            each and replace(each, heard_at=each.heard_at - seconds) for each in (self.peer, self._other)
+        )
 
     # -- listening ----------------------------------------------------------------------------------------------
 
+    def overhear(self, event: AdvertReceived, now: float) -> None:
+        """An advert before it takes part in the election: nothing but whom there is to hear."""
+        if event.advert.priority > 0:
+            self.heard(event, now)
+        else:
+            self._take_leave(event, now)
+
     def join(self, now: float) -> None:
-        """Listen for the first time, knowing nobody (C-FSM-02)."""
-        self.peer = None
+        """Listen for the first time (C-FSM-02), by the interval of a MASTER that was overheard, as C-TMR-05 has it."""
         self.master_adver_interval = self.settings.advertisement_interval
+        if self.peer is not None and self.peer.live(now):
+            self.learn_interval(self.peer.interval)
+        else:
+            self.peer = None
         self.listen(now)
 
     def listen(self, now: float) -> None:
@@ -138,6 +151,8 @@ class Listener:
 
     def heard(self, event: AdvertReceived, now: float) -> Peer:
         """Remember who spoke."""
+        if self.peer is not None and self.peer.source != event.source:
+            self._other = self.peer
         self.peer = Peer(event.source, event.advert.priority, event.advert.interval, now)
         return self.peer
 
@@ -164,12 +179,24 @@ class Listener:
         return True
 
     def take_goodbye(self, event: AdvertReceived, now: float) -> None:
-        """C-FSM-12; from a router that is not the MASTER we hear, it is no goodbye of the MASTER (C-SEC-04)."""
-        if self.peer is not None and self.peer.source != event.source and self.peer.live(now):
+        """C-FSM-12. Of two that do not hear each other, both MASTER, one is left: it is waited for (C-SIM-03)."""
+        if not self._take_leave(event, now):
             return
-        self.heard(event, now)
         self._preempt_at = None
-        self.down_at = now + self.skew_time
+        displaces = self.hears_lower(now) and self.may_preempt(now)
+        if displaces or not self.follow(now):
+            self.down_at = now + self.skew_time
+
+    def _take_leave(self, event: AdvertReceived, now: float) -> bool:
+        """From a router that is not the MASTER we hear, it is no goodbye of the MASTER: False (C-SEC-04)."""
+        if self._other is not None and self._other.source == event.source:
+            self._other = None
+        if self.peer is not None and self.peer.source != event.source and self.peer.live(now):
+            return False
+        self.heard(event, now)
+        if self._other is not None and self._other.live(now):
+            self.peer, self._other = self._other, None
+        return True
 
     def hasten(self, now: float) -> None:
         """The MASTER resigned in another router of its sync group: one advert of it that is missing is enough."""

@@ -113,6 +113,9 @@ class VirtualRouter(Standing):
                 return self._resume(event, now)
             case FaultRaised():
                 return [self._move(State.FAULT, event.reason, now, event.detail)]
+            case AdvertReceived():
+                self.listener.overhear(event, now)
+                return []
             case _:  # C-FSM-03
                 return []
 
@@ -125,7 +128,10 @@ class VirtualRouter(Standing):
                 return []
             case Shutdown():
                 return [self._move(State.INITIALIZE, "shutdown", now)]
-            case _:  # as in keepalived, a router in FAULT takes no part in the election
+            case AdvertReceived():  # as in keepalived, a router in FAULT takes no part in the election
+                self.listener.overhear(event, now)
+                return []
+            case _:
                 return []
 
     def _backup(self, event: Event, now: float) -> list[Action]:

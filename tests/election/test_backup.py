@@ -1,6 +1,12 @@
 """BACKUP: RFC 9568 section 6.4.2, and preemption that binds before it speaks."""
 
+from ipaddress import ip_address
+
 import pytest
+
+from hafw.vrrp.events import Suspended
+
+OTHER = "10.77.0.30"
 
 PEER_LOW, PEER_HIGH = "10.77.0.9", "10.77.0.20"
 
@@ -75,6 +81,57 @@ def test_c_sec_04_goodbye_of_a_stranger_is_believed_once_the_master_is_silent(be
     vr.at(1.0).advert(200)
     assert vr.at(4.0).advert(0, source="10.77.0.66") == []
     assert vr.deadline == 4.0 + 0.609375
+
+
+def two_masters(vr, other=90):
+    """Both are heard, and do not hear each other; the last one was ``PEER``, at 2.0, the other at 1.75."""
+    for second in (1.0, 2.0):
+        vr.at(second - 0.25).advert(other, source=OTHER)
+        vr.at(second).advert(200)
+    return vr
+
+
+def test_c_sim_03_when_one_of_two_masters_says_goodbye_the_other_is_waited_for(bench):
+    vr = two_masters(bench(priority=100, preempt=False).backup())
+    assert vr.at(2.5).advert(0) == []
+    assert (vr.router.peer.source, vr.deadline) == (ip_address(OTHER), 1.75 + 3.609375)
+
+
+def test_a_preempting_backup_does_not_wait_for_the_lower_one_of_two_masters(bench):
+    vr = two_masters(bench(priority=100).backup())
+    vr.at(2.5).advert(0)
+    assert vr.deadline == 2.5 + 0.609375
+    assert vr.due() == [vr.binds()]
+
+
+def test_c_fsm_37_the_lower_one_of_two_masters_is_waited_for_while_the_preempt_delay_runs(bench):
+    vr = two_masters(bench(priority=100, preempt_delay=60.0).backup())
+    vr.at(2.5).advert(0)
+    assert vr.deadline == 1.75 + 3.609375
+
+
+def test_when_both_of_two_masters_say_goodbye_nobody_is_waited_for(bench):
+    vr = two_masters(bench(priority=100, preempt=False).backup())
+    vr.at(2.25).advert(0, source=OTHER)
+    assert vr.deadline == 2.0 + 3.609375
+    vr.at(2.5).advert(0)
+    assert vr.deadline == 2.5 + 0.609375
+
+
+def test_a_master_that_has_been_silent_too_long_is_not_the_other_one(bench):
+    vr = bench(priority=100, preempt=False).backup()
+    vr.at(1.0).advert(200, source=OTHER)
+    for second in (2.0, 3.0, 4.0):
+        vr.at(second).advert(200)
+    vr.at(4.0).advert(0)
+    assert vr.deadline == 4.0 + 0.609375
+
+
+def test_the_other_one_of_two_masters_grows_older_while_the_machine_sleeps(bench):
+    vr = two_masters(bench(priority=100, preempt=False).backup())
+    vr.feed(Suspended(3.0))
+    vr.at(2.5).advert(0)
+    assert vr.deadline == 2.5 + 0.609375
 
 
 @pytest.mark.parametrize("priority", [100, 101, 254, 255])

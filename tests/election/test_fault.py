@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.election.conftest import PEER
+
+STRANGER = "10.77.0.66"
+
 
 def faulted(vr):
     vr.link(up=False)
@@ -23,10 +27,16 @@ def test_c_fsm_36_a_preempting_backup_whose_link_is_gone_unbinds(bench):
 
 
 @pytest.mark.parametrize("priority", [0, 50, 100, 200])
-def test_adverts_are_not_heard_in_fault(bench, priority):
+def test_an_advert_moves_nothing_in_fault(bench, priority):
     vr = faulted(bench().backup())
     assert vr.advert(priority) == []
-    assert (vr.state, vr.router.peer, vr.deadline) == ("FAULT", None, float("inf"))
+    assert (vr.state, vr.deadline) == ("FAULT", float("inf"))
+
+
+def test_who_is_master_is_known_in_fault_too(bench):
+    vr = faulted(bench().backup())
+    vr.at(2.0).advert(200)
+    assert (vr.router.peer.source, vr.router.peer.live(4.9), vr.router.peer.live(5.0)) == (PEER, True, False)
 
 
 def test_recovery_listens_for_a_whole_master_down_interval(bench):
@@ -36,12 +46,52 @@ def test_recovery_listens_for_a_whole_master_down_interval(bench):
     assert vr.deadline == 50.0 + 3.609375
 
 
-def test_recovery_forgets_who_was_heard_and_the_learned_interval(bench):
+def test_recovery_forgets_a_master_that_is_silent_and_its_interval(bench):
     vr = bench(priority=100).backup()
     vr.at(1.0).advert(200, interval=10.0)
-    faulted(vr).at(2.0).link()
+    faulted(vr).at(31.0).link()
+    assert vr.router.peer is None
+    assert vr.deadline == 31.0 + 3.609375
+
+
+def test_recovery_forgets_a_master_that_said_goodbye_and_its_interval(bench):
+    vr = bench(priority=100).backup()
+    vr.at(1.0).advert(200, interval=10.0)
+    faulted(vr).at(2.0).advert(0, interval=10.0)
+    vr.link()
     assert vr.router.peer is None
     assert vr.deadline == 2.0 + 3.609375
+
+
+def test_c_sim_03_recovery_waits_by_the_interval_of_the_master_that_was_heard_meanwhile(bench):
+    """One lost advert of it would be enough otherwise, and the better router displace it, though it is not to."""
+    vr = faulted(bench(priority=150, preempt=False).backup())
+    vr.at(50.0).advert(100, interval=2.0)
+    vr.at(50.5).link()
+    assert vr.deadline == 50.5 + 3 * 2.0 + 106 * 2.0 / 256
+
+
+def test_c_sim_03_a_first_wait_is_by_the_interval_of_the_master_that_was_heard_before(bench):
+    vr = bench(priority=150, preempt=False).known()
+    vr.at(5.0).advert(100, interval=2.0)
+    vr.at(5.5).startup()
+    assert vr.deadline == 5.0 + 3 * 2.0 + 106 * 2.0 / 256
+
+
+def test_version_2_waits_by_its_own_interval_whatever_was_heard(bench):
+    vr = faulted(bench(priority=100, version=2).backup())
+    vr.at(2.0).advert(200, interval=2.0)
+    vr.link()
+    assert vr.deadline == 2.0 + 3.609375
+
+
+def test_c_sec_04_a_strangers_goodbye_after_the_recovery_is_none_of_the_master_that_was_heard(bench):
+    vr = faulted(bench(priority=150, preempt=False).backup())
+    vr.at(50.0).advert(100)
+    vr.at(50.2).link()
+    expected = vr.deadline
+    vr.advert(0, source=STRANGER)
+    assert vr.deadline == expected
 
 
 def test_shutdown_ends_the_retries(bench):

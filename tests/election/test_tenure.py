@@ -231,9 +231,17 @@ def test_in_fault_nobody_is_reminded(bench):
     assert vr.deadline == float("inf")
 
 
-def test_a_router_that_came_back_from_fault_has_nobody_to_remind(bench):
+def test_a_router_that_came_back_from_fault_reminds_the_master_that_lives(bench):
     vr = yielded(bench().settled())
     vr.link(up=False)
+    vr.link()
+    assert (vr.state, vr.due()) == ("BACKUP", [vr.reminds()])
+
+
+def test_a_router_that_came_back_from_fault_reminds_nobody_who_has_said_goodbye(bench):
+    vr = yielded(bench().settled())
+    vr.link(up=False)
+    vr.advert(0)
     vr.link()
     assert (vr.state, vr.due()) == ("BACKUP", released(vr))
 
