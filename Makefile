@@ -36,7 +36,7 @@ help:
 	@echo "make fuzz    half a minute of input that nobody should send; SECONDS=600 for as many, with another seed each time"
 	@echo "make mutation  small mistakes in the election, one at a time: does a test notice each? ARGS=hafw/vrrp/peer.py"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
-	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of them"
+	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of commands, tests and plugins"
 	@echo "make deb     a Debian package of hafw, its plugins and what they need: build/hafw_VERSION_ARCHITECTURE.deb"
 	@echo "make man     the man pages: build/man"
 	@echo "make clean   removes $(VENV) and every cache"
@@ -69,7 +69,7 @@ conformance: $(VENV)/.installed
 	@$(VENV)/bin/python -m conformance
 
 reference: $(VENV)/.installed-dev
-	@HAFW_UPDATE_DOCS=1 $(VENV)/bin/pytest -q -m "not wire" tests/docs
+	@HAFW_UPDATE_DOCS=1 $(VENV)/bin/pytest -q -m "not wire" tests/docs tests/plugins/test_docs.py
 
 wheels: $(VENV)/.installed
 	@echo "==> wheels of hafw and its plugins"

@@ -6,6 +6,7 @@ kind does is said in docs/testing.md.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -43,7 +44,7 @@ class MarkError(ValueError):
     """A mark that means nothing: it would switch a test off without a word."""
 
 
-KINDS: Final = {"with", "other", "refused", "node", "save", "shown", "run", "lab", "width"}
+KINDS: Final = {"with", "other", "refused", "node", "save", "shown", "run", "lab", "width", "cut"}
 
 
 @cache
@@ -92,6 +93,28 @@ def page_marks(page: Path) -> dict[str, str]:
     head = re.split(r"^## ", page.read_text("utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
     head = _FENCE.split(head)[0]
     return marks_of(head, page.name)
+
+
+def cut(block: Block, root: Path = ROOT) -> str:
+    """What ``<!-- docs: cut FILE NAME -->`` stands for: the text that the file gives this name, without running it."""
+    file, _, name = block.marks["cut"].partition(" ")
+    for node in ast.parse((root / file).read_text("utf-8")).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=found)], value=ast.Constant(value=str(text))) if found == name:
+                return text
+    raise MarkError(f"{block.place}: docs: cut: {file} has no text that is called {name}")
+
+
+def with_cuts(page: Path, root: Path = ROOT) -> str:
+    """The page with every block that is cut from a test as it is there now."""
+    text = page.read_text("utf-8")
+    for block in [each for each in blocks_of(page, text) if "cut" in each.marks]:
+        mark = re.search(rf"<!-- docs: cut {re.escape(block.marks['cut'])}\s*-->", text)
+        assert mark, block.place
+        before, after = text[: mark.end()], text[mark.end() :]
+        fence = f"```{block.language}\n"
+        text = before + after.replace(f"{fence}{block.text}```", f"{fence}{cut(block, root)}```", 1)
+    return text
 
 
 # -- headings and links -----------------------------------------------------------------------------------------

@@ -277,6 +277,27 @@ def test_a_lab_leaves_out_what_it_cannot_do_and_other_hosts_and_writes_the_files
     assert (host.typed, host.files) == ([], {"x.toml": "a = 1\n"})
 
 
+# -- what is cut from tests --------------------------------------------------------------------------------------
+
+EXAMPLE = 'A = """\\\nnew\n"""\nB = 7\n'
+
+
+def test_what_is_cut_from_a_test_is_copied_and_nothing_else_of_the_page(tmp_path):
+    (tmp_path / "test_it.py").write_text(EXAMPLE, "utf-8")
+    page = tmp_path / "page.md"
+    before, after = "```python\nold\n```\n<!-- docs: cut test_it.py A -->\n", "old\n"
+    page.write_text(f"{before}```python\nold\n```\n{after}", "utf-8")
+    assert pages.with_cuts(page, tmp_path) == f"{before}```python\nnew\n```\n{after}"
+
+
+@pytest.mark.parametrize("name", ["B", "C", ""])
+def test_a_cut_of_what_is_not_there_is_a_mistake(tmp_path, name):
+    (tmp_path / "test_it.py").write_text(EXAMPLE, "utf-8")
+    (block,) = pages.blocks_of(tmp_path / "page.md", f"<!-- docs: cut test_it.py {name} -->\n```python\n```\n")
+    with pytest.raises(pages.MarkError, match=f"test_it.py has no text that is called {name}"):
+        pages.cut(block, tmp_path)
+
+
 # -- links -------------------------------------------------------------------------------------------------------
 
 

@@ -60,6 +60,14 @@ def test_every_command_of_a_page_is_one_and_prints_what_is_shown(page: Path, tmp
     assert [f"{each.place}: {wrong}" for each in shells for wrong in consoles.complaints(each, tmp_path)] == []
 
 
+@pytest.mark.parametrize("page", [each for each in PAGES if "docs: cut" in each.read_text("utf-8")], ids=named)
+def test_what_is_cut_from_a_test_is_as_it_is_there(page: Path):
+    if UPDATE:
+        page.write_text(pages.with_cuts(page), "utf-8")
+    wrong = [each.place for each in pages.blocks_of(page) if "cut" in each.marks and each.text != pages.cut(each)]
+    assert wrong == [], "make reference"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_in_the_text_exist_and_links_lead_somewhere(page: Path):
     text = page.read_text("utf-8")
