@@ -376,7 +376,7 @@ def test_versions_are_in_lock_step():
         (name, line)
         for name, toml in pyprojects().items()
         for line in toml["project"].get("dependencies", [])
-        if re.match(r"hafw\b", line) and line not in {f"hafw=={assignment}", "hafw"}
+        if re.match(r"hafw\b", line) and line != "hafw" and not re.fullmatch(rf"hafw(-plugin-\w+)?=={assignment}", line)
     ]
     assert pins == []
 

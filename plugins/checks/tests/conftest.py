@@ -1,8 +1,12 @@
-"""A thread that monitors, and waiting for what it reports."""
+"""A thread that monitors, waiting for what it reports, and servers that talk as told."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -34,3 +38,72 @@ def watched():
         return lambda: reports.get(timeout=PATIENCE)
 
     return start
+
+
+@pytest.fixture
+def serving():
+    """Let ``talk`` have each connection, in a thread; gives the loopback port, or the path of the Unix socket."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(talk, *, host="127.0.0.1", path=None, tls=None):
+            family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.bind(str(path) if path else (host, 0))
+            listener.listen()
+            threading.Thread(target=accept, args=[listener, talk, tls], daemon=True).start()
+            return path or listener.getsockname()[1]
+
+        yield serve
+
+
+def accept(listener, talk, tls):
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError), connection:
+                peer = tls.wrap_socket(connection, server_side=True) if tls else connection
+                with contextlib.closing(peer):
+                    talk(peer)
+                    with contextlib.suppress(OSError):
+                        socket.socket.shutdown(peer, socket.SHUT_WR)
+
+
+@pytest.fixture
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with ``key.pem`` and ``cert.pem`` of www.example.com, signed by itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True, capture_output=True, timeout=PATIENCE,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def tls(certificate):
+    """What a server with that certificate shakes hands by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
+
+
+@pytest.fixture
+def asks():
+    """A plugin with these options, asked once; refused options come out as the list of their mistakes."""
+
+    def ask(plugin, options):
+        try:
+            plugin.configure(options)
+        except ValueError as error:
+            return str(error).splitlines()
+        return plugin.check()
+
+    return ask

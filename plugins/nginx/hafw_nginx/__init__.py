@@ -13,18 +13,18 @@ import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+from hafw_checks.drain import drained
+from hafw_checks.request import Expect, Probe, parse_url
 from msgspec import Meta
 
 from hafw.api import Duration, Verdict, hookimpl, refuse
 from hafw_nginx.control import Outcome, Revival, nginx_program, reload
-from hafw_nginx.drain import MARGIN, drain
-from hafw_nginx.http import Expect, Probe, parse_url
 from hafw_nginx.process import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hafw.api import Router
 
@@ -170,15 +170,9 @@ class Nginx:
         )
 
     @hookimpl
-    def before_release(self, router: Router, budget: float) -> Outcome | None:
+    def before_release(self, router: Router, budget: float) -> Mapping[str, Any] | None:
         """Let clients finish, while nginx goes on accepting: the addresses stay until another router claims them."""
-        if not self._options.drain:
-            return None
-        began = time.monotonic()
-        left = drain([each.address for each in router.addresses], min(self._options.drain, budget - MARGIN))
-        seconds = time.monotonic() - began
-        said = f"drained in {seconds:.1f}s" if not left else f"not drained, connections after {seconds:.1f}s: {left}"
-        return Outcome(output=f"{router.name}: {said}", exit=0)
+        return drained(router, self._options.drain, budget) if self._options.drain else None
 
 
 plugin = Nginx()

@@ -1,109 +1,39 @@
-"""Connections to an address, with real ones on loopback."""
+"""Before a planned handover; how connections are counted, and waited for, is the checks' to test."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import socket
-import threading
-import time
-from pathlib import Path
 
 import pytest
 from hafw_nginx import Nginx, Options
-from hafw_nginx.drain import MARGIN, as_listed, connections, drain
 
 from hafw.api import Address, Duration, Router
 
 VIP = f"127.8.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
 """Of this process: another run of these tests may have the same idea at the same time."""
-OTHER = "127.7.7.8"
-
-
-def router(*addresses: str) -> Router:
-    bound = tuple(Address(address=each, prefixlen=32, interface="lo") for each in addresses)
-    return Router(name="VI_1", vrid=51, version=3, priority=150, interface="lo", addresses=bound)
 
 
 @pytest.fixture
-def connect():
-    """A connection to this address; gives the client's end and the server's."""
-    with contextlib.ExitStack() as stack:
-
-        def make(address=VIP, listen=None):
-            family = socket.AF_INET6 if ":" in (listen or address) else socket.AF_INET
-            listener = stack.enter_context(
-                socket.create_server((listen or address, 0), family=family, dualstack_ipv6=listen == "::")
-            )
-            client = stack.enter_context(socket.create_connection((address, listener.getsockname()[1])))
-            return client, stack.enter_context(listener.accept()[0])
-
-        yield make
+def router():
+    """With a connection to its address that nobody ends."""
+    bound = (Address(address=VIP, prefixlen=32, interface="lo"),)
+    with (
+        socket.create_server((VIP, 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0],
+    ):
+        yield Router(name="VI_1", vrid=51, version=3, priority=150, interface="lo", addresses=bound)
 
 
-@pytest.mark.parametrize(
-    ("address", "listen"), [(VIP, VIP), (VIP, "::"), ("::1", "::1")], ids=["IPv4", "IPv4 by an IPv6 socket", "IPv6"]
-)
-def test_connections_are_counted_by_the_address_that_was_asked_for(connect, address, listen):
-    before = connections([address])
-    connect(address, listen)
-    assert connections([address]) == before + (2 if address == "::1" else 1), "on loopback ::1 is at both ends"
-    assert connections([OTHER]) == 0
-
-
-def test_an_address_is_sought_as_the_kernel_prints_it():
-    with socket.create_server((VIP, 0)) as listener:
-        port = f"{listener.getsockname()[1]:04X}".encode()
-        lines = [line.split() for line in Path("/proc/net/tcp").read_bytes().splitlines()]
-    (local,) = [words[1] for words in lines if words[1].endswith(b":" + port) and words[3] == b"0A"]
-    assert local.partition(b":")[0] in as_listed(VIP)
-
-
-def test_a_client_that_only_waits_for_its_answer_counts(connect):
-    client, _server = connect()
-    client.shutdown(socket.SHUT_WR)
-    assert connections([VIP]) == 1
-
-
-def test_the_end_of_the_last_connection_ends_the_wait(connect):
-    client, server = connect()
-    waiting = threading.Thread(target=drain, args=[[VIP], 60])
-    waiting.start()
-    server.close()
-    client.close()
-    waiting.join(10)
-    assert not waiting.is_alive()
-
-
-def test_the_time_ends_the_wait(connect):
-    connect()
-    assert drain([VIP], 0.1) == 1
-
-
-def said(**options):
+def test_drain_waits_for_the_connections_and_says_how_it_went(router):
     nginx = Nginx()
-    nginx.configure(Options(**options))
-    outcome = nginx.before_release(router(OTHER, VIP), 5)
+    nginx.configure(Options(drain=Duration(0.1)))
+    outcome = nginx.before_release(router, 5)
+    assert outcome["output"].startswith("VI_1: not drained, connections after 0.")
+    assert outcome["output"].endswith(": 1")
     assert outcome["exit"] == 0, "the handover goes on, so it is no failure"
-    return outcome["output"]
 
 
-def test_before_release_says_how_it_went(connect):
-    assert re.fullmatch(r"VI_1: drained in \d\.\ds", said(drain=Duration(0.1)))
-    connect()
-    assert re.fullmatch(r"VI_1: not drained, connections after \d\.\ds: 1", said(drain=Duration(0.1)))
-
-
-def test_a_small_budget_is_not_exceeded(connect):
-    connect()
-    nginx = Nginx()
-    nginx.configure(Options(drain=Duration(4.5)))
-    began = time.monotonic()
-    assert nginx.before_release(router(VIP), MARGIN + 0.1)
-    assert time.monotonic() - began < 4.5
-
-
-def test_by_default_nothing_is_waited_for(connect):
-    connect()
-    assert Nginx().before_release(router(VIP), 5) is None
+def test_by_default_nothing_is_waited_for(router):
+    assert Nginx().before_release(router, 5) is None

@@ -1,4 +1,8 @@
-"""Connections to virtual addresses that are under way, as the kernel of this network namespace lists them."""
+"""Connections to virtual addresses that are under way, as the kernel of this network namespace lists them.
+
+For plugins of servers: before a planned handover they let clients finish, while the server goes on accepting. To refuse
+new ones would be an outage, for the addresses stay until another router claims them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import struct
 import time
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from hafw.api import Router
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 UNDER_WAY = {b"01", b"04", b"08"}
@@ -55,3 +61,12 @@ def drain(addresses: Iterable[str], seconds: float) -> int:
         if not left or now >= deadline:
             return left
         time.sleep(min(max(GLANCE, 4 * (now - began)), deadline - now))
+
+
+def drained(router: Router, seconds: float, budget: float) -> Mapping[str, Any]:
+    """What ``before_release`` returns: wait so many seconds, less if the budget is, and say how it went."""
+    began = time.monotonic()
+    left = drain([each.address for each in router.addresses], min(seconds, budget - MARGIN))
+    took = time.monotonic() - began
+    said = f"drained in {took:.1f}s" if not left else f"not drained, connections after {took:.1f}s: {left}"
+    return {"output": f"{router.name}: {said}", "exit": 0}
