@@ -20,6 +20,8 @@ PLUGINS = (
     "interface",
     "file",
     "process",
+    "tcp",
+    "http",
     "notify_script",
     "notify_email",
     "fifo",
