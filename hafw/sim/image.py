@@ -198,6 +198,7 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "contest": _part,
         "_listener": _FIXED,
         "_replied_at": _at(lambda owner: owner.settings.advertisement_interval),
+        "_owed_at": _NOW,
         "_goodbye_at": _while(lambda owner: owner.degraded, _NOW),
     },
     Contest: {"claim": _claim, "_name": _FIXED},

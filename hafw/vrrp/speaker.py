@@ -39,12 +39,14 @@ class Speaker:
         """A second MASTER that never gives way, since neither accepts the other's adverts."""
         self._listener = listener
         self._replied_at = -inf
+        self._owed_at = inf
+        """When somebody is answered who spoke too soon after the last answer; ``inf``: nobody waits for one."""
         self._goodbye_at = inf
 
     @property
     def deadline(self) -> float:
         """When ``tick`` wants to be called next; ``inf``: never."""
-        return min(self.adver_at, self._rival_until, self.contest.deadline)
+        return min(self.adver_at, self._owed_at, self._rival_until, self.contest.deadline)
 
     @property
     def _rival_until(self) -> float:
@@ -80,7 +82,7 @@ class Speaker:
 
     def fall_silent(self, now: float) -> list[Action]:
         """No longer MASTER, or about not to be."""
-        self.adver_at, self.degraded = inf, False
+        self.adver_at, self._owed_at, self.degraded = inf, inf, False
         return [*self._end_rivalry(now), *self.contest.end(now)]
 
     def goodbye(self, *, can_send: bool) -> list[Action]:
@@ -99,7 +101,7 @@ class Speaker:
 
     def tick(self, now: float) -> list[Action]:
         """What is due."""
-        actions = self._due(now) if now >= self.adver_at else []
+        actions = self._due(now) if now >= self.adver_at else self._reply(now) if now >= self._owed_at else []
         return [*actions, *(self._end_rivalry(now) if now >= self._rival_until else []), *self.contest.tick(now)]
 
     def _due(self, now: float) -> list[Action]:
@@ -112,6 +114,8 @@ class Speaker:
         return [advert, Notice(self.settings.name, "stall", {"seconds": round(late, 3)})] if late else [advert]
 
     def _advert(self, priority: int) -> SendAdvertisement:
+        """Whoever waits for an answer has it, whatever this is sent for."""
+        self._owed_at = inf
         return SendAdvertisement(self.settings.name, priority)
 
     # -- other MASTERs ------------------------------------------------------------------------------------------
@@ -140,7 +144,10 @@ class Speaker:
         return [] if self.rival is not None else [*self.contest.claimed(event, now)]
 
     def _reply(self, now: float) -> list[Action]:
-        if now < self._replied_at + self.settings.advertisement_interval / REPLIES_PER_INTERVAL:
+        """Answer at once, or as soon as the bound allows: of two rivals that speak together each has to hear it."""
+        free_at = self._replied_at + self.settings.advertisement_interval / REPLIES_PER_INTERVAL
+        if now < free_at:
+            self._owed_at = free_at
             return []
         self._replied_at = now
         return [self._advert(self.priority)]

@@ -4,9 +4,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from hafw.vrrp.actions import SendGoodbye
+from hafw.vrrp.actions import SendAdvertisement, SendGoodbye
 
-LOWER_ADDRESS, HIGHER_ADDRESS = "10.77.0.9", "10.77.0.20"
+LOWER_ADDRESS, HIGHER_ADDRESS, THIRD = "10.77.0.9", "10.77.0.20", "10.77.0.66"
 
 
 def test_c_fsm_20_c_fsm_34_shutdown_says_goodbye_once_and_holds_until_claimed(bench):
@@ -132,6 +132,54 @@ def test_c_fsm_25_losing_advert_is_answered_at_once(bench, priority, source):
         vr.announces(),
     ]
     assert vr.router.speaker.adver_at == before
+
+
+def adverts(vr, until):
+    """What it sends up to then, and when."""
+    return [(at, action) for at, action in vr.run(until) if isinstance(action, SendAdvertisement)]
+
+
+def test_c_fsm_25_a_second_rival_is_answered_a_quarter_of_an_interval_after_the_first(bench):
+    vr = bench(priority=100).settled()
+    began, regular = vr.now, vr.router.speaker.adver_at
+    assert vr.advert(50)[0] == vr.sends(100)
+    vr.at(began + 0.04)
+    assert [vr.advert(50, source=THIRD), vr.advert(50, source=THIRD)] == [[], []]
+    assert adverts(vr, regular + 0.9) == [(began + 0.25, vr.sends(100)), (regular, vr.sends(100))]
+
+
+def test_c_sec_05_an_answer_that_came_late_counts_as_one(bench):
+    vr = bench(priority=100).settled()
+    began = vr.now
+    vr.advert(50)
+    vr.later(0.04).advert(50, source=THIRD)
+    vr.run(began + 0.25)
+    assert vr.at(began + 0.3).advert(50, source="10.77.0.67") == []
+    assert adverts(vr, began + 0.55)[-1] == (began + 0.5, vr.sends(100))
+
+
+def test_c_fsm_25_a_regular_advert_is_an_answer_too(bench):
+    vr = bench(priority=100).settled()
+    regular = vr.router.speaker.adver_at
+    vr.at(regular - 0.1).advert(50)
+    vr.later(0.05).advert(50, source=THIRD)
+    assert adverts(vr, regular + 0.9) == [(regular, vr.sends(100))]
+
+
+def test_c_fsm_25_who_has_given_way_owes_no_answer(bench):
+    vr = bench(priority=100).settled()
+    vr.advert(50)
+    vr.later(0.05).advert(50, source=THIRD)
+    vr.advert(200)
+    assert vr.router.speaker.deadline == float("inf")
+
+
+def test_c_fsm_22_the_goodbye_of_a_second_router_is_answered_a_quarter_of_an_interval_after_the_first(bench):
+    vr = bench(priority=100).settled()
+    began = vr.now
+    vr.advert(0)
+    assert vr.later(0.1).advert(0, source=THIRD) == []
+    assert adverts(vr, began + 0.9) == [(began + 0.25, vr.sends(100))]
 
 
 def test_c_fsm_25_version_2_does_not_answer_but_announces_again(bench):

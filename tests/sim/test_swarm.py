@@ -33,6 +33,29 @@ def test_two_hundred_worlds_keep_every_promise():
     assert not broken, "\n".join(f"{each.violation}\n{each.world}" for each in broken)
 
 
+def swallowing(patch):
+    """It does not answer a rival that speaks just after another one was answered."""
+    reply = Speaker._reply
+
+    def forgets(self, now):
+        answer, self._owed_at = reply(self, now), inf
+        return answer
+
+    patch.setattr(Speaker, "_reply", forgets)
+
+
+FOUND = dict.fromkeys([30172, 32198, 39874, 45246], (swallowing, "rivals"))
+"""Worlds of long runs: the mistake of then, and the promise that it broke."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_long_runs_have_found_is_mended_and_would_be_found_again(seed, monkeypatch):
+    mistake, promise = FOUND[seed]
+    assert run(seed).violation == ""
+    mistake(monkeypatch)
+    assert run(seed).promise == promise
+
+
 def test_a_seed_is_a_whole_run():
     assert [run(seed) for seed in range(5)] == [run(seed) for seed in range(5)]
 
