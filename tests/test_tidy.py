@@ -56,6 +56,7 @@ ROOMS = {
     "hafw.keepalived": (*CORE, "hafw.keepalived"),
     "hafw.lab": (*CORE, "hafw.lab"),
     "hafw.doctor": (*CORE, "hafw.doctor"),
+    "hafw.scaffold": ("hafw.config", "hafw.scaffold"),
     "hafw.cli": ("hafw",),
     "hafw.__main__": ("hafw.cli",),
 }

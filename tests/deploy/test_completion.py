@@ -22,6 +22,8 @@ TYPED = [
     ("hafw status --js", "hafw status --json "),
     ("hafw completion z", "hafw completion zsh "),
     ("hafw maintenance of", "hafw maintenance off "),
+    ("hafw plugins n", "hafw plugins new "),
+    ("hafw plugins new --hook before_", "hafw plugins new --hook before_release "),
     ("hafw check conf", "hafw check config.toml "),
 ]
 """What is typed, and what stands there after TAB: a verb, an option, a choice, a sub-command, a file."""
