@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,6 @@ from hafw.scaffold.hooks import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -218,6 +218,18 @@ def test_the_first_steps_are_told(tmp_path: Path):
         *("pyproject.toml", "README.md", "LICENSE", ".gitignore", ".github", "config.toml"),
         *("hafw_disk_space", "tests"),
     }
+
+
+def test_the_page_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs/plugins/package.md").read_text("utf-8")
+    command, _, shown = page.partition("```console\n$ hafw plugins ")[2].partition("```")[0].partition("\n")
+    assert run(*command.split()).stdout == shown
+    asked = tomllib.loads((tmp_path / "hafw-disk-space/pyproject.toml").read_text())["project"]["dependencies"]
+    assert f"`{asked[0]}`" in page
+    named = {name for name in re.findall(r"`([^`]+)`", page) if "/" in name or name in {"LICENSE", "config.toml"}}
+    there = {str(path.relative_to(tmp_path / "hafw-disk-space")) for path in tmp_path.rglob("*")}
+    assert {name for name in named if name.startswith(("hafw_", "tests/", ".github"))} <= there
 
 
 def test_several_hooks_may_be_asked_for_each_once(tmp_path: Path):
