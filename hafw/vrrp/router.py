@@ -278,7 +278,7 @@ class VirtualRouter(Standing):
         departure = self._departure
         if departure is None or departure.successor is not None:
             return []
-        if self.state is State.BACKUP:  # recovered meanwhile: answer until we are MASTER again
+        if self.state is State.BACKUP and not self.listener.maintenance:  # well again: answer until we are MASTER
             return self.tenure.hold_on(now)
         goes_on = self.handing_over and not departure.force
         return self._go_on(now) if goes_on or self._is_last_resort else []

@@ -394,6 +394,15 @@ def test_a_degraded_master_whose_link_goes_too_is_in_fault(bench):
     assert not vr.tenure.held
 
 
+def test_a_router_that_recovers_in_maintenance_does_not_answer_on_to_be_master_again(bench):
+    vr = sound(bench, priority=100, last_resort=False)
+    maintain(vr)
+    vr.later(1.0).verdict("web", healthy=False)
+    vr.verdict("web", healthy=True)
+    assert (vr.state, vr.tenure.held) == ("BACKUP", vr.settings.all_addresses)
+    assert next(action for _, action in vr.run(until=vr.tenure.hold_until)) == vr.lets_go()
+
+
 def test_a_router_that_recovers_before_anybody_took_over_answers_until_it_is_master_again(bench):
     vr = sound(bench)
     vr.verdict("web", healthy=False)
