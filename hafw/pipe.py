@@ -70,11 +70,30 @@ class Verdict:
     """How many times the check's weight counts, as a number in a file may say; ``None``: once, by its sign."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateChange:
-    """A transition, as the event hooks hear it. ``seq`` identifies it: delivery is at least once."""
+EVERY, LATEST = "every", "latest"
+"""What becomes of events that a plugin has not taken yet when newer ones come: ``docs/plugins/delivery.md``."""
 
-    seq: int
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What every change says of its own delivery, which is at least once: ``docs/plugins/delivery.md``."""
+
+    seq: int = 0
+    """Counts up from change to change of a daemon, of instances, groups and addresses together; given as it is told."""
+    run: str = ""
+    """The daemon that told it first: ``run`` and ``seq`` are the same whenever and however often the change comes."""
+    attempt: int = 1
+    """More than 1: an earlier process had it and died before it answered; it may have done all of it, or nothing."""
+    missed: int = 0
+    """So many changes of the same thing (state, address, group) gave way to this one: ``old`` was not told."""
+    replayed: bool = False
+    """It was told before, to an earlier process, and nothing has happened since: this is how things are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange(Delivery):
+    """A transition, as the event hooks hear it."""
+
     time: str
     """UTC, ISO 8601 with milliseconds."""
     instance: str
@@ -97,10 +116,9 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupChange:
+class GroupChange(Delivery):
     """A transition of a sync group, as the ``group_changed`` hook hears it, after those of its members."""
 
-    seq: int
     time: str
     """UTC, ISO 8601 with milliseconds."""
     group: str
@@ -116,10 +134,9 @@ class GroupChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VipChange:
+class VipChange(Delivery):
     """What happened to one virtual address, as the ``vip_changed`` hook hears it."""
 
-    seq: int
     time: str
     """UTC, ISO 8601 with milliseconds."""
     instance: str
@@ -161,6 +178,8 @@ class Start:
     """Octets of private memory it may have."""
     machine: bool = True
     """False: the file is of another machine, so secrets are left unread."""
+    run: str = ""
+    """The daemon's, as changes have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +250,10 @@ class Hello:
     """Whom it runs as by now."""
     deadline: float = 0.0
     """Seconds that it asks for one event; 0: the usual ones."""
+    delivery: str = EVERY
+    """``every`` or ``latest``."""
+    replay: bool = False
+    """A new process wants to be told how things are."""
     warnings: tuple[tuple[str, str], ...] = ()
     """Of ``configure``: key path and message."""
 

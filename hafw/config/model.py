@@ -63,6 +63,10 @@ class PluginConfig:
     """A one-file local plugin instead of an installed one; absolute."""
     user: str = ""
     """The user of the plugin process; empty: the plugin's default (nobody for pure checks), else the daemon's."""
+    delivery: str = ""
+    """``every`` event or the ``latest``; empty: as the plugin declares."""
+    replay: bool | None = None
+    """Whether a new process is told how things are; ``None``: as the plugin declares."""
 
     @property
     def kind(self) -> str:

@@ -110,7 +110,15 @@ class PluginReading:
         if len(self._reader.problems) == before:
             user = common.get("user", "")
             kind = common.get("plugin", "")
-            self.configs[name] = PluginConfig(name=name, options=options, plugin=kind, file=file, user=user)
+            self.configs[name] = PluginConfig(
+                name=name,
+                options=options,
+                plugin=kind,
+                file=file,
+                user=user,
+                delivery=common.get("delivery") or "",
+                replay=common.get("replay"),
+            )
 
     def _read_default(self, name: str) -> None:
         if name in self._named:

@@ -161,8 +161,9 @@ def _address(address: Address, router: RouterSettings) -> dict[str, str]:
 
 def _plugin(plugin: PluginConfig) -> Iterator[str]:
     own = {key: hidden(key, value) for key, value in plugin.options.items()}
-    common = {"plugin": plugin.plugin, "file": plugin.file, "user": plugin.user}
-    yield from _table(f"plugin.{_key(plugin.name)}", {**common, **own})
+    common = {"plugin": plugin.plugin, "file": plugin.file, "user": plugin.user, "delivery": plugin.delivery}
+    replay = {} if plugin.replay is None else {"replay": plugin.replay}
+    yield from _table(f"plugin.{_key(plugin.name)}", {**common, **replay, **own})
 
 
 def hidden(key: str, value: Any) -> Any:  # noqa: ANN401

@@ -225,3 +225,12 @@ class PluginTable:
     ] = ""
     file: Annotated[str, Meta(description="A plugin in one file instead of an installed one")] = ""
     user: Annotated[str, Meta(description="The user that its process runs as")] = ""
+    delivery: Annotated[
+        Literal["every", "latest"] | None,
+        Meta(
+            description="Of events that wait: tell every one, or the latest of each instance; the plugin's own choice"
+        ),
+    ] = None
+    replay: Annotated[
+        bool | None, Meta(description="Tell a new process of the plugin how things are; the plugin's own choice")
+    ] = None

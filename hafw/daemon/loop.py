@@ -181,7 +181,6 @@ class Election:
         if action.new == "MASTER":
             self._observer.count(action.router, "master-transitions")
         change = StateChange(
-            seq=action.seq,
             time=timestamp(),
             instance=action.router,
             old=str(action.old),
@@ -196,7 +195,6 @@ class Election:
         self._observer.event(group_event_record(action))
         members = self.node.groups[action.group].members
         change = GroupChange(
-            seq=action.seq,
             time=timestamp(),
             group=action.group,
             members=tuple(each.name for each in members),

@@ -85,7 +85,11 @@ class Daemon:
         self.answers = Answers(self)
         self.segment, self.rivals = Segment(self), Rivals(self)
         self.plugins = Plugins(
-            config, verdict=self.dispatch, notice=self._plugin_notice, commands=self.answers.for_plugins
+            config,
+            verdict=self.dispatch,
+            notice=self._plugin_notice,
+            commands=self.answers.for_plugins,
+            run=self.observer.stream,
         )
         self.election = Election(
             self.node,
@@ -255,6 +259,7 @@ class Daemon:
         last_will.clear()  # nothing is left: there is no will
         self.tidings.stopped(masters)
         await self.plugins.drain(STOP_BUDGET)
+        self.plugins.abandon()
 
     async def before_release(self, names: Iterable[str]) -> list[str]:
         """Let the plugins prepare for the release of those that are MASTER, within the budget; returns them."""
@@ -365,11 +370,10 @@ class Daemon:
         self.wire.beat(self.node.instances[name].router)
         self.testament.changed()
         self.rivals.changed(change)
-        if change.new != "INITIALIZE":
-            self.plugins.deliver(self._describe(name), change)
+        self.plugins.deliver(self._describe(name), change)
 
     def _group_changed(self, change: GroupChange) -> None:
-        if not self.dry_run and change.new != "INITIALIZE":
+        if not self.dry_run:
             self.plugins.deliver_group(change)
 
     def _plugin_notice(self, kind: str, fields: Mapping[str, Any]) -> None:

@@ -137,7 +137,6 @@ class Succession:
         daemon = self._daemon
         for name in daemon.life.resumed:
             change = StateChange(
-                seq=daemon.node.seq,
                 time=timestamp(),
                 instance=name,
                 old="MASTER",

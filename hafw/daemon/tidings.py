@@ -52,7 +52,6 @@ class Tidings:
         router = self._describe(name)
         for address in addresses:
             told = VipChange(
-                seq=event["seq"],
                 time=event["time"],
                 instance=name,
                 address=address,
@@ -80,7 +79,6 @@ class Tidings:
     def _ended(self, name: str, old: str, new: str, reason: str) -> None:
         daemon = self._daemon
         change = StateChange(
-            seq=daemon.observer.seq + 1,
             time=timestamp(),
             instance=name,
             old=old,
@@ -93,7 +91,6 @@ class Tidings:
     def of_group(self, group: Group, old: str, new: str, reason: str) -> GroupChange:
         """What a hook is told of a group that did not change by an election."""
         return GroupChange(
-            seq=self._daemon.observer.seq + 1,
             time=timestamp(),
             group=group.name,
             members=tuple(each.name for each in group.members),

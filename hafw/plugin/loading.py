@@ -15,6 +15,7 @@ import pluggy
 from hafw import hookspecs
 from hafw.api import API
 from hafw.config.problem import did_you_mean, enumerate_words
+from hafw.pipe import EVERY, LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,8 @@ def load(name: str, file: str, offers: Sequence[Offer] = ()) -> Loaded:
     loaded = Loaded(plugin, package, version, arguments, dict(callers))
     if (wanted := loaded.declared("api", API)) != API:
         raise CannotLoadError(f"{package}: it is written for hafw API {wanted}, this hafw has {API}")
+    if (policy := loaded.declared("delivery", EVERY)) not in (EVERY, LATEST):
+        raise CannotLoadError(f'{package}: delivery = {policy!r:.100}: must be "{EVERY}" or "{LATEST}"')
     return loaded
 
 

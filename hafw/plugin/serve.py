@@ -27,7 +27,7 @@ import pluggy
 import hafw
 from hafw.config.convert import convert
 from hafw.config.types import keys_of
-from hafw.pipe import LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
+from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
 from hafw.plugin.confine import Needs, before_calling, before_loading
 from hafw.plugin.loading import CannotLoadError, Loaded, load
@@ -148,6 +148,8 @@ class Plugin:
             version=loaded.version,
             user=user_name(),
             deadline=float(loaded.declared("deadline", 0.0)),
+            delivery=loaded.declared("delivery", EVERY),
+            replay=bool(loaded.declared("replay", False)),
             warnings=self._placed("\n".join(warned)),
         )
 

@@ -482,6 +482,13 @@ CHECKS_AND_PLUGINS = {
         config('[plugin.web]\nplugin = "nginxx"'),
         '6: plugin.web.plugin = "nginxx": is not installed (did you mean nginx?)',
     ),
+    "delivery of another kind": (
+        config('[plugin.nginx]\ndelivery = "last"\nreplay = "yes"'),
+        [
+            '6: plugin.nginx.delivery = "last": must be "every" or "latest" (did you mean latest?)',
+            '7: plugin.nginx.replay = "yes": must be true or false',
+        ],
+    ),
     "another of a plugin in a file": (
         config('[plugin.web]\nplugin = "nginx"\nfile = "/etc/hafw/web.py"'),
         [

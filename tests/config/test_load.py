@@ -164,6 +164,14 @@ def test_local_plugin_is_found_beside_the_configuration(tmp_path: Path):
     assert (config.plugins["mine"].file, config.plugins["mine"].user) == (str(tmp_path / "mine.py"), "nobody")
 
 
+def test_how_events_are_delivered_is_the_plugin_s_own_choice_unless_the_file_says_it(tmp_path: Path):
+    text = '[instance.A]\ninterface = "eth0"\nvrid = 1\nvirtual_addresses = ["192.0.2.1"]\n'
+    config = loaded(tmp_path, f'{text}[plugin.arp]\ndelivery = "latest"\nreplay = false\n')
+    assert (config.plugins["arp"].delivery, config.plugins["arp"].replay) == ("latest", False)
+    assert (config.plugins["vip"].delivery, config.plugins["vip"].replay) == ("", None)
+    assert tomllib.loads(effective(config))["plugin"]["arp"] == {"delivery": "latest", "replay": False}
+
+
 def test_node_is_the_short_host_name_unless_said_otherwise(tmp_path: Path):
     text = '[instance.A]\ninterface = "eth0"\nvrid = 1\nvirtual_addresses = ["192.0.2.1"]\n'
     short = socket.gethostname().partition(".")[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 
-from hafw.daemon.plugins.mailbox import LETTERS_MAX, Letter, Mailbox
 from hafw.pipe import VipChange
 
 
@@ -257,7 +258,7 @@ async def test_a_changed_plugin_is_replaced_and_its_events_are_delivered_by_the_
     async with play(plugin, same) as stage:
         await stage.state("running", "same")
         pid = stage.status("same").pid
-        stage.deliver("MASTER", 7)
+        stage.deliver("MASTER")
         changed = write(
             """
             @hookimpl
@@ -273,26 +274,55 @@ async def test_a_changed_plugin_is_replaced_and_its_events_are_delivered_by_the_
         )
         await stage.plugins.reconfigure(config(plugins=(changed, same)))
         await stage.plugins.drain(5)
-        assert stage.status().results[-1].output == "7 new"
+        assert stage.status().results[-1].output == "1 new"
         assert stage.status("same").pid == pid
         await stage.plugins.reconfigure(config(plugins=(same,)))
         assert [status.name for status in stage.plugins.snapshot()] == ["same"]
 
 
-def test_a_full_mailbox_drops_the_oldest_of_a_router_that_has_newer_ones():
-    box = Mailbox()
-    box.put("VI_2", Letter("became_master"))
-    for number in range(LETTERS_MAX + 5):
-        box.put("VI_1", Letter(f"event {number}"))
-    assert (len(box), box.dropped) == (LETTERS_MAX, 6)
-    assert box.head("VI_2") == Letter("became_master")
-    assert box.head("VI_1") == Letter("event 0"), "somebody may be at work on it"
-    box.done("VI_1")
-    assert box.head("VI_1") == Letter("event 7")
+STEADY = """
+delivery, replay = "latest", True
+@hookimpl
+def became_master(router, change):
+    return {"output": f"{router.name} {change.seq} {change.attempt} {change.missed} {change.replayed}", "exit": 0}
+became_backup = hookimpl(became_master)
+"""
 
 
-def test_a_mailbox_never_drops_the_last_word_about_a_router():
-    box = Mailbox()
-    for number in range(LETTERS_MAX + 10):
-        box.put(f"VI_{number}", Letter("became_master"))
-    assert (len(box.lanes), box.dropped) == (LETTERS_MAX + 10, 0)
+async def test_a_plugin_that_wants_the_latest_and_a_replay_gets_them_from_a_real_process(write, play):
+    async with play(write(STEADY)) as stage:
+        for state in ("BACKUP", "MASTER", "BACKUP", "MASTER"):  # before it said that the latest is enough
+            stage.deliver(state)
+        await stage.plugins.drain(15)
+        os.kill(stage.status().pid, signal.SIGKILL)
+        await stage.until(lambda: ("plugin_restarted", {"plugin": "local", "restarts": 1}) in stage.notices)
+        await stage.plugins.drain(15)
+        status = stage.status()
+        assert [result.output for result in status.results] == ["VI_1 4 1 3 False", "VI_1 4 1 0 True"]
+        assert (status.delivery, status.events.superseded, status.events.replayed) == ("latest", 3, 1)
+
+
+async def test_what_the_configuration_says_of_delivery_has_the_last_word(write, play):
+    async with play(write(STEADY, delivery="every", replay=False)) as stage:
+        for state in ("BACKUP", "MASTER"):
+            stage.deliver(state)
+        await stage.plugins.drain(15)
+        os.kill(stage.status().pid, signal.SIGKILL)
+        await stage.until(lambda: ("plugin_restarted", {"plugin": "local", "restarts": 1}) in stage.notices)
+        assert [result.output for result in stage.status().results] == ["VI_1 1 1 0 False", "VI_1 2 1 0 False"]
+        assert stage.status().queued == 0
+
+
+async def test_a_plugin_that_the_configuration_loses_says_what_it_was_not_told(write, play, config):
+    slow, other = (
+        write("import threading\n@hookimpl\ndef became_master(): threading.Event().wait()"),
+        write("", "other"),
+    )
+    write("@hookimpl\ndef faulted(): pass", name="other")
+    async with play(slow, other) as stage:
+        await stage.state("running")
+        stage.deliver("MASTER")
+        stage.deliver("MASTER")
+        await stage.plugins.reconfigure(config(plugins=(other,)))
+        why = "not delivered: the plugin is not in the configuration any more"
+        assert stage.failures() == [f"2 events (seq 1 to 2) {why}"]

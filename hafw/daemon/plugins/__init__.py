@@ -20,8 +20,9 @@ from hafw.daemon.plugins.deliveries import HookResult
 from hafw.daemon.plugins.host import Host, PluginStatus
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
+from hafw.daemon.plugins.present import Present
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
-from hafw.pipe import GroupChange, Router, StateChange, VipChange
+from hafw.pipe import Delivery, GroupChange, Router, StateChange, VipChange
 from hafw.vrrp.device import device_mac
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Told = TypeVar("Told", bound=Delivery)
 
 HOOK_OF_STATE = {
     "MASTER": "became_master",
@@ -62,7 +64,7 @@ AT_ONCE = 8
 class Plugins:
     """Hosts, one per plugin. ``verdict`` and ``notice`` are called in the trio thread and must not wait."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its ports, each by name
         self,
         config: Config,
         *,
@@ -70,8 +72,16 @@ class Plugins:
         notice: Callable[[str, dict[str, Any]], None],
         commands: Mapping[str, Command] = MappingProxyType({}),
         limits: Limits | None = None,
+        run: str = "",
     ) -> None:
-        """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything."""
+        """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything.
+
+        ``run``: the name of this daemon's life, for ``change.run``.
+        """
+        self._run_id = run
+        self._seq = 0
+        """Of the last change that was told."""
+        self._present = Present()
         self._commands = commands
         self._limits = limits or Limits()
         self._verdict = verdict
@@ -106,6 +116,8 @@ class Plugins:
                 if old:
                     host.inherit(old)
                 self._nursery.start_soon(host.run)
+        for name in before.keys() - self._hosts.keys():
+            before[name].abandon("not delivered: the plugin is not in the configuration any more")
 
     def _adopt(self, config: Config, offers: Mapping[str, tuple[Offer, ...]]) -> None:
         """Make hosts where there are none that fit."""
@@ -131,8 +143,11 @@ class Plugins:
                     verdict=self._verdict,
                     notice=self._notice,
                     commands=self._commands,
+                    present=self._present,
+                    run=self._run_id,
                 )
         self._hosts = hosts
+        self._present.keep_only({*known, *(f"group {each}" for each in config.groups)})
 
     async def takeover(self, router: Router) -> Plan:
         """Ask every plugin, all at once, what to bind and send. Raises ``PlanRefused``, which names the plugin."""
@@ -161,14 +176,26 @@ class Plugins:
         """Queue a change for every plugin that wants it, in the order of the calls."""
         self._routers[router.name] = router
         if isinstance(change, VipChange):
-            self._put(router.name, lambda: Letter("vip_changed", router, vip_change=change))
+            vip_change = self._numbered(change)
+            self._put(router.name, lambda: Letter("vip_changed", router, vip_change=vip_change))
         elif hook := HOOK_OF_STATE.get(change.new):
-            self._put(router.name, lambda: Letter(hook, router, change=change))
+            told = self._numbered(change)
+            self._put(router.name, lambda: Letter(hook, router, change=told))
+        else:
+            self._present.forget(router.name)
 
     def deliver_group(self, change: GroupChange) -> None:
         """Queue a change of a sync group for every plugin that wants it, behind what its members were told before."""
+        lane = f"group {change.group}"
         if change.new in HOOK_OF_STATE:
-            self._put(f"group {change.group}", lambda: Letter("group_changed", group_change=change))
+            told = self._numbered(change)
+            self._put(lane, lambda: Letter("group_changed", group_change=told))
+        else:
+            self._present.forget(lane)
+
+    def _numbered(self, change: Told) -> Told:
+        self._seq += 1
+        return replace(change, seq=self._seq, run=self._run_id)
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Queue an event of the stream for every plugin with the ``event`` hook."""
@@ -176,6 +203,7 @@ class Plugins:
         self._put("", lambda: Letter("event", event=event), but=about)
 
     def _put(self, lane: str, letter: Callable[[], Letter], but: str | None = None) -> None:
+        self._present.note(lane, letter())
         for host in self._hosts.values():
             if host.name != but:
                 host.deliver(lane, letter())
@@ -194,6 +222,11 @@ class Plugins:
         """Wait until every queued event was answered, at most ``timeout`` seconds."""
         with trio.move_on_after(timeout):
             await together(Host.delivered, self._hosts.values())
+
+    def abandon(self) -> None:
+        """The daemon ends: what is still queued is told as lost."""
+        for host in self._hosts.values():
+            host.abandon("not delivered: the daemon has ended")
 
     def snapshot(self) -> list[PluginStatus]:
         """Every plugin, in configured order."""

@@ -38,6 +38,9 @@ REAP = 5.0
 PASSED_ON = {"PATH", "LANG", "TZ", "HOME", "CREDENTIALS_DIRECTORY", "VIRTUAL_ENV"}
 """Environment of a plugin, beside ``LC_*``, ``HAFW_*`` and what its own options name with ``env:``."""
 
+RUN = "HAFW_RUN"
+"""The variable that tells a plugin's process, and its scripts, which daemon counts the ``seq`` of events."""
+
 log = structlog.get_logger()
 
 
@@ -78,7 +81,7 @@ class Child:
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         try:
-            self._process = _spawn(theirs, printed, environment(start.options))
+            self._process = _spawn(theirs, printed, {**environment(start.options), RUN: start.run})
         except BaseException:
             ours.close()
             os.close(output)

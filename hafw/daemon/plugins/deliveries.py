@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import trio
 
 from hafw.daemon.plugins.child import ChildGone
 from hafw.daemon.plugins.introduce import explain
-from hafw.daemon.plugins.mailbox import Mailbox
+from hafw.daemon.plugins.losses import Figures
+from hafw.daemon.plugins.mailbox import GIVEN_UP, SUPERSEDED, Mailbox
 from hafw.pipe import Hello, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import trio
-
     from hafw.daemon.plugins.child import Answer, Child
+    from hafw.daemon.plugins.losses import Losses
     from hafw.daemon.plugins.mailbox import Letter
+    from hafw.daemon.plugins.present import Present
 
 ATTEMPTS = 3
-"""Deliveries of one event; a process that dies of it each time would never do anything else."""
+"""Deliveries of one event: a plugin that dies of it each time would never do anything else."""
 RESULTS_KEPT = 10
 DEADLINE_MAX = 3600.0
 """Seconds that a plugin may ask for one event."""
@@ -47,12 +50,22 @@ class Deliveries:
     ``call`` is the host's; ``timeout`` is for a plugin that declares none; ``pulse`` is called when a lane is empty.
     """
 
-    def __init__(self, call: Callable[..., Awaitable[Answer]], timeout: float, pulse: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[Answer]],
+        timeout: float,
+        pulse: Callable[[], None],
+        losses: Losses,
+        present: Present,
+    ) -> None:
         self.results: deque[HookResult] = deque(maxlen=RESULTS_KEPT)
-        self._mailbox = Mailbox()
+        self.figures = Figures()
+        self._mailbox = Mailbox(self._gave_way)
         self._call = call
         self._timeout = timeout
         self._pulse = pulse
+        self._losses = losses
+        self._present = present
         self._life: tuple[Child, Hello, trio.Nursery] | None = None
         self._at_work: set[str] = set()
 
@@ -61,34 +74,60 @@ class Deliveries:
         """Events that were not answered yet."""
         return len(self._mailbox)
 
-    @property
-    def dropped(self) -> int:
-        """Events that gave way to newer ones."""
-        return self._mailbox.dropped
-
     def put(self, lane: str, letter: Letter) -> None:
         """Queue an event; never waits."""
+        self.figures.taken += 1
+        if self._life is None:
+            self._wait(letter)
         self._mailbox.put(lane, letter)
         self._work_on(lane)
 
     def inherit(self, predecessor: Deliveries) -> None:
         """Take over what was queued and what is known; the predecessor has ended."""
-        newer, self._mailbox = self._mailbox, predecessor._mailbox
-        for lane in newer.lanes:
-            while letter := newer.head(lane):
-                newer.done(lane)
-                self._mailbox.put(lane, letter)
         self.results = predecessor.results
+        self.figures.add(predecessor.figures)
+        newer = self._mailbox.empty()
+        for lane, letter in [*predecessor._mailbox.empty(), *newer]:
+            self._mailbox.put(lane, letter)
 
-    def begin(self, child: Child, hello: Hello, nursery: trio.Nursery) -> None:
-        """Deliver from now on, first of all what is left from an earlier life."""
+    def begin(self, child: Child, hello: Hello, nursery: trio.Nursery, *, policy: str, replay: bool) -> None:
+        """Deliver from now on, first of all what is left from an earlier life; ``replay``: then how things are."""
         self._life = (child, hello, nursery)
+        self.figures.taken -= self._mailbox.settle(policy, hello.hooks)
+        for lane, letter in self._present.letters() if replay else ():
+            if letter.hook in hello.hooks and not self._mailbox.knows(lane, letter.subject):
+                self.figures.taken += 1
+                self.figures.replayed += 1
+                self._mailbox.put(lane, letter.again())
         for lane in self._mailbox.lanes:
             self._work_on(lane)
 
     def end(self) -> None:
         """Nobody is there to deliver to."""
         self._life = None
+        for _, letter in self._mailbox.letters:
+            self._wait(letter)
+
+    def abandon(self, why: str) -> None:
+        """Nobody will be there any more."""
+        for lane, letter in self._mailbox.empty():
+            self.figures.dropped += 1
+            self._losses.add(lane, letter.seq, why)
+        self._losses.flush(trio.current_time(), end=True)
+
+    def _wait(self, letter: Letter) -> None:
+        self.figures.waited += not letter.waited
+        letter.waited = True
+
+    def _gave_way(self, lane: str, letter: Letter, why: str) -> None:
+        if why == SUPERSEDED:
+            self.figures.superseded += 1
+        elif why == GIVEN_UP:
+            self.figures.given_up += 1
+        else:
+            self.figures.dropped += 1
+        self._losses.add(lane, letter.seq, why)
+        self._losses.flush(trio.current_time())
 
     def _work_on(self, lane: str) -> None:
         if self._life is not None and lane not in self._at_work:
@@ -98,10 +137,14 @@ class Deliveries:
 
     async def _work(self, child: Child, hello: Hello, lane: str) -> None:
         try:
-            while (letter := self._mailbox.head(lane)) is not None and not child.ending.is_set():
-                if not self._mailbox.is_ready(letter):
-                    return
-                if letter.hook in hello.hooks and not await self._deliver(child, hello, lane, letter):
+            while not child.ending.is_set() and (letter := self._mailbox.take(lane)) is not None:
+                over = False
+                try:
+                    over = await self._deliver(child, hello, lane, letter)
+                finally:
+                    if not over:
+                        self._mailbox.put_back(lane)
+                if not over:
                     return
                 self._mailbox.done(lane)
                 if letter.change or letter.vip_change:  # a group may have waited for it
@@ -119,22 +162,18 @@ class Deliveries:
     async def _deliver(self, child: Child, hello: Hello, lane: str, letter: Letter) -> bool:
         """False: it has to be delivered again."""
         timeout = hello.deadline if 0 < hello.deadline <= DEADLINE_MAX else self._timeout
-        about: dict[str, Any] = {
-            "change": letter.change,
-            "vip_change": letter.vip_change,
-            "group_change": letter.group_change,
-            "event": letter.event,
-        }
-        if letter.router:
-            about |= {"router": letter.router.name, "routers": (letter.router,)}
         letter.attempts += 1
+        self.figures.again += letter.attempts > 1
         try:
-            answer = await self._call(child, letter.hook, f"events {lane}", timeout, **about)
+            answer = await self._call(child, letter.hook, f"events {lane}", timeout, **letter.arguments())
         except ChildGone as error:
             if letter.attempts < ATTEMPTS:
                 return False
+            self._gave_way(lane, letter, GIVEN_UP)
             self._keep(letter, Reply(id=0), f"given up after {ATTEMPTS} attempts: {error}")
             return True
+        self.figures.delivered += 1
+        self.figures.late += letter.waited
         failure = answer.reply.failure
         self._keep(letter, answer.reply, explain(failure, letter.hook) if failure else "")
         return True

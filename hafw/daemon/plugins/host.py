@@ -7,7 +7,7 @@ and the record of what went wrong.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,9 +15,11 @@ import trio
 
 from hafw.daemon.plugins.beside import Beside
 from hafw.daemon.plugins.child import Child, ChildGone
-from hafw.daemon.plugins.deliveries import Deliveries, HookResult
+from hafw.daemon.plugins.deliveries import ATTEMPTS, Deliveries, HookResult
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of
+from hafw.daemon.plugins.losses import Figures, Loss, Losses
+from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX, SUPERSEDED
 from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.takeover import PlanRefused
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from hafw.daemon.plugins.answering import Command
     from hafw.daemon.plugins.child import Answer
     from hafw.daemon.plugins.mailbox import Letter
+    from hafw.daemon.plugins.present import Present
     from hafw.pipe import Hello, Offer, Outcome, Reply, Router
     from hafw.vrrp.events import VerdictReported
 
@@ -37,6 +40,10 @@ OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_chan
 """Hooks of which every call matters: its failure is an event of its own."""
 LINE_MAX = 300
 """Characters of a script's last words."""
+WHY_LOST = {
+    DROPPED: f"dropped: {LETTERS_MAX} are waiting, and there are newer ones of the same instance",
+    GIVEN_UP: f"given up: each of {ATTEMPTS} processes that had it died",
+}
 LINGER = 1.0
 """Seconds such a process waits for the next question: with many instances they come in a row."""
 
@@ -63,6 +70,9 @@ class PluginStatus:
     """0: no process."""
     queued: int
     dropped: int
+    delivery: str
+    """``every`` or ``latest``; empty: it has not said it yet."""
+    events: Figures
     results: tuple[HookResult, ...] = ()
     """Of events, the newest last."""
 
@@ -91,7 +101,10 @@ class Host:
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
         commands: Mapping[str, Command],
+        present: Present,
+        run: str,
     ) -> None:
+        """``run``: the daemon's, as changes have it."""
         self.name = plugin.name
         self.state = "starting"
         self.hello: Hello | None = None
@@ -104,7 +117,9 @@ class Host:
         self._notice = notice
         self._health = Health(checks, limits.grace, verdict)
         self._beside = Beside(self._health, self._call, commands)
-        self._deliveries = Deliveries(self._call, limits.event, self._pulse)
+        self._run_id = run
+        self._losses = Losses(self._lost)
+        self._deliveries = Deliveries(self._call, limits.event, self._pulse, self._losses, present)
         self._counts = Counts()
         self._printed = Printed(plugin.name)
         self._failing: set[str] = set()
@@ -142,6 +157,7 @@ class Host:
         async with trio.open_nursery() as nursery:
             self._health.lost(trio.current_time(), self._absence())
             nursery.start_soon(self._after_grace)
+            nursery.start_soon(self._losses.run)
             while True:
                 why = await self._live()
                 if why:
@@ -158,7 +174,7 @@ class Host:
     async def _live(self) -> str:
         """One process, from start to end: why it died, or nothing when it had nothing more to do."""
         try:
-            child = Child(start_of(self.plugin, self.offers, self._limits))
+            child = Child(start_of(self.plugin, self.offers, self._limits, run=self._run_id))
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""
@@ -186,7 +202,8 @@ class Host:
         if self._counts.restarts:
             self._notice("plugin_restarted", {"plugin": self.name, "restarts": self._counts.restarts})
         self._beside.begin(child, hello.hooks, nursery)
-        self._deliveries.begin(child, hello, nursery)
+        policy, replay = self.plugin.delivery or hello.delivery, self.plugin.replay
+        self._deliveries.begin(child, hello, nursery, policy=policy, replay=hello.replay if replay is None else replay)
 
     async def _wait_for_end(self, child: Child, hello: Hello) -> None:
         """Of the process; of its usefulness, if the plugin has only something to say before a takeover."""
@@ -324,6 +341,19 @@ class Host:
         if self.hello is None or letter.hook in self.hello.hooks:
             self._deliveries.put(lane, letter)
 
+    def abandon(self, why: str) -> None:
+        """Nobody will answer what is still queued; it has ended, or is about to."""
+        self._deliveries.abandon(why)
+
+    def _lost(self, loss: Loss) -> None:
+        whose = "group" if loss.lane.startswith("group ") else "instance"
+        about = {"plugin": self.name} | ({whose: loss.lane.removeprefix("group ")} if loss.lane else {})
+        if loss.why == SUPERSEDED:
+            log.info("plugin_events_superseded", **about, count=loss.count, first=loss.first, last=loss.last)
+            return
+        self._counts.last_error = f"{loss.words()} {WHY_LOST.get(loss.why, loss.why)}"
+        self._notice("plugin_failed", {**about, "detail": self._counts.last_error, "state": self.state})
+
     async def delivered(self) -> None:
         """Wait until every event was answered, or nobody will answer."""
         while self._deliveries.queued and self.state != "parked":
@@ -347,7 +377,9 @@ class Host:
             restarts=counts.restarts,
             pid=self._child.pid if self._child else 0,
             queued=self._deliveries.queued,
-            dropped=self._deliveries.dropped,
+            dropped=self._deliveries.figures.dropped,
+            delivery=self.plugin.delivery or (hello.delivery if hello else ""),
+            events=replace(self._deliveries.figures),
             results=tuple(self._deliveries.results),
         )
 

@@ -93,7 +93,9 @@ def _user_here(user: str) -> str:
     return user
 
 
-def start_of(plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *, machine: bool = True) -> Start:
+def start_of(
+    plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *, machine: bool = True, run: str = ""
+) -> Start:
     """What a process of this plugin is told first."""
     return Start(
         name=plugin.name,
@@ -104,4 +106,5 @@ def start_of(plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *,
         parent=os.getpid(),
         memory=limits.memory,
         machine=machine,
+        run=run,
     )

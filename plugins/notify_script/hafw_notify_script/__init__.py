@@ -199,7 +199,11 @@ def environment_of(change: StateChange | GroupChange, state: str) -> dict[str, s
         HAFW_OLD_STATE=change.old,
         HAFW_REASON=change.reason,
         HAFW_PRIORITY=str(change.priority),
+        HAFW_RUN=change.run,
         HAFW_SEQ=str(change.seq),
+        HAFW_ATTEMPT=str(change.attempt),
+        HAFW_MISSED=str(change.missed),
+        HAFW_REPLAYED="1" if change.replayed else "",
         HAFW_PEER="" if isinstance(change, GroupChange) else change.peer,
     )
 

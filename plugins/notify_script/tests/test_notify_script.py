@@ -161,13 +161,18 @@ def test_a_bare_name_is_sought_on_path():
 def test_the_environment_tells_what_the_arguments_do_not(script, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")
     path = script("env.sh", "env | grep -e ^HAFW_ -e ^LD_PRELOAD | sort")
-    outcome = configured(notify_master=path).became_master(ROUTER, change(peer="192.0.2.2"))
+    told = change(peer="192.0.2.2", run="4f1c", attempt=2, missed=3, replayed=True)
+    outcome = configured(notify_master=path).became_master(ROUTER, told)
     assert outcome["output"].removeprefix(f"{path}: ").splitlines() == [
+        "HAFW_ATTEMPT=2",
         "HAFW_INSTANCE=VI_1",
+        "HAFW_MISSED=3",
         "HAFW_OLD_STATE=BACKUP",
         "HAFW_PEER=192.0.2.2",
         "HAFW_PRIORITY=90",
         "HAFW_REASON=no-response",
+        "HAFW_REPLAYED=1",
+        "HAFW_RUN=4f1c",
         "HAFW_SEQ=7",
         "HAFW_STATE=MASTER",
     ]
