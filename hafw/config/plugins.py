@@ -28,7 +28,7 @@ PACKAGES = {
         name: name.replace("_", "-")
         for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email", "fifo", "routes", "web")
     },
-    **dict.fromkeys(("interface", "file", "process", "tcp", "http"), "checks"),
+    **dict.fromkeys(("interface", "file", "process", "tcp", "http", "ping"), "checks"),
 }
 """The plugins of this project, and the package ``hafw-plugin-...`` that brings each."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")

@@ -22,6 +22,7 @@ PLUGINS = (
     "process",
     "tcp",
     "http",
+    "ping",
     "notify_script",
     "notify_email",
     "fifo",
