@@ -43,6 +43,8 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/frr"
 
 TREE = Path(__file__).parent
 
+pytest_plugins = ["pytester"]
+
 _not_run: Counter[tuple[str, str]] = Counter()
 """How many tests lack a peer, or namespaces."""
 

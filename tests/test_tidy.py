@@ -57,6 +57,7 @@ ROOMS = {
     "hafw.lab": (*CORE, "hafw.lab"),
     "hafw.doctor": (*CORE, "hafw.doctor"),
     "hafw.scaffold": ("hafw.config", "hafw.scaffold"),
+    "hafw.testing": (*CORE, "hafw.daemon", "hafw.sim", "hafw.lab", "hafw.testing"),
     "hafw.cli": ("hafw",),
     "hafw.__main__": ("hafw.cli",),
 }

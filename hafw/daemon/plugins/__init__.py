@@ -17,11 +17,13 @@ from hafw.config.model import PluginConfig
 from hafw.config.problem import Problem
 from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.deliveries import HookResult
-from hafw.daemon.plugins.host import Host, PluginStatus
+from hafw.daemon.plugins.host import Host
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
 from hafw.daemon.plugins.present import Present
+from hafw.daemon.plugins.status import PluginStatus
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
+from hafw.daemon.plugins.witness import NOBODY, Witness
 from hafw.pipe import Delivery, GroupChange, Router, StateChange, VipChange
 from hafw.vrrp.device import device_mac
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from hafw.config.model import CheckConfig, Config, InstanceConfig
     from hafw.daemon.addresses.kernelview import LinkInfo
     from hafw.daemon.plugins.answering import Command
+    from hafw.daemon.plugins.child import Answer
     from hafw.pipe import Hello, Offer, Reply, Start
     from hafw.vrrp.events import VerdictReported
 
@@ -73,6 +76,7 @@ class Plugins:
         commands: Mapping[str, Command] = MappingProxyType({}),
         limits: Limits | None = None,
         run: str = "",
+        witness: Witness = NOBODY,
     ) -> None:
         """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything.
 
@@ -83,6 +87,7 @@ class Plugins:
         """Of the last change that was told."""
         self._present = Present()
         self._commands = commands
+        self._witness = witness
         self._limits = limits or Limits()
         self._verdict = verdict
         self._notice = notice
@@ -145,6 +150,7 @@ class Plugins:
                     commands=self._commands,
                     present=self._present,
                     run=self._run_id,
+                    witness=self._witness,
                 )
         self._hosts = hosts
         self._present.keep_only({*known, *(f"group {each}" for each in config.groups)})
@@ -172,30 +178,36 @@ class Plugins:
                 await trio.lowlevel.checkpoint()  # thousands of addresses must not hold up an advert
         return draft.plan
 
-    def deliver(self, router: Router, change: StateChange | VipChange) -> None:
-        """Queue a change for every plugin that wants it, in the order of the calls."""
+    def deliver(self, router: Router, change: StateChange | VipChange, *, seq: int = 0) -> int:
+        """Queue a change for every plugin that wants it, in the order of the calls; returns its number.
+
+        ``seq``: that of a change that was told before, to tell it again; 0: it is the next one.
+        """
         self._routers[router.name] = router
         if isinstance(change, VipChange):
-            vip_change = self._numbered(change)
+            vip_change = self._numbered(change, seq)
             self._put(router.name, lambda: Letter("vip_changed", router, vip_change=vip_change))
-        elif hook := HOOK_OF_STATE.get(change.new):
-            told = self._numbered(change)
+            return vip_change.seq
+        if hook := HOOK_OF_STATE.get(change.new):
+            told = self._numbered(change, seq)
             self._put(router.name, lambda: Letter(hook, router, change=told))
-        else:
-            self._present.forget(router.name)
+            return told.seq
+        self._present.forget(router.name)
+        return 0
 
-    def deliver_group(self, change: GroupChange) -> None:
+    def deliver_group(self, change: GroupChange, *, seq: int = 0) -> int:
         """Queue a change of a sync group for every plugin that wants it, behind what its members were told before."""
         lane = f"group {change.group}"
         if change.new in HOOK_OF_STATE:
-            told = self._numbered(change)
+            told = self._numbered(change, seq)
             self._put(lane, lambda: Letter("group_changed", group_change=told))
-        else:
-            self._present.forget(lane)
+            return told.seq
+        self._present.forget(lane)
+        return 0
 
-    def _numbered(self, change: Told) -> Told:
-        self._seq += 1
-        return replace(change, seq=self._seq, run=self._run_id)
+    def _numbered(self, change: Told, seq: int) -> Told:
+        self._seq += not seq
+        return replace(change, seq=seq or self._seq, run=self._run_id)
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Queue an event of the stream for every plugin with the ``event`` hook."""
@@ -217,6 +229,10 @@ class Plugins:
             await host.before_release(router, budget)
 
         await together(prepare, pairs)
+
+    async def ask(self, plugin: str, hook: str, lane: str, timeout: float, **arguments: Any) -> Answer | None:  # noqa: ANN401, ASYNC109
+        """Call a hook of one plugin out of turn, as ``Host.ask`` does."""
+        return await self._hosts[plugin].ask(hook, lane, timeout, **arguments)
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - nothing goes wrong when it passes
         """Wait until every queued event was answered, at most ``timeout`` seconds."""

@@ -22,6 +22,7 @@ import trio
 
 from hafw.daemon.plugins.hearing import Hearing, Pending
 from hafw.daemon.plugins.printed import Printed
+from hafw.daemon.plugins.witness import NOBODY, Witness
 from hafw.pipe import Call, Reply, Router, Start
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Answer:
 class Child:
     """A plugin process. ``run`` has to run beside the calls; it returns when nothing is left of the process."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, witness: Witness = NOBODY) -> None:
         """Spawn it, in the calling thread: the parent-death signal is tied to the thread that forks.
 
         Raises ``OSError`` when the machine has no room for another process.
@@ -71,7 +72,7 @@ class Child:
         self.why = ""
         self.ending = trio.Event()
         """Set when it is dead or was killed; every call after it raises ``ChildGone``."""
-        self._printed = Printed(start.name)
+        self._printed = Printed(start.name, lambda line, logged: witness.printed(start.name, line, logged=logged))
         self._name = start.name
         self._told: dict[str, Router] = {}
         self._hearing = Hearing()

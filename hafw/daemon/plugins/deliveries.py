@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from hafw.daemon.plugins.child import Answer, Child
+    from hafw.daemon.plugins.introduce import Limits
     from hafw.daemon.plugins.losses import Losses
     from hafw.daemon.plugins.mailbox import Letter
     from hafw.daemon.plugins.present import Present
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """Deliveries of one event: a plugin that dies of it each time would never do anything else."""
 RESULTS_KEPT = 10
-DEADLINE_MAX = 3600.0
-"""Seconds that a plugin may ask for one event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,13 @@ class HookResult:
 class Deliveries:
     """The mailbox of one plugin, and a task per lane while the plugin runs.
 
-    ``call`` is the host's; ``timeout`` is for a plugin that declares none; ``pulse`` is called when a lane is empty.
+    ``call`` is the host's; ``pulse`` is called when a lane is empty.
     """
 
     def __init__(
         self,
         call: Callable[..., Awaitable[Answer]],
-        timeout: float,
+        limits: Limits,
         pulse: Callable[[], None],
         losses: Losses,
         present: Present,
@@ -62,7 +61,7 @@ class Deliveries:
         self.figures = Figures()
         self._mailbox = Mailbox(self._gave_way)
         self._call = call
-        self._timeout = timeout
+        self._limits = limits
         self._pulse = pulse
         self._losses = losses
         self._present = present
@@ -161,7 +160,7 @@ class Deliveries:
 
     async def _deliver(self, child: Child, hello: Hello, lane: str, letter: Letter) -> bool:
         """False: it has to be delivered again."""
-        timeout = hello.deadline if 0 < hello.deadline <= DEADLINE_MAX else self._timeout
+        timeout = hello.deadline if 0 < hello.deadline <= self._limits.event_max else self._limits.event
         letter.attempts += 1
         self.figures.again += letter.attempts > 1
         try:

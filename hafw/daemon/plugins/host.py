@@ -7,7 +7,7 @@ and the record of what went wrong.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -15,13 +15,15 @@ import trio
 
 from hafw.daemon.plugins.beside import Beside
 from hafw.daemon.plugins.child import Child, ChildGone
-from hafw.daemon.plugins.deliveries import ATTEMPTS, Deliveries, HookResult
+from hafw.daemon.plugins.deliveries import ATTEMPTS, Deliveries
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of
-from hafw.daemon.plugins.losses import Figures, Loss, Losses
+from hafw.daemon.plugins.losses import Loss, Losses
 from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX, SUPERSEDED
 from hafw.daemon.plugins.printed import Printed
+from hafw.daemon.plugins.status import Counts, PluginStatus
 from hafw.daemon.plugins.takeover import PlanRefused
+from hafw.daemon.plugins.witness import Called, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,42 +53,6 @@ LINGER = 1.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginStatus:
-    """What ``hafw plugins`` shows of one."""
-
-    name: str
-    package: str
-    version: str
-    user: str
-    state: str
-    """``starting``, ``running``, ``backing-off``, ``parked``, ``finished``."""
-    hooks: tuple[str, ...]
-    calls: int
-    failures: int
-    last_error: str
-    restarts: int
-    pid: int
-    """0: no process."""
-    queued: int
-    dropped: int
-    delivery: str
-    """``every`` or ``latest``; empty: it has not said it yet."""
-    events: Figures
-    results: tuple[HookResult, ...] = ()
-    """Of events, the newest last."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """Numbers for the status."""
-
-    calls: int = 0
-    failures: int = 0
-    restarts: int = 0
-    last_error: str = ""
-
-
 class Host:
     """The daemon's side of one plugin. ``routers`` is kept up to date by the owner."""
 
@@ -103,8 +69,10 @@ class Host:
         commands: Mapping[str, Command],
         present: Present,
         run: str,
+        witness: Witness,
     ) -> None:
         """``run``: the daemon's, as changes have it."""
+        self._witness = witness
         self.name = plugin.name
         self.state = "starting"
         self.hello: Hello | None = None
@@ -119,7 +87,7 @@ class Host:
         self._beside = Beside(self._health, self._call, commands)
         self._run_id = run
         self._losses = Losses(self._lost)
-        self._deliveries = Deliveries(self._call, limits.event, self._pulse, self._losses, present)
+        self._deliveries = Deliveries(self._call, limits, self._pulse, self._losses, present)
         self._counts = Counts()
         self._printed = Printed(plugin.name)
         self._failing: set[str] = set()
@@ -174,7 +142,7 @@ class Host:
     async def _live(self) -> str:
         """One process, from start to end: why it died, or nothing when it had nothing more to do."""
         try:
-            child = Child(start_of(self.plugin, self.offers, self._limits, run=self._run_id))
+            child = Child(start_of(self.plugin, self.offers, self._limits, run=self._run_id), self._witness)
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""
@@ -254,19 +222,33 @@ class Host:
         self._counts.calls += 1
         name = arguments.get("router", "")
         routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
-        answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
+        began = trio.current_time()
+        try:
+            answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
+        except ChildGone as error:
+            self._tell(hook, arguments, began, None, str(error))
+            raise
         failure, outcome = answer.reply.failure, answer.reply.outcome
         if change := arguments.get("group_change"):
             name = change.group
         if outcome is not None:
             self._printed.say(outcome.output, trio.current_time())
+        wrong = ""
         if failure is not None:
-            self._failed(hook, name, explain(failure, hook))
+            wrong = explain(failure, hook)
+            self._failed(hook, name, wrong)
         elif outcome is not None and outcome.exit:
-            self._failed(hook, name, why_failed(outcome), exit=outcome.exit)
+            wrong = why_failed(outcome)
+            self._failed(hook, name, wrong, exit=outcome.exit)
         else:
             self._worked(hook)
+        self._tell(hook, arguments, began, answer.reply, wrong)
         return answer
+
+    def _tell(self, hook: str, arguments: Mapping[str, Any], began: float, reply: Reply | None, error: str) -> None:
+        seconds = trio.current_time() - began
+        call = Called(plugin=self.name, hook=hook, arguments=arguments, seconds=seconds, reply=reply, error=error)
+        self._witness.called(call)
 
     def _worked(self, hook: str) -> None:
         self._failing.discard(hook)
@@ -333,6 +315,16 @@ class Host:
             await self._call(self._child, "before_release", f"release {router.name}", budget, **arguments)
         except ChildGone:
             return
+
+    # -- beside: out of turn ------------------------------------------------------------------------------------
+
+    async def ask(self, hook: str, lane: str, timeout: float, **arguments: Any) -> Answer | None:  # noqa: ANN401, ASYNC109
+        """Call a hook when nothing of the daemon would; ``None``: the plugin has no such hook.
+
+        Raises ``ChildGone``, or ``PlanRefused`` when there is no process to ask. As for ``Child.call`` in all else.
+        """
+        child = await self._running(hook)
+        return await self._call(child, hook, lane, timeout, **arguments) if child else None
 
     # -- after: events ------------------------------------------------------------------------------------------
 

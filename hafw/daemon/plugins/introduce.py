@@ -26,6 +26,8 @@ class Limits:
     """``configure`` and ``takeover``."""
     event: float = 30.0
     """An event hook, when the plugin declares no ``deadline``."""
+    event_max: float = 3600.0
+    """What it may declare; more counts as nothing."""
     grace: float = 10.0
     """Without a process, until its checks have failed."""
     backoff: float = 0.1

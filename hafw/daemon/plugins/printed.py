@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LINES = 50
 """Lines that are logged per ``PERIOD``; the others are counted."""
@@ -21,10 +21,12 @@ log = structlog.get_logger()
 class Printed:
     """The output of one process."""
 
-    def __init__(self, plugin: str) -> None:
+    def __init__(self, plugin: str, hear: Callable[[str, bool], None] = lambda _line, _logged: None) -> None:
+        """``hear`` is told of every line, and whether it is logged."""
         self.last = ""
         """The last line that was not empty: of a traceback, the exception."""
         self._plugin = plugin
+        self._hear = hear
         self._rest = b""
         self._said = 0
         self._dropped = 0
@@ -55,6 +57,7 @@ class Printed:
 
     def _say(self, text: str) -> None:
         self.last = text
+        self._hear(text, self._said < LINES)
         if self._said < LINES:
             self._said += 1
             log.info("plugin_output", plugin=self._plugin, line=text)

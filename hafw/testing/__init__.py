@@ -1,0 +1,32 @@
+"""What the author of a plugin tests it with: fixtures for pytest, no root needed. ``docs/plugins/testing.md``.
+
+pytest loads ``hafw.testing.fixtures`` at every start, wherever hafw is installed; all else is imported when a fixture
+is used. The names below are for annotations and for ``pytest.raises``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hafw.testing.configuration import PluginRefused
+    from hafw.testing.fixtures import StartsPlugin
+    from hafw.testing.harness import PluginUnderTest
+    from hafw.testing.outcome import HookFailed, Result, Verdicts
+
+__all__ = ["HookFailed", "PluginRefused", "PluginUnderTest", "Result", "StartsPlugin", "Verdicts"]
+
+_HOMES = {
+    "PluginRefused": "configuration",
+    "StartsPlugin": "fixtures",
+    "PluginUnderTest": "harness",
+    **dict.fromkeys(("HookFailed", "Result", "Verdicts"), "outcome"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import it from the module that it lives in."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

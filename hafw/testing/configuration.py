@@ -1,0 +1,118 @@
+"""A ``config.toml`` for the plugin under test, read by the code that reads everybody's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from hafw.config.file import ConfigErrors, loads
+from hafw.config.lines import Lines
+from hafw.config.plugins import DEFAULT_PLUGINS, installed_plugins
+from hafw.config.problem import show
+from hafw.daemon.plugins import router_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hafw.config.model import Config
+    from hafw.config.problem import Problem
+    from hafw.pipe import Router
+
+FILE = "config.toml"
+NODE = "lb1"
+MAC = "02:00:00:00:00:01"
+IFINDEX = 2
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class PluginRefused(Exception):  # noqa: N818 - what happened to it
+    """The plugin, or the configuration that it was given, cannot run: what ``hafw check`` would show, line by line."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.lines = [each.render(FILE) for each in problems]
+        """As ``hafw check`` shows them: ``config.toml:9: plugin.page.url = "x": must begin with http://``."""
+        self.mistakes = [replace(each, line=0).render("").removeprefix(": ") for each in problems]
+        """The same without file and line: ``plugin.page.url = "x": must begin with http://``."""
+        super().__init__("\n".join(self.lines))
+
+    @classmethod
+    def placed(cls, text: str, problems: Sequence[Problem]) -> Self:
+        """With the line of ``text`` that each is about."""
+        return cls(sorted(Lines(text).place(dict.fromkeys(problems)), key=lambda each: each.line))
+
+
+def configuration(  # noqa: PLR0913 - the keys of a file, each by name
+    plugin: str,
+    options: Mapping[str, Any],
+    *,
+    file: str = "",
+    instances: Sequence[str] | Mapping[str, Mapping[str, Any]],
+    user: str = "",
+    check: Mapping[str, Any] | None = None,
+) -> str:
+    """The text of a file with this plugin alone; ``check``: the table of a check that every instance has of it."""
+    tables: dict[tuple[str, ...], Mapping[str, Any]] = {("node",): {"name": NODE}}
+    named = instances if isinstance(instances, Mapping) else {key: {} for key in instances}
+    for number, (name, keys) in enumerate(named.items()):
+        own = {
+            "interface": "eth0",
+            "vrid": 51 + number,
+            "priority": 100,
+            "virtual_addresses": [f"192.0.2.{10 + number}/24"],
+            **keys,
+        }
+        tables["instance", name] = own
+        if check is not None:
+            tables["instance", name, "check", "tested"] = {"plugin": plugin, "critical": True, **check}
+    for name in sorted({*DEFAULT_PLUGINS} - {plugin}):
+        tables["plugin", name] = {"enabled": False}
+    about = {"file": file, "user": user}
+    tables["plugin", plugin] = {**{key: value for key, value in about.items() if value}, **options}
+    return "\n".join(_lines(tables))
+
+
+def _lines(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> Iterator[str]:
+    for path, table in tables.items():
+        yield f"[{'.'.join(map(_key, path))}]"
+        for key, value in table.items():
+            yield f"{_key(key)} = {_value(value)}"
+        yield ""
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else show(key)
+
+
+def _value(value: object) -> str:
+    """Whole, unlike in a message; a path is what a file has for it, its text."""
+    if isinstance(value, Path):
+        return _value(str(value))
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in escaped) + '"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(str(key))} = {_value(each)}' for key, each in value.items())} }}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read(text: str) -> Config:
+    """The checked configuration; raises ``PluginRefused`` with every mistake in it."""
+    try:
+        config, _ = loads(text, Path.cwd() / FILE, NODE, machine=True, installed=installed_plugins())
+    except ConfigErrors as errors:
+        raise PluginRefused([each for each in errors.problems if each.severity == "error"]) from None
+    return config
+
+
+def routers_of(config: Config) -> dict[str, Router]:
+    """Every instance as a hook is told of it, on an interface that is there."""
+    found = {}
+    for number, (name, instance) in enumerate(config.instances.items(), 1):
+        own = f"192.0.2.{number}" if instance.router.family == 4 else f"fe80::{number:x}"
+        found[name] = replace(router_of(instance), ifindex=IFINDEX, mac=MAC, primary_address=own)
+    return found

@@ -1,0 +1,81 @@
+"""What pytest loads at every start, so it imports nothing else: the fixtures, which import what they need when used."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hafw.testing.harness import PluginUnderTest
+
+
+class StartsPlugin(Protocol):
+    """The fixture ``hafw_plugin``."""
+
+    def __call__(  # noqa: PLR0913 - all but the first by keyword
+        self,
+        name: str = "",
+        *,
+        file: str | Path = "",
+        options: Mapping[str, Any] | None = None,
+        instances: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("VI_1",),
+        config: str = "",
+        user: str = "",
+        interval: str = "",
+        deadline: float | None = None,
+        answers: Mapping[str, Any] | None = None,
+    ) -> PluginUnderTest:
+        """Start it; raises ``PluginRefused`` with the lines of ``hafw check``.
+
+        ``name``: of an installed plugin, or how the one in ``file`` is called. ``options``: its table.
+        ``instances``: their names, or by name the keys that are not as usual. ``config``: a whole ``config.toml``
+        instead of these. ``user``: who it runs as; as root without it, a plugin with ``check``, ``monitor`` or
+        ``serve`` is nobody. ``interval``: ``"50ms"`` lets ``check`` and ``monitor`` run by themselves, and
+        ``plugin.verdicts`` has what they say. ``deadline``: seconds of an event hook, also when the plugin declares
+        more. ``answers``: what ``ask`` in ``serve`` gets, by its word: an answer, or a function of the request.
+        """
+
+
+@pytest.fixture
+def hafw_plugin() -> Iterator[StartsPlugin]:
+    """A factory: starts a plugin in its real process, driven by the test. It ends with the test."""
+    from hafw.testing.configuration import configuration  # noqa: PLC0415 - pytest starts without it
+    from hafw.testing.harness import PluginUnderTest  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+
+        def start(  # noqa: PLR0913 - see StartsPlugin
+            name: str = "",
+            *,
+            file: str | Path = "",
+            options: Mapping[str, Any] | None = None,
+            instances: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("VI_1",),
+            config: str = "",
+            user: str = "",
+            interval: str = "",
+            deadline: float | None = None,
+            answers: Mapping[str, Any] | None = None,
+        ) -> PluginUnderTest:
+            if not name and not file:
+                raise TypeError('hafw_plugin() needs the name of an installed plugin, or file="my_plugin.py"')
+            called = name or Path(file).stem
+            write = partial(
+                configuration,
+                called,
+                file=str(file),
+                instances=instances,
+                user=user,
+                check={"interval": interval, "timeout": interval} if interval else None,
+            )
+            plugin = PluginUnderTest(
+                called, (lambda _: config) if config else write, options or {}, deadline=deadline, answers=answers
+            )
+            return stack.enter_context(plugin)
+
+        yield start

@@ -1,0 +1,224 @@
+"""The processes of one plugin, one after the other: started, confined and watched by the daemon's own code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import trio
+
+from hafw.config.problem import Problem
+from hafw.daemon.control import CommandError
+from hafw.daemon.plugins import Limits, Plugins, examine
+from hafw.daemon.plugins.witness import Called, Witness
+from hafw.testing.background import Background
+from hafw.testing.configuration import PluginRefused, read, routers_of
+from hafw.testing.outcome import PATIENCE, HookFailed, Result, Verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from hafw.config.model import Config
+    from hafw.daemon.plugins import PluginStatus
+    from hafw.pipe import Router
+    from hafw.vrrp.events import VerdictReported
+
+LOOK = 0.005
+"""Seconds between two looks at what can only be looked at."""
+LIMITS = Limits(backoff=0.01, backoff_max=0.1)
+"""As in earnest, but a process that was killed is soon there again."""
+
+
+@dataclass(slots=True)
+class Record(Witness):
+    """All that was seen of the plugin."""
+
+    calls: list[Called] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    unlogged: int = 0
+    """Lines that were too many for the log."""
+    notices: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    pids: set[int] = field(default_factory=set)
+
+    def called(self, call: Called) -> None:
+        """A call has ended."""
+        self.calls.append(call)
+
+    def printed(self, plugin: str, line: str, *, logged: bool) -> None:  # noqa: ARG002 - there is one plugin
+        """A line came out of its process."""
+        self.lines.append(line)
+        self.unlogged += not logged
+
+    def noticed(self, kind: str, fields: dict[str, Any]) -> None:
+        """The daemon would tell of something."""
+        self.notices.append((kind, fields))
+
+
+class Life:
+    """The plugin's processes, one after the other, and all that is seen of them."""
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Mapping[str, Any]], str],
+        options: Mapping[str, Any],
+        *,
+        deadline: float | None = None,
+        answers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Start it; raises ``PluginRefused`` when it cannot run. ``write`` makes a ``config.toml`` of its options."""
+        self.name = name
+        self.options = options
+        self._text_of = write
+        self.text = write(options)
+        """The ``config.toml`` that it runs with."""
+        self.record = Record()
+        self.verdicts: Verdicts[VerdictReported] = Verdicts()
+        """What the daemon would tell the election; only with ``interval``, for nobody else runs checks by itself."""
+        self._limits = replace(LIMITS, event=deadline, event_max=deadline) if deadline else LIMITS
+        self._config = read(self.text)
+        self._routers = routers_of(self._config)
+        self._plugins = Plugins(
+            self._config,
+            verdict=self.verdicts.hear,
+            notice=self.record.noticed,
+            commands={word: _command(answer) for word, answer in (answers or {}).items()},
+            limits=self._limits,
+            witness=self.record,
+        )
+        self._background = Background(f"plugin {name}")
+        try:
+            self._background.call(self._begin)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        self._background.spawn(self._plugins.run)
+        with trio.move_on_after(PATIENCE):
+            while self._status().state == "starting":  # noqa: ASYNC110 - it says so to nobody
+                await trio.sleep(LOOK)
+        if self._status().state not in {"running", "finished"}:
+            await trio.to_thread.run_sync(self._examine, self._config, self.text, self._status().last_error)
+        self.record.pids.add(self._status().pid)
+
+    def _examine(self, config: Config, text: str, otherwise: str = "") -> None:
+        """As ``hafw check`` does it; raises ``PluginRefused`` with all that it finds, or with what is known already."""
+        found = [each for each in examine(config, tuple(self._routers.values())) if each.severity == "error"]
+        if not found and otherwise:
+            found = [Problem(f"plugin.{self.name}", otherwise)]
+        if found:
+            raise PluginRefused.placed(text, found)
+
+    def reload(self, options: Mapping[str, Any] | str) -> None:
+        """Give it other options, or a whole ``config.toml``, as ``hafw reload`` does.
+
+        Raises ``PluginRefused``, and all is as it was; otherwise a new process has them when this returns.
+        """
+        text = options if isinstance(options, str) else self._text_of(options)
+        config = read(text)
+        self._background.call(trio.to_thread.run_sync, self._examine, config, text)
+        self._config, self.text, self._routers = config, text, routers_of(config)
+        pid = self.status.pid
+        self._background.call(self._plugins.reconfigure, config)
+        self._background.call(self._until_there, pid)
+
+    def kill(self) -> None:
+        """Kill its process, as the kernel does when memory runs out; returns when the next one is there.
+
+        What it had not answered is delivered again to the next one.
+        """
+        if pid := self.status.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self._background.call(self._until_there, pid)
+
+    def wait_for(self, condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
+        """Block until something holds that the plugin brings about in its own time; raises ``AssertionError``."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                last = f": {self.status.last_error}" if self.status.last_error else ""
+                raise AssertionError(
+                    f"it did not come true within {timeout:g}s; plugin {self.name} {self.status.state}{last}"
+                )
+            time.sleep(LOOK)
+
+    async def _until_there(self, but: int) -> None:
+        with trio.move_on_after(PATIENCE):
+            while True:
+                status = self._status()
+                if status.state in {"running", "finished"} and status.pid != but:
+                    self.record.pids.add(status.pid)
+                    return
+                await trio.sleep(LOOK)
+        raise HookFailed(Result(hook="configure", error=self._status().last_error))
+
+    def close(self) -> None:
+        """End it, as the daemon does when it ends; returns when its process is gone. Again: nothing."""
+        self._background.close()
+
+    def _status(self) -> PluginStatus:
+        return self._plugins.snapshot()[0]
+
+    # -- what is known ------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> PluginStatus:
+        """What ``hafw plugins`` would show."""
+
+        async def look() -> PluginStatus:
+            return self._status()
+
+        return self._background.call(look)
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """Those that it implements."""
+        return self.status.hooks
+
+    @property
+    def printed(self) -> list[str]:
+        """The lines that its processes have printed so far. A line may come a little after the call that wrote it."""
+        return list(self.record.lines)
+
+    @property
+    def failures(self) -> list[str]:
+        """The details of all ``plugin_failed`` events so far, deaths included."""
+        return [str(fields["detail"]) for kind, fields in self.record.notices if kind == "plugin_failed"]
+
+    def calls(self, hook: str = "") -> list[Called]:
+        """Every call that has ended, or those of one hook, whoever made it."""
+        return [call for call in self.record.calls if hook in ("", call.hook)]
+
+    def router(self, instance: str = "") -> Router:
+        """What its hooks are told of an instance; the interface is there, with MAC, index and an own address."""
+        if instance and instance not in self._routers:
+            raise ValueError(f"instance {instance!r}: the configuration has {', '.join(self._routers)}")
+        return self._routers[instance or next(iter(self._routers))]
+
+
+def _command(answer: Any) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:  # noqa: ANN401
+    """What a test says that the daemon answers: the answer, or a function of the request that may raise ValueError."""
+
+    async def command(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = answer(request) if callable(answer) else answer
+        except ValueError as error:
+            raise CommandError("refused", str(error)) from None
+        await trio.lowlevel.checkpoint()
+        return found
+
+    return command
