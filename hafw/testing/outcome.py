@@ -30,7 +30,7 @@ class Result:
     error: str = ""
     """In the words of ``hafw plugins``; empty: it worked."""
     attempts: int = 1
-    """Deliveries, the last one included. 0: the plugin has no such hook, or only wants the latest news, and they came."""
+    """Deliveries, the last one included. 0: it has no such hook, or wants the latest only and that came."""
 
 
 class HookFailed(AssertionError):  # noqa: N818 - what happened to it

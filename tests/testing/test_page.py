@@ -1,0 +1,22 @@
+"""Every example of the page is a test file, and passes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[2] / "docs/plugins/testing.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^<!-- run -->\n```python\n# (\w+)\.py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_has_no_example_that_is_not_run():
+    assert len(re.findall(r"^```python", PAGE, re.MULTILINE)) == len(EXAMPLES) > 0
+
+
+@pytest.mark.parametrize(("name", "source"), EXAMPLES)
+def test_the_example_passes(name, source, pytester):
+    pytester.makepyfile(**{name: source})
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(passed=source.count("\ndef test_"))
