@@ -40,6 +40,7 @@ ROOMS = {
     "hafw.config": ("hafw.vrrp", "hafw.node", "hafw.pipe", "hafw.secret", "hafw.config"),
     "hafw.hookspecs": ("hafw.pipe",),
     "hafw.command": ("hafw.config",),
+    "hafw.notification": ("hafw.hookspecs", "hafw.pipe"),
     "hafw.api": ("hafw.hookspecs", "hafw.pipe", "hafw.config", "hafw.secret"),
     "hafw.plugin": ("hafw.api", "hafw.hookspecs", "hafw.pipe", "hafw.config"),
     "hafw.will": (),

@@ -26,7 +26,17 @@ DEFAULT_PLUGINS = ("vip", "arp")
 PACKAGES = {
     **{
         name: name.replace("_", "-")
-        for name in (*DEFAULT_PLUGINS, "nginx", "script", "notify_script", "notify_email", "fifo", "routes", "web")
+        for name in (
+            *DEFAULT_PLUGINS,
+            "nginx",
+            "script",
+            "notify_script",
+            "notify_email",
+            "fifo",
+            "routes",
+            "web",
+            "webhook",
+        )
     },
     **dict.fromkeys(("interface", "file", "process", "tcp", "http", "ping"), "checks"),
 }

@@ -25,6 +25,7 @@ PLUGINS = (
     "ping",
     "notify_script",
     "notify_email",
+    "webhook",
     "fifo",
     "routes",
     "web",

@@ -6,9 +6,7 @@ One mail per change and event that ``on`` names. What could not be sent is kept 
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import ssl
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -16,21 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from hafw.api import Duration, Router, Secret, StateChange, hookimpl, refuse
+from hafw.api import Duration, Secret, hookimpl, refuse
+from hafw.notification import Notifier, Word, template_mistake
 from hafw_notify_email import mail
-from hafw_notify_email.smtp import Outcome, Server, deliver
+from hafw_notify_email.smtp import Server, deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-Word = Literal[
-    "master", "backup", "fault", "stop",
-    "vip_bound", "vip_lost", "vip_restored", "vip_released", "announced", "takeover_complete", "handover_started",
-    "handover_complete", "split_brain", "split_brain_over", "vrid_collision", "peer_mismatch", "check_changed",
-    "plugin_failed", "plugin_restarted", "config_reloaded", "stall", "resumed", "fenced", "flapping", "degraded",
-    "maintenance",
-]  # fmt: skip
-"""The four states, and the event types of the control socket."""
+    from hafw.notification import Notification, Outcome
 
 TIMEOUT = Duration(30)
 SUBJECT = "[hafw] {node} {instance}: {what}"
@@ -100,7 +92,7 @@ def mistakes(options: Options) -> Iterator[tuple[str, str]]:
     for key, address in [("from", options.from_), *((f"to[{n}]", to) for n, to in enumerate(options.to))]:
         if not is_address(address):
             yield key, f'= "{address}": must be a mail address, such as "ops@example.com" or "Ops <ops@example.com>"'
-    if wrong := mail.subject_mistake(options.subject):
+    if wrong := template_mistake(options.subject):
         yield "subject", wrong
     if options.tls and options.starttls == "always":
         yield "starttls", '= "always": tls = true is encrypted from the first octet, leave one of the two out'
@@ -117,14 +109,12 @@ def mistakes_of_login(options: Options) -> Iterator[tuple[str, str]]:
         yield "starttls", '= "never": the password would be sent in clear: leave it out, or set tls = true'
 
 
-class NotifyEmail:
+class NotifyEmail(Notifier):
     """The mails of one machine."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._options: Options | None = None
-        self._node = os.environ.get("HAFW_NODE") or socket.gethostname().partition(".")[0]
-        self._masters: dict[str, str] = {}
-        """By instance, as of its last change."""
 
     @property
     def deadline(self) -> float:
@@ -141,42 +131,14 @@ class NotifyEmail:
         """Refuse what cannot work, all of it at once. The server is not asked: it may be down and come back."""
         refuse(mistakes(options))
         self._options = options
+        self.listen_for(options.on)
 
-    @hookimpl
-    def became_master(self, router: Router, change: StateChange) -> Outcome | None:
-        """``on = ["master"]``."""
-        return self._tell_change(router, change, "master", f"this router, {self._node}")
-
-    @hookimpl
-    def became_backup(self, router: Router, change: StateChange) -> Outcome | None:
-        """``on = ["backup"]``."""
-        return self._tell_change(router, change, "backup", change.peer or "not known yet")
-
-    @hookimpl
-    def faulted(self, router: Router, change: StateChange) -> Outcome | None:
-        """``on = ["fault"]``."""
-        return self._tell_change(router, change, "fault", change.peer or "not known yet")
-
-    @hookimpl
-    def stopped(self, router: Router, change: StateChange) -> Outcome | None:
-        """``on = ["stop"]``."""
-        return self._tell_change(router, change, "stop", change.peer or "not known yet")
-
-    @hookimpl
-    def event(self, event: Mapping[str, object]) -> Outcome | None:
-        """Any other word of ``on``; changes of state come by the hooks above."""
-        master = self._masters.get(str(event.get("instance")), "")
-        return self._send(str(event.get("type")), mail.of_event(self._node, event, master))
-
-    def _tell_change(self, router: Router, change: StateChange, word: Word, master: str) -> Outcome | None:
-        self._masters[change.instance] = master
-        return self._send(word, mail.of_change(self._node, router, change, word.upper(), master))
-
-    def _send(self, word: str, report: mail.Report) -> Outcome | None:
+    def tell(self, word: str, notification: Notification) -> Outcome | None:  # noqa: ARG002 - a mail looks the same
+        """Send one mail."""
         options = self._options
-        if options is None or word not in options.on:
+        if options is None:
             return None
-        message = mail.message(report, self._node, options.subject, options.from_, options.to)
+        message = mail.message(notification, self.node, options.subject, options.from_, options.to)
         return deliver(server_of(options), message, options.timeout)
 
 

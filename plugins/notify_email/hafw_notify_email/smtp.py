@@ -7,7 +7,9 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
+
+from hafw.notification import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +21,6 @@ PAUSES = (1.0, 5.0)
 """Seconds before the second and the third attempt; there is no fourth."""
 ATTEMPT = 10.0
 """Most seconds that a server may be silent."""
-
-
-class Outcome(TypedDict):
-    """What is kept of one mail."""
-
-    output: str
-    exit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from hafw_notify_email import NotifyEmail, Options, server_of
-from hafw_notify_email.mail import message, of_change
+from hafw_notify_email.mail import message
 from hafw_notify_email.smtp import deliver
 
 from hafw.api import Address, Duration, Router, Secret, StateChange
 from hafw.config.convert import convert
+from hafw.notification import of_change
 
 ROUTER = Router(
     name="VI_1",
