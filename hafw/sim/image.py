@@ -179,6 +179,7 @@ RULES: dict[type, dict[str, Rule | None]] = {
         "peer": _peer,
         "_other": _living,
         "down_at": _RECENT,
+        "again_at": _NOW,
         "master_adver_interval": _same,
         "maintenance": _same,
         "held_back_until": _NOW,

@@ -31,6 +31,8 @@ class Listener:
         self._other: Peer | None = None
         """Who was heard before that, and has not said goodbye: two that do not hear each other may both be MASTER."""
         self.down_at = inf
+        self.again_at = -inf
+        """Do not take over before, for a goodbye or as owner: once an interval, whatever comes in (C-SEC-05)."""
         self.master_adver_interval = settings.advertisement_interval
         self.maintenance = False
         """Stay BACKUP whatever happens."""
@@ -145,6 +147,12 @@ class Listener:
         """No longer BACKUP."""
         self.down_at = inf
 
+    def serve(self, now: float) -> None:
+        """MASTER from now on: nobody is listened for, and nobody else is left the role."""
+        self.rest()
+        self.deferring = False
+        self.again_at = now + self.settings.advertisement_interval
+
     def wait(self, seconds: float, now: float) -> None:
         """Look again after so long."""
         self.down_at = now + seconds
@@ -185,7 +193,7 @@ class Listener:
         self._preempt_at = None
         displaces = self.hears_lower(now) and self.may_preempt(now)
         if displaces or not self.follow(now):
-            self.down_at = now + self.skew_time
+            self.down_at = max(now + self.skew_time, self.again_at)
 
     def _take_leave(self, event: AdvertReceived, now: float) -> bool:
         """From a router that is not the MASTER we hear, it is no goodbye of the MASTER: False (C-SEC-04)."""

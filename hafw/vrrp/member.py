@@ -72,8 +72,7 @@ class Member(VirtualRouter):
         """All members do: the advert is the first action."""
         if self.displaces(now):
             return self._become_master(now, "preempted")
-        resigned = self.peer is not None and self.peer.priority == 0
-        return self._become_master(now, "master-resigned" if resigned else "no-response")
+        return self._become_master(now, self._vacancy)
 
     def pull(self, detail: str, now: float) -> list[Action]:
         """Leave MASTER, since another member had to: one priority 0, and hold until claimed."""
@@ -110,7 +109,8 @@ class Member(VirtualRouter):
             return super()._enter(now, reason)
         self.listener.join(now)
         if self.settings.owner and not (self.listener.maintenance or self.listener.deferring):
-            self.listener.rest()  # C-FSM-01, as soon as the others can
+            # C-FSM-01, as soon as the others can
+            self.listener.down_at = self.listener.again_at if now < self.listener.again_at else inf
         return [self._move(State.BACKUP, reason, now)]
 
     def _expired(self, now: float) -> list[Action]:

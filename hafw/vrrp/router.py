@@ -179,18 +179,22 @@ class VirtualRouter(Standing):
     # -- from state to state ------------------------------------------------------------------------------------
 
     def _enter(self, now: float, reason: str) -> list[Action]:
-        """Join the election from INITIALIZE or FAULT: RFC 9568 section 6.4.1."""
+        """Join the election from INITIALIZE or FAULT: RFC 9568 section 6.4.1.
+
+        An owner that keeps failing takes over once an interval; others wait longer than that anyway.
+        """
         self.listener.join(now)
         if self.settings.owner and not (self.listener.maintenance or self.listener.deferring):  # C-FSM-01
-            return self._become_master(now, "owner")
+            if now >= self.listener.again_at:
+                return self._become_master(now, "owner")
+            self.listener.down_at = self.listener.again_at
         return [self._move(State.BACKUP, reason, now)]
 
     def _become_master(self, now: float, reason: str) -> list[Action]:
         """RFC 9568 section 6.4.2, C-FSM-11. The addresses are bound already when a live MASTER is preempted."""
         displaced = self.peer.source if self.peer is not None and self.tenure.installed else None
         install = [] if self.tenure.installed else self.tenure.bind()
-        self.listener.rest()
-        self.listener.deferring = False
+        self.listener.serve(now)
         first = [self.speaker.begin(now), *install][:: -1 if self.settings.virtual_mac else 1]
         return [*first, self._move(State.MASTER, reason, now, peer=displaced), *self.tenure.serve(now)]
 
@@ -342,8 +346,14 @@ class VirtualRouter(Standing):
             return [] if self.tenure.bound else self.tenure.bind()
         if listener.follow(now) and now < listener.down_at:
             return self.tenure.drop()
-        resigned = listener.peer is not None and listener.peer.priority == 0
-        return self._become_master(now, "master-resigned" if resigned else "no-response")
+        return self._become_master(now, self._vacancy)
+
+    @property
+    def _vacancy(self) -> str:
+        """Why nobody is MASTER."""
+        if self.peer is None:
+            return "owner" if self.settings.owner else "no-response"
+        return "master-resigned" if self.peer.priority == 0 else "no-response"
 
     def _finish_preemption(self, now: float) -> list[Action]:
         if not self.listener.hears_lower(now) and self.listener.follow(now):

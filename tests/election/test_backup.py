@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from hafw.vrrp.actions import SendAdvertisement
 from hafw.vrrp.events import Suspended
 
 OTHER = "10.77.0.30"
@@ -66,6 +67,18 @@ def test_c_fsm_12_the_skew_is_of_the_learned_interval_not_of_the_goodbye_s(bench
     vr.at(1.0).advert(200, interval=2.0)
     vr.at(2.0).advert(0, interval=0.1)
     assert vr.deadline == 2.0 + 1.21875
+
+
+def test_c_sec_05_whoever_takes_the_role_and_says_goodbye_in_turns_is_followed_once_an_interval(bench):
+    vr = bench(priority=254).settled()
+    began, sent = vr.now, []
+    for number in range(1, 1000):
+        taken = [*vr.advert(255), *vr.advert(0)] if vr.state == "MASTER" else []
+        actions = [*taken, *(each for _, each in vr.run(began + number / 1000))]
+        sent += [each for each in actions if isinstance(each, SendAdvertisement)]
+    assert sent == [vr.sends(254)]
+    assert began + 1.0 < vr.deadline < began + 1.0 + 0.01
+    assert vr.due()[0] == vr.sends(254)
 
 
 def test_c_sec_04_goodbye_of_a_stranger_leaves_the_live_master_alone(bench):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hafw.vrrp.actions import SendAdvertisement
 from tests.election.conftest import PEER
 
 STRANGER = "10.77.0.66"
@@ -106,8 +107,51 @@ def test_shutdown_ends_the_retries(bench):
 def test_c_fsm_30_recovery_of_the_owner_is_mastership(bench):
     vr = bench(priority=255, owner=True).known()
     vr.startup()
+    vr.run(1.0)
     faulted(vr)
     assert vr.link() == [vr.sends(255), vr.binds(), vr.moves("FAULT", "MASTER", "owner")]
+
+
+CRITICAL = [{"name": "web", "critical": True, "rise": 1, "fall": 1}]
+
+
+def owner_since(bench, seconds):
+    """An owner with a check, MASTER for so long."""
+    vr = bench(priority=255, owner=True, checks=CRITICAL).known()
+    vr.startup()
+    vr.verdict("web", healthy=True)
+    vr.installed()
+    vr.run(seconds)
+    return vr
+
+
+def test_c_sec_05_an_owner_whose_check_flaps_begins_once_an_interval(bench):
+    vr = owner_since(bench, 60.25)
+    sent = 0
+    for number in range(100):
+        actions = [*vr.verdict("web", healthy=bool(number % 2)), *(each for _, each in vr.run(vr.now + 0.01))]
+        sent += sum(isinstance(each, SendAdvertisement) for each in actions)
+    assert sent == 3  # goodbye, the first recovery, goodbye
+    vr.verdict("web", healthy=True)
+    assert vr.deadline == 60.25 + 0.01 + 1.0  # an interval after the first recovery
+    assert vr.due()[:3] == [vr.sends(255), vr.binds(), vr.moves("BACKUP", "MASTER", "owner", seq=vr.node.seq)]
+
+
+def test_c_fsm_30_an_owner_that_began_an_interval_ago_recovers_at_once(bench):
+    vr = owner_since(bench, 1.0)
+    vr.verdict("web", healthy=False)
+    vr.verdict("web", healthy=True)
+    assert vr.state == "MASTER"
+
+
+def test_an_owner_that_waits_for_its_interval_takes_the_role_back_from_whomever_it_finds(bench):
+    vr = owner_since(bench, 0.5)
+    vr.verdict("web", healthy=False)
+    vr.verdict("web", healthy=True)
+    vr.at(0.7).advert(100)
+    assert (vr.state, vr.deadline) == ("BACKUP", 1.0)
+    assert vr.due()[0] == vr.binds()
+    assert vr.installed()[:2] == [vr.sends(255), vr.moves("BACKUP", "MASTER", "preempted", peer=vr.peer)]
 
 
 def test_shutdown_in_fault_sends_nothing(bench):

@@ -212,6 +212,22 @@ def test_owners_take_over_at_once_and_together():
     assert pair.states == ["MASTER", "MASTER"]
 
 
+def test_c_sec_05_owners_whose_link_flaps_take_over_together_once_an_interval():
+    pair = Pair(priority=255, owner=True)
+    for event in (PlanReported(ONE), PlanReported(TWO), Startup(ONE), Startup(TWO)):
+        pair.feed(event)
+    pair.link("eth0")
+    assert adverts(pair.link("eth1")) == [(ONE, 255), (TWO, 255)]
+    pair.now = 0.25
+    for _ in range(10):
+        pair.link("eth0", up=False)
+        assert adverts(pair.link("eth0")) == []
+    assert pair.states == ["BACKUP", "BACKUP"]
+    assert adverts(pair.run(0.99)) == []
+    assert adverts(pair.run(1.0)) == [(ONE, 255), (TWO, 255)]
+    assert pair.reasons == ["owner", "owner"]
+
+
 # -- preempting
 
 

@@ -159,6 +159,7 @@ def test_what_is_held_is_bound_again_by_the_next_takeover(bench):
     vr = bench(owner=True, priority=255).known()
     vr.startup()
     vr.installed()
+    vr.run(1.0)
     vr.link(up=False)
     assert vr.tenure.held == (VIP, VIP_TWO)
     assert vr.link() == [vr.sends(255), vr.binds(), vr.moves("FAULT", "MASTER", "owner")]

@@ -44,7 +44,15 @@ def swallowing(patch):
     patch.setattr(Speaker, "_reply", forgets)
 
 
-FOUND = dict.fromkeys([30172, 32198, 39874, 45246], (swallowing, "rivals"))
+def restive(patch):
+    """An owner that begins anew as often as it recovers."""
+    patch.setattr(Listener, "again_at", property(lambda _self: -inf, lambda _self, _at: None), raising=False)
+
+
+FOUND = {
+    **dict.fromkeys([30172, 32198, 39874, 45246], (swallowing, "rivals")),
+    **dict.fromkeys([23956, 43960], (restive, "traffic")),
+}
 """Worlds of long runs: the mistake of then, and the promise that it broke."""
 
 
