@@ -21,7 +21,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help wheels deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference clean
+.PHONY: help wheels deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference api clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -37,6 +37,7 @@ help:
 	@echo "make mutation  small mistakes in the election, one at a time: does a test notice each? ARGS=hafw/vrrp/peer.py"
 	@echo "make conformance  writes docs/conformance.md: what VRRP asks, and the tests that show it"
 	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of commands, tests and plugins"
+	@echo "make api     writes tests/plugins/api.txt: what plugins may rely on; refuses what would break one without a warning"
 	@echo "make deb     a Debian package of hafw, its plugins and what they need: build/hafw_VERSION_ARCHITECTURE.deb"
 	@echo "make man     the man pages: build/man"
 	@echo "make clean   removes $(VENV) and every cache"
@@ -70,6 +71,9 @@ conformance: $(VENV)/.installed
 
 reference: $(VENV)/.installed-dev
 	@HAFW_UPDATE_DOCS=1 $(VENV)/bin/pytest -q -m "not wire" tests/docs tests/plugins/test_docs.py
+
+api: $(VENV)/.installed-dev
+	@HAFW_UPDATE_API=1 $(VENV)/bin/pytest -q tests/plugins/test_docs.py -k stored
 
 wheels: $(VENV)/.installed
 	@echo "==> wheels of hafw and its plugins"

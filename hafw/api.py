@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hafw import API, deprecation
 from hafw.config.permissions import check_script
 from hafw.config.values import Duration
 from hafw.hookspecs import hookimpl
@@ -12,6 +13,12 @@ from hafw.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+else:
+
+    def __getattr__(name: str) -> object:
+        """Names that will go; a type checker shall not take every name for one of them."""
+        return deprecation.name_of(__name__, name)
+
 
 __all__ = [
     "API",
@@ -29,9 +36,6 @@ __all__ = [
     "hookimpl",
     "refuse",
 ]
-
-API = 1
-"""Grows when a plugin that worked would no longer work. A plugin that says ``api = 1`` is refused by any other."""
 
 
 def refuse(mistakes: Iterable[tuple[str, str]]) -> None:

@@ -19,10 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hafw import deprecation
 from hafw.config.permissions import check_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+else:
+
+    def __getattr__(name: str) -> object:
+        """Names that will go; see ``hafw.api``."""
+        return deprecation.name_of(__name__, name)
+
+
+__all__ = ["MERCY", "Outcome", "die_with_parent", "environment", "mistakes", "run", "split"]
 
 NOT_PASSED_ON = frozenset({"IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"})
 """keepalived keeps these from its scripts too."""

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
     from hafw.pipe import Delivery, Group, GroupChange, Router, StateChange
 
+__all__ = [
+    "Notification",
+    "Notifier",
+    "Outcome",
+    "Severity",
+    "State",
+    "Word",
+    "of_change",
+    "of_event",
+    "one_line",
+    "template_mistake",
+    "unknown_instances",
+]
+
 State = Literal["master", "backup", "fault", "stop"]
 """``stop`` is also told of an instance that ``hafw reload`` has removed."""
 Word = Literal[

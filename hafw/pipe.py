@@ -255,7 +255,7 @@ class Hello:
     replay: bool = False
     """A new process wants to be told how things are."""
     warnings: tuple[tuple[str, str], ...] = ()
-    """Of ``configure``: key path and message."""
+    """Of ``configure``, and of what it uses of an API that will go: key path and message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,3 +275,5 @@ class Reply:
     question: Question | None = None
     """A part of the endless answer to ``serve``."""
     schema: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What the plugin was found to use, since the last reply, of an API that will go."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from hafw import hookspecs
-from hafw.api import API
+import hafw.api
+from hafw import API, deprecation, hookspecs
 from hafw.config.problem import did_you_mean, enumerate_words
 from hafw.pipe import EVERY, LATEST
 
@@ -45,12 +45,14 @@ class Loaded:
 
     def declared(self, name: str, otherwise: Any) -> Any:  # noqa: ANN401 - whatever the plugin says
         """An attribute of the plugin, or else of the module that it comes from."""
-        return getattr(self.plugin, name, getattr(_module_of(self.plugin), name, otherwise))
+        return declared(self.plugin, name, otherwise)
 
 
 def load(name: str, file: str, offers: Sequence[Offer] = ()) -> Loaded:
     """Import the plugin; whatever its import raises passes through. Raises ``CannotLoadError`` for what is none."""
     plugin, package, version = _from_file(name, file) if file else _from_offers(name, offers)
+    if wrong := _written_for_another(plugin):  # whose hooks may be unknown here
+        raise CannotLoadError(f"{package}: {wrong}")
     if found := [*_mistakes(plugin)]:
         raise CannotLoadError("; ".join(f"{package}: {each}" for each in found))
     registry = pluggy.PluginManager(hookspecs.PROJECT)
@@ -59,10 +61,10 @@ def load(name: str, file: str, offers: Sequence[Offer] = ()) -> Loaded:
     callers = {each.name: each for each in registry.get_hookcallers(plugin) or ()}
     arguments = {hook: frozenset(caller.get_hookimpls()[0].argnames) for hook, caller in callers.items()}
     loaded = Loaded(plugin, package, version, arguments, dict(callers))
-    if (wanted := loaded.declared("api", API)) != API:
-        raise CannotLoadError(f"{package}: it is written for hafw API {wanted}, this hafw has {API}")
     if (policy := loaded.declared("delivery", EVERY)) not in (EVERY, LATEST):
         raise CannotLoadError(f'{package}: delivery = {policy!r:.100}: must be "{EVERY}" or "{LATEST}"')
+    deprecation.look_at_hooks(arguments)
+    deprecation.watch_fields(hafw.api)
     return loaded
 
 
@@ -89,6 +91,21 @@ def _from_file(name: str, file: str) -> tuple[object, str, str]:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return getattr(module, "plugin", module), file, str(getattr(module, "__version__", ""))
+
+
+def declared(plugin: object, name: str, otherwise: Any) -> Any:  # noqa: ANN401 - whatever the plugin says
+    """An attribute of the plugin, or else of the module that it comes from."""
+    return getattr(plugin, name, getattr(_module_of(plugin), name, otherwise))
+
+
+def _written_for_another(plugin: object) -> str:
+    """Why it does not fit this hafw: ``api`` is a number, or a tuple of those that it works with."""
+    wanted = declared(plugin, "api", API)
+    numbers = wanted if isinstance(wanted, tuple) else (wanted,)
+    if API in numbers:
+        return ""
+    way_out = "install a version of it that is, or the hafw that it wants"
+    return f"it is written for hafw API {' or '.join(map(str, numbers))}, this hafw has {API}: {way_out}"
 
 
 def _module_of(plugin: object) -> ModuleType | None:

@@ -25,6 +25,7 @@ import msgspec
 import pluggy
 
 import hafw
+from hafw import deprecation
 from hafw.config.convert import convert
 from hafw.config.types import keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
@@ -78,6 +79,8 @@ class Channel:
 
     def send(self, reply: Reply) -> None:
         """Send one line, or say in its place why it cannot be sent."""
+        if warnings := deprecation.untold():
+            reply = replace(reply, warnings=warnings)
         try:
             line = msgspec.json.encode(reply)
         except (TypeError, ValueError, RecursionError) as error:
@@ -150,7 +153,10 @@ class Plugin:
             deadline=float(loaded.declared("deadline", 0.0)),
             delivery=loaded.declared("delivery", EVERY),
             replay=bool(loaded.declared("replay", False)),
-            warnings=self._placed("\n".join(warned)),
+            warnings=(
+                *self._placed("\n".join(warned)),
+                *((f"plugin.{self._name}", each) for each in deprecation.noticed()),
+            ),
         )
 
     def accept(self, call: Call) -> None:

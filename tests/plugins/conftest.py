@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,12 @@ from hafw.vrrp.settings import RouterSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from hafw.daemon.plugins import PluginStatus
     from hafw.pipe import Router
     from hafw.vrrp.events import VerdictReported
+
+sys.path.insert(0, str(Path(__file__).parent))  # surface lies beside its tests
 
 LIMITS = Limits(backoff=0.01, backoff_max=0.05, park=30.0, event=5.0)
 """Short where a test waits for it to pass, as in earnest elsewhere."""

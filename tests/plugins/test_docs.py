@@ -11,11 +11,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import surface
 
 import hafw.api
 from hafw import hookspecs
 from hafw.config.plugins import PACKAGES
 from hafw.daemon.plugins import Limits
+from hafw.deprecation import DEPRECATIONS
 from hafw.pipe import Offer
 from hafw.plugin.loading import load
 
@@ -150,3 +152,16 @@ def test_the_deadline_of_a_hook_is_that_of_the_code(hook):
     assert facts(hook)["deadline"].startswith(words)
     said = inspect.getdoc(getattr(hookspecs, hook)).replace("``", "`")
     assert f"Deadline: {words.replace('own ', '')}" in said
+
+
+def test_the_api_is_the_one_that_is_stored():
+    """``HAFW_UPDATE_API=1`` writes it anew, if the policy allows the change."""
+    now = surface.lines()
+    released = surface.stored_lines(released=True)
+    assert surface.offences(released, now, DEPRECATIONS, hafw.__version__) == []
+    if "HAFW_UPDATE_API" in os.environ:
+        surface.STORED.write_text(surface.to_store(now), "utf-8")
+    before = surface.stored_lines()
+    changed = [f"- {line}" for line in before if line not in now] + [f"+ {line}" for line in now if line not in before]
+    assert changed == [], surface.TO_UPDATE
+    assert surface.STORED.read_text("utf-8") == surface.to_store(now), surface.TO_UPDATE

@@ -246,6 +246,10 @@ async def test_an_import_that_never_ends_is_ended(write, play, limits):
             "delivery = 'last'\n@hookimpl\ndef faulted(): pass",
             'cannot be loaded: FILE: delivery = \'last\': must be "every" or "latest"',
         ),
+        (
+            "api = (2, 3)\n@hookimpl\ndef a_hook_of_then(): pass",
+            "cannot be loaded: FILE: it is written for hafw API 2 or 3, this hafw has 1: install a version of it",
+        ),
         ("@hookimpl\ndef configure(): raise KeyError('k')", "configure raised KeyError: 'k' (FILE:4 in configure)"),
         (
             "import subprocess\n@hookimpl\ndef configure():\n    subprocess.run(['/nowhere'])",

@@ -23,6 +23,7 @@ from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX, SUPERSED
 from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.status import Counts, PluginStatus
 from hafw.daemon.plugins.takeover import PlanRefused
+from hafw.daemon.plugins.warned import Warned
 from hafw.daemon.plugins.witness import Called, Witness
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ WHY_LOST = {
 }
 LINGER = 1.0
 """Seconds such a process waits for the next question: with many instances they come in a row."""
-
 
 log = structlog.get_logger()
 
@@ -90,6 +90,7 @@ class Host:
         self._deliveries = Deliveries(self._call, limits, self._pulse, self._losses, present)
         self._counts = Counts()
         self._printed = Printed(plugin.name)
+        self._warned = Warned(plugin.name)
         self._failing: set[str] = set()
         self._deaths: deque[float] = deque(maxlen=limits.deaths)
         self._backoff = limits.backoff
@@ -165,8 +166,7 @@ class Host:
         self.hello, self._child = hello, child
         self._used, self._asked = trio.current_time(), False
         self._become("running")
-        for path, message in hello.warnings:
-            log.warning("plugin_warning", plugin=self.name, path=path, detail=message)
+        self._warned.say(hello.warnings)
         if self._counts.restarts:
             self._notice("plugin_restarted", {"plugin": self.name, "restarts": self._counts.restarts})
         self._beside.begin(child, hello.hooks, nursery)
@@ -222,12 +222,15 @@ class Host:
         self._counts.calls += 1
         name = arguments.get("router", "")
         routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
+        if hear := arguments.get("on_part"):
+            arguments["on_part"] = self._warned.before(hear)
         began = trio.current_time()
         try:
             answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
         except ChildGone as error:
             self._tell(hook, arguments, began, None, str(error))
             raise
+        self._warned.hear(*answer.parts, answer.reply)
         failure, outcome = answer.reply.failure, answer.reply.outcome
         if change := arguments.get("group_change"):
             name = change.group
