@@ -9,7 +9,7 @@ ARGS ?=
 PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt
 
-# Where make wheels, man and deb write. make deb OFFLINE=1 takes the libraries from $(BUILD)/wheels, where an earlier one,
+# Where make wheels, dist, man and deb write. make deb OFFLINE=1 takes the libraries from $(BUILD)/wheels, where an earlier one,
 # or another machine, has put them.
 BUILD ?= build
 OFFLINE ?=
@@ -21,7 +21,7 @@ export UV_CONSTRAINT := constraints.txt
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help wheels deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference api clean
+.PHONY: help wheels dist version deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference api clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
@@ -39,6 +39,8 @@ help:
 	@echo "make reference    writes docs/commands.md from the help of the commands, and what the pages show of commands, tests and plugins"
 	@echo "make api     writes tests/plugins/api.txt: what plugins may rely on; refuses what would break one without a warning"
 	@echo "make deb     a Debian package of hafw, its plugins and what they need: build/hafw_VERSION_ARCHITECTURE.deb"
+	@echo "make dist    wheels and source distributions of hafw and its plugins: build/dist"
+	@echo "make version VERSION=0.2.0  raises the version of all of them"
 	@echo "make man     the man pages: build/man"
 	@echo "make clean   removes $(VENV) and every cache"
 
@@ -80,6 +82,18 @@ wheels: $(VENV)/.installed
 	@mkdir -p $(BUILD)/wheels
 	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || { $(call install,pip); }
 	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(BUILD)/wheels . $(PLUGINS)
+
+# The same octets wherever and whenever: hatchling takes names, modes and times from nowhere but the sources.
+dist: $(VENV)/.installed
+	@echo "==> wheels and source distributions of hafw and its plugins"
+	@mkdir -p $(BUILD)/dist
+	@into=$$(realpath $(BUILD)/dist) && python=$$(realpath -s $(VENV)/bin/python) && for each in . $(PLUGINS); do \
+		(cd $$each && $$python -m hatchling build --directory $$into >/dev/null) || exit 1; \
+	done
+
+# make version VERSION=0.2.0: see CONTRIBUTING.md.
+version: $(VENV)/.installed
+	@$(VENV)/bin/python deploy/version.py $(VERSION)
 
 man: $(VENV)/.installed
 	@$(VENV)/bin/python deploy/manual.py $(BUILD)/man

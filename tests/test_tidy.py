@@ -385,6 +385,27 @@ def test_versions_are_in_lock_step():
     assert pins == []
 
 
+def test_every_plugin_can_be_installed_together_with_hafw_by_a_word_in_brackets():
+    projects = pyprojects()
+    own = projects.pop("pyproject.toml")
+    version = next(iter(projects.values()))["project"]["version"]
+    names = sorted(each["project"]["name"].removeprefix("hafw-plugin-") for each in projects.values())
+    wanted = {name: [f"hafw-plugin-{name}=={version}"] for name in names} | {"all": [f"hafw[{','.join(names)}]"]}
+    assert own["project"]["optional-dependencies"] == wanted, "[project.optional-dependencies] of pyproject.toml"
+    sources = {f"hafw-plugin-{name}": {"workspace": True} for name in names} | {"hafw": {"workspace": True}}
+    assert own["tool"]["uv"]["sources"] == sources, "[tool.uv.sources] of pyproject.toml"
+
+
+def test_every_distribution_carries_the_licence():
+    licence = (ROOT / "LICENSE").read_bytes()
+    without = [
+        name_of(path.parent)
+        for path in ROOT.glob("plugins/*/pyproject.toml")
+        if not (path.parent / "LICENSE").is_file() or (path.parent / "LICENSE").read_bytes() != licence
+    ]
+    assert without == [], "cp LICENSE there"
+
+
 def test_every_plugin_is_a_distribution_with_an_entry_point():
     folders = {path.name for path in ROOT.glob("plugins/*") if path.is_dir() and is_ours(path)}
     entries = {

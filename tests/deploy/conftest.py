@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "deploy"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from machine import CONFIG, INSTALL, NAMED, NOTIFY, Machine
