@@ -46,7 +46,10 @@ _libc = ctypes.CDLL(None)
 
 
 def split(command: str | list[str]) -> list[str]:
-    """Arguments as keepalived splits them, by blanks and quotes and without a shell; a bare name is sought on PATH."""
+    """Arguments as keepalived splits them, by blanks and quotes and without a shell; a bare name is sought on PATH.
+
+    Raises ``ValueError`` for a quotation that does not end.
+    """
     argv = shlex.split(command) if isinstance(command, str) else list(command)
     if argv and "/" not in argv[0]:
         argv[0] = shutil.which(argv[0]) or argv[0]
@@ -54,7 +57,10 @@ def split(command: str | list[str]) -> list[str]:
 
 
 def mistakes(command: str | list[str]) -> Iterator[str]:
-    """Everything that would keep the command from running, or that makes it unsafe to run."""
+    """Everything that would keep the command from running, or that makes it unsafe to run: for ``refuse``.
+
+    Each says the way out. Nothing is run, and nothing is raised.
+    """
     try:
         argv = split(command)
     except ValueError as error:
@@ -96,7 +102,7 @@ def unrunnable(path: str) -> Iterator[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Our own environment, as a script may have it, and what it is told beside."""
+    """Our own environment, as a script may have it, and what it is told beside. Nothing is raised."""
     return {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | more
 
 
@@ -115,13 +121,15 @@ class Outcome:
     exit: int
     """As the shell counts: 128 + N when killed by signal N, 124 when it took too long, 127 when it could not start."""
     output: str
+    """The last 4,096 octets of what it printed, and why it ended if not by itself. What is no UTF-8 is replaced."""
 
 
 def run(argv: list[str], environment: Mapping[str, str], timeout: float, mercy: float = MERCY) -> Outcome:
     """Run in a process group of its own to its end, or for ``timeout`` seconds: then SIGTERM, and SIGKILL.
 
     Between the two it has ``mercy`` seconds; what SIGKILL does not end within as many more is given up. The end is
-    that of the process and not of its output: a daemon that a script starts may keep that open for ever.
+    that of the process and not of its output: a daemon that a script starts may keep that open for ever. Nothing is
+    raised: what could not start, or was killed, is an exit status.
     """
     try:
         process = subprocess.Popen(
@@ -155,7 +163,8 @@ def run(argv: list[str], environment: Mapping[str, str], timeout: float, mercy: 
 def die_with_parent() -> None:
     """End with the plugin process, as keepalived's scripts end with keepalived.
 
-    An event that was cut short is delivered again: its first run must not still be going on beside the second.
+    An event that was cut short is delivered again: its first run must not still be going on beside the second. For
+    ``preexec_fn`` of ``subprocess.Popen``; nothing is raised.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

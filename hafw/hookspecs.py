@@ -23,6 +23,7 @@ PROJECT = "hafw"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function, or a method of the plugin object, as the implementation of the hook of its name."""
 
 
 @hookspec(firstresult=True)

@@ -46,6 +46,7 @@ Word = Literal[
 ]  # fmt: skip
 """What ``on`` may name: the states, and the event types of the control socket."""
 Severity = Literal["info", "good", "warning", "bad"]
+"""How bad it is that something happened."""
 
 ALSO_KNOWN_AS: Final = {"takeover_complete": "vip_bound"}
 """The event of the stream that tells it, and the word that the ``vip_changed`` hook has for it."""
@@ -66,7 +67,9 @@ class Outcome(TypedDict):
     """What the host keeps of one message."""
 
     output: str
+    """Of a message that could not be sent: why."""
     exit: int
+    """Not 0: it could not be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +85,13 @@ class Notification:
     what: str
     """A few words: ``BACKUP -> MASTER``, or the event's type."""
     reason: str
+    """A stable word, as the change or the event has it; empty: it has none."""
     lead: str
     """The first sentence."""
     lines: tuple[tuple[str, str], ...]
     """Label and value of everything else that is known."""
     severity: Severity
+    """How bad it is, for a colour or a bell."""
     run: str = ""
     """The daemon that told it, if that is known."""
     record: Mapping[str, Any] = field(compare=False)

@@ -18,8 +18,11 @@ class Address:
     address: str
     """Without a length, as ``str(ipaddress.ip_address(...))`` prints it."""
     prefixlen: int
+    """Bits of the network part: 0 to 32, of IPv6 0 to 128."""
     interface: str
+    """Where it is bound, by name: the one that it is configured on."""
     label: str = ""
+    """As ``ip address`` shows it, ``eth0:1``; empty: none. IPv4 only."""
     scope: str = "global"
     """``global``, ``link`` or ``host``."""
     advertised: bool = True
@@ -31,9 +34,11 @@ class Frame:
     """An Ethernet frame to send on becoming MASTER: a gratuitous ARP or an unsolicited NA, nothing else."""
 
     interface: str
+    """Where it is sent, by name."""
     address: str
     """The virtual address that it announces."""
     data: bytes
+    """All octets of it, from the destination's link-layer address on; at most 128."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +46,15 @@ class Router:
     """What a hook is told of one instance."""
 
     name: str
+    """As in ``[instance.NAME]``."""
     vrid: int
+    """1 to 255."""
     version: int
+    """Of VRRP: 2 or 3."""
     priority: int
-    """Configured priority."""
+    """As configured: 1 to 254, of an owner 255."""
     interface: str
+    """By name. It need not exist yet."""
     ifindex: int = 0
     """0 while the interface does not exist."""
     mac: str = ""
@@ -53,19 +62,23 @@ class Router:
     virtual_mac: str = ""
     """What its addresses answer from, instead of ``mac``; empty: there is none. They are on a device that has it."""
     primary_address: str = ""
+    """What its adverts come from, without a length; empty while the interface has none."""
     addresses: tuple[Address, ...] = ()
+    """All that it binds as MASTER, those that it does not advertise too."""
     group: str = ""
     """The sync group; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of a check. ``immediate`` skips rise and fall: the process itself was seen to die."""
+    """The answer of a check."""
 
     healthy: bool
+    """With ``reverse = true`` in the configuration it is taken the other way round."""
     detail: str = ""
-    """One line for ``hafw status``."""
+    """One line for ``hafw status``, of at most 300 characters."""
     immediate: bool = False
+    """It skips ``rise`` and ``fall``: for what cannot be a hiccup."""
     factor: int | None = None
     """How many times the check's weight counts, as a number in a file may say; ``None``: once, by its sign."""
 
@@ -97,13 +110,17 @@ class StateChange(Delivery):
     time: str
     """UTC, ISO 8601 with milliseconds."""
     instance: str
+    """Its name."""
     old: str
+    """The state before: as ``new``."""
     new: str
     """``MASTER``, ``BACKUP``, ``FAULT``, ``INITIALIZE``; ``STOP`` when the daemon ends, ``DELETED`` by a reload."""
     reason: str
+    """A stable word, such as ``no-response``: ``docs/runbook.md`` has them."""
     priority: int
-    """Effective priority."""
+    """What counts now, with the weights of the checks: 1 to 255."""
     peer: str = ""
+    """The other router that it is about, by its address; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +128,7 @@ class Group:
     """What a hook is told of a sync group."""
 
     name: str
+    """As instances name it: ``group = NAME``."""
     members: tuple[str, ...]
     """Its instances, in configured order."""
 
@@ -122,11 +140,15 @@ class GroupChange(Delivery):
     time: str
     """UTC, ISO 8601 with milliseconds."""
     group: str
+    """Its name."""
     members: tuple[str, ...]
+    """Its instances, in configured order."""
     old: str
+    """The state before: as ``new``."""
     new: str
     """``MASTER``: every member is. ``FAULT``: one is. ``BACKUP``, ``INITIALIZE``; ``STOP`` when the daemon ends."""
     reason: str
+    """A stable word, as of an instance."""
     instance: str = ""
     """The member that began it."""
     priority: int = 0
@@ -140,7 +162,9 @@ class VipChange(Delivery):
     time: str
     """UTC, ISO 8601 with milliseconds."""
     instance: str
+    """The one that it belongs to."""
     address: str
+    """Without a length."""
     change: str
     """The stable event words: ``vip_bound``, ``vip_lost``, ``vip_restored``, ``vip_released``."""
     culprit: str = ""

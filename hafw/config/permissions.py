@@ -21,7 +21,7 @@ def check_script(path: str, runs_as_root: bool) -> list[str]:  # noqa: FBT001 - 
     """Why this script must not run, each with the way out; empty: it may.
 
     It must be an executable regular file, and nobody but its owner may be able to change it or a folder on its way;
-    when it runs as root, nobody but root.
+    when it runs as root, nobody but root. Nothing is raised: what cannot be looked at is such a reason.
     """
     mistakes = list(_unfit(path, executable=True))
     return mistakes or list(_insecure(path, f"{path} would run as root", as_root=runs_as_root))

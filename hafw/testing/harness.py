@@ -58,7 +58,7 @@ class PluginUnderTest(Life):
             raise HookFailed(Result(hook="takeover", instance=router.name, error=str(error))) from None
 
     def check(self, instance: str = "", *, timeout: float = CHECK_TIMEOUT) -> Verdict:
-        """Ask it once, now; raises ``HookFailed`` when it raises, or misses the timeout and so loses its process."""
+        """Ask it once, now. Raises ``HookFailed`` when it raises, or takes more seconds than that and is killed."""
         router = self.router(instance)
         answer = self._ask("check", router, timeout)
         if answer.reply.verdict is None:

@@ -5,11 +5,16 @@ That it is the one which is stored: tests/plugins/test_docs.py.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import re
+import textwrap
 from importlib import import_module
+from typing import is_typeddict
 
 import pytest
+import reference
 import surface
 
 from hafw.deprecation import DEPRECATIONS, Deprecation
@@ -140,18 +145,69 @@ def test_a_deprecation_of_nothing_is_refused(known):
 # -- docstrings ---------------------------------------------------------------------------------------------------
 
 
-def public() -> list[tuple[str, object]]:
-    """Every name that has a docstring of its own."""
-    found = []
-    for module in surface.MODULES:
-        home = import_module(module)
-        found += [(f"{module}.{name}", getattr(home, name)) for name in home.__all__]
+def public(*modules: str) -> list[tuple[str, object]]:
+    """Every class and function of these modules of the API."""
+    found = [
+        (f"{module}.{name}", getattr(import_module(module), name))
+        for module in modules or surface.MODULES
+        for name in import_module(module).__all__
+    ]
     return [(name, each) for name, each in found if inspect.isclass(each) or inspect.isfunction(each)]
+
+
+def functions(*modules: str) -> list[object]:
+    """Those of the modules, and the public methods of their classes."""
+    found = []
+    for _, each in public(*modules):
+        methods = vars(each).items() if inspect.isclass(each) else ()
+        found += [each] if inspect.isfunction(each) else []
+        found += [method for name, method in methods if inspect.isfunction(method) and not name.startswith("_")]
+    return found
 
 
 @pytest.mark.parametrize(("name", "value"), public(), ids=[name for name, _ in public()])
 def test_every_public_name_says_what_it_is(name, value):
     text = inspect.getdoc(value) or ""
-    assert text.partition("(")[0] != getattr(value, "__name__", ""), "only what dataclass made up"
-    assert text
-    assert dataclasses.is_dataclass(value) or text.rstrip().endswith("."), name
+    assert text.partition("(")[0] != value.__name__, "only what dataclass made up"
+    assert text.split("\n\n")[0].rstrip().endswith((".", ":", "``")), name
+
+
+@pytest.mark.parametrize("name", ["hafw.api", "hafw.command", "hafw.notification"])
+def test_every_field_of_a_value_says_what_it_is(name):
+    missing = [
+        f"{kind.__name__}.{field}"
+        for _, kind in public(name)
+        if dataclasses.is_dataclass(kind) or is_typeddict(kind)
+        for field in kind.__annotations__
+        if not reference.field_docs(kind).get(field)
+    ]
+    assert missing == []
+
+
+def test_what_is_a_number_of_seconds_says_so():
+    wrong = [
+        function.__qualname__
+        for function in functions()
+        if any(each.annotation == "float" for each in inspect.signature(function).parameters.values())
+        if not re.search(r"\bseconds?\b|\b\d+ s\b", inspect.getdoc(function) or "")
+    ]
+    assert wrong == []
+    for module in ("hafw.api", "hafw.command"):
+        constants = {name: value for name, value in vars(import_module(module)).items() if isinstance(value, float)}
+        for name in constants.keys() & set(import_module(module).__all__):
+            assert "Seconds" in reference.docs_of(module, "")[name]
+
+
+def test_what_raises_says_what_and_what_does_not_says_so():
+    wrong = []
+    for function in functions("hafw.api", "hafw.command"):
+        text = inspect.getdoc(function) or ""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        raised = {
+            ast.unparse(node.exc).partition("(")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Raise) and node.exc
+        }
+        wrong += [f"{function.__qualname__} raises {each}" for each in raised if each not in text]
+        wrong += [function.__qualname__] if "aise" not in text else []
+    assert wrong == []

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import reference
 import surface
 
 import hafw.api
@@ -165,3 +166,10 @@ def test_the_api_is_the_one_that_is_stored():
     changed = [f"- {line}" for line in before if line not in now] + [f"+ {line}" for line in now if line not in before]
     assert changed == [], surface.TO_UPDATE
     assert surface.STORED.read_text("utf-8") == surface.to_store(now), surface.TO_UPDATE
+
+
+def test_the_reference_of_the_api_is_what_the_code_says():
+    file = FOLDER / "api.md"
+    if UPDATE:
+        file.write_text(reference.written(file.read_text("utf-8")), "utf-8")
+    assert file.read_text("utf-8") == reference.written(file.read_text("utf-8")), "make reference"
