@@ -33,8 +33,9 @@ else:
 
 __all__ = ["MERCY", "Outcome", "die_with_parent", "environment", "mistakes", "run", "split"]
 
-NOT_PASSED_ON = frozenset({"IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"})
-"""keepalived keeps these from its scripts too."""
+NOT_PASSED_ON = frozenset({"IFS", "LD_PRELOAD", "LD_LIBRARY_PATH", "TMPDIR"})
+"""keepalived keeps the first three from its scripts too; the last is the plugin's own folder and goes with it, while a
+service that a script starts stays."""
 MOST_OUTPUT = 4096
 """Octets of the output that are kept, the last ones."""
 MERCY = 2.0

@@ -200,6 +200,14 @@ class Start:
     """The daemon's process id: a child of anybody else is an orphan and ends."""
     memory: int
     """Octets of private memory it may have."""
+    files: int = 1024
+    """It may have open."""
+    tasks: int = 4096
+    """Processes and threads of its user, its own among them, beyond which it gets no more."""
+    nice: int = 0
+    network: bool = True
+    scratch: str = ""
+    """Its own temporary folder; empty: there is none."""
     machine: bool = True
     """False: the file is of another machine, so secrets are left unread."""
     run: str = ""

@@ -1,4 +1,4 @@
-"""The verbs that look at a running daemon: status, history, plugins."""
+"""The verbs that look at a running daemon: status, history."""
 
 from __future__ import annotations
 
@@ -81,47 +81,3 @@ def history(socket: str, name: str | None, as_json: bool, count: int | None) -> 
 
 def _whom(event: Record) -> str:
     return f"group {event['group']}" if "group" in event else str(event["instance"])
-
-
-class _Plugins(click.Group):
-    """What can be done with plugins beside looking at them; imported when it is used."""
-
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """One, until now."""
-        return ["new"]
-
-    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """``new``; of anything else click says that there is no such command."""
-        if name != "new":
-            return None
-        from hafw.cli.new_plugin import new  # noqa: PLC0415 - used by this word alone
-
-        return new
-
-
-@click.group(cls=_Plugins, invoke_without_command=True, subcommand_metavar="[COMMAND]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.pass_context
-def plugins(ctx: click.Context, *, as_json: bool) -> None:
-    """Every plugin with its package, state, hooks, failures, and why they failed."""
-    if ctx.invoked_subcommand:
-        if as_json:
-            raise click.UsageError(f"--json belongs to `hafw plugins`, without {ctx.invoked_subcommand}")
-        return
-    show_plugins(ctx.obj, as_json=as_json)
-
-
-def show_plugins(socket: str, *, as_json: bool) -> None:
-    """As a table, or as the daemon says it."""
-    answer = ask(socket, {"do": "plugins"})["plugins"]
-    if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
-        return
-    rows = [["PLUGIN", "PACKAGE", "STATE", "HOOKS", "CALLS", "FAILURES", "RESTARTS", "LAST ERROR"]]
-    for each in answer:
-        package = " ".join(part for part in (each["package"], each["version"]) if part)
-        numbers = [str(each[key]) for key in ("calls", "failures", "restarts")]
-        rows.append(
-            [each["name"], package, each["state"], " ".join(each["hooks"]), *numbers, each["last_error"] or "-"]
-        )
-    click.echo(table(rows))

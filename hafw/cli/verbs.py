@@ -25,7 +25,7 @@ VERBS = {
     "events": ("hafw.cli.events", "what happens, as it happens"),
     "history": ("hafw.cli.status", "transitions with their reasons"),
     "listen": ("hafw.cli.listen", "the adverts on the wire or in a capture, and why they are refused"),
-    "plugins": ("hafw.cli.status", "plugins, their state and failures"),
+    "plugins": ("hafw.cli.plugged", "plugins, their state and failures"),
     "demo": ("hafw.cli.demo", "three routers, a client and nginx on this machine, with measured outages"),
     "sim": ("hafw.cli.sim", "the same election on a simulated LAN, as a timeline"),
     "explain": ("hafw.cli.explain", "which failures of a configuration move the address where"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Union
 
 from hafw.config.problem import Problem, did_you_mean, enumerate_words, nearest, show
 from hafw.config.types import Shape, is_table, keys_of, shape_of, text_of_rule
-from hafw.config.values import Duration, parse_duration
+from hafw.config.values import Duration, Size, parse_duration, parse_size
 from hafw.secret import Secret, resolve_secret
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _NAMES = {
     tuple: "a list",
     dict: "a table",
     Duration: "a duration",
+    Size: "a size",
     Secret: "a string",
 }
 
@@ -110,7 +111,9 @@ class Reader:
         if kind is dict:
             return self._read_dict(value, shape, path)
         if kind is Duration:
-            return self._parsed(value, lambda text: Duration(parse_duration(text)), path)
+            return self._parsed(value, kind, lambda text: Duration(parse_duration(text)), path)
+        if kind is Size:
+            return self._parsed(value, kind, lambda text: Size(parse_size(text)), path)
         if kind is Secret:
             return self._read_secret(value, path)
         if is_table(kind):
@@ -121,19 +124,19 @@ class Reader:
         if kind not in (str, bool, int, float):
             raise TypeError(f"{path}: a value of type {kind!r} cannot be read from TOML")
         if kind is float and type(value) is int:
-            return self._parsed(value, float, path)
+            return self._parsed(value, kind, float, path)
         if type(value) is not kind:
             return self._wrong_type(value, _NAMES[kind], path)
         if isinstance(value, float) and not math.isfinite(value):
             return self._refuse(path, f"= {show(value)}: must be a finite number")
         return value
 
-    def _parsed(self, value: object, parse: Any, path: str) -> Any:  # noqa: ANN401
+    def _parsed(self, value: object, kind: type, parse: Any, path: str) -> Any:  # noqa: ANN401
         try:
             return parse(value)
         except (ValueError, OverflowError) as error:
             if isinstance(value, list | dict):
-                return self._wrong_type(value, "a duration", path)
+                return self._wrong_type(value, _NAMES[kind], path)
             return self._refuse(path, f"= {show(value)}: {error}")
 
     def _read_secret(self, value: object, path: str) -> Any:  # noqa: ANN401
@@ -205,7 +208,7 @@ def _fits(value: object, shape: Shape) -> bool:
         return isinstance(value, dict)
     if shape.kind in (list, tuple):
         return isinstance(value, list)
-    if shape.kind in (Duration, Secret):
+    if shape.kind in (Duration, Size, Secret):
         return isinstance(value, str)
     if shape.kind is float:
         return type(value) in (int, float)

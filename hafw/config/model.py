@@ -51,6 +51,20 @@ class InstanceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginLimits:
+    """What a plugin's process may take of the machine."""
+
+    memory: int = 512 << 20
+    """Octets."""
+    files: int = 1024
+    processes: int = 256
+    """Its own, and all that it starts."""
+    cpu_weight: int = 100
+    """As in a cgroup v2, 1 to 100."""
+    network: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginConfig:
     """One ``[plugin.NAME]``, or a plugin that is on by default."""
 
@@ -67,6 +81,7 @@ class PluginConfig:
     """``every`` event or the ``latest``; empty: as the plugin declares."""
     replay: bool | None = None
     """Whether a new process is told how things are; ``None``: as the plugin declares."""
+    limits: PluginLimits = PluginLimits()
 
     @property
     def kind(self) -> str:

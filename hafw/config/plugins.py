@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hafw.config.convert import FAILED
-from hafw.config.model import PluginConfig
+from hafw.config.model import PluginConfig, PluginLimits
 from hafw.config.permissions import check_trusted
 from hafw.config.problem import Problem, did_you_mean, show
-from hafw.config.tables import PluginTable
+from hafw.config.tables import LimitsTable, PluginTable
 from hafw.config.types import keys_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,18 @@ def installed_plugins() -> dict[str, tuple[str, ...]]:
         package = entry.dist.name if entry.dist else entry.value
         found[entry.name] = tuple(dict.fromkeys((*found.get(entry.name, ()), package)))
     return found
+
+
+def limits_of(table: LimitsTable | None) -> PluginLimits:
+    """What a table says, or the defaults."""
+    table = table or LimitsTable()
+    return PluginLimits(
+        memory=int(table.memory),
+        files=table.files,
+        processes=table.processes,
+        cpu_weight=table.cpu_weight,
+        network=table.network,
+    )
 
 
 def weighs_by_number(plugin: PluginConfig) -> bool:
@@ -128,6 +140,7 @@ class PluginReading:
                 user=user,
                 delivery=common.get("delivery") or "",
                 replay=common.get("replay"),
+                limits=limits_of(common.get("limits")),
             )
 
     def _read_default(self, name: str) -> None:

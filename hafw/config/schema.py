@@ -15,7 +15,7 @@ from hafw.config.tables import (
     ProcessTable,
 )
 from hafw.config.types import is_table, keys_of, shape_of
-from hafw.config.values import Duration
+from hafw.config.values import Duration, Size
 from hafw.secret import Secret
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def _of_shape(shape: Shape, *, by_node: bool) -> Schema:
         return {"type": "object", "additionalProperties": inner}
     if kind is Duration:
         return {"$ref": _DURATION}
+    if kind is Size:
+        return {"type": "string", "pattern": "^[0-9]{1,12}(KiB|MiB|GiB)$"}
     if kind is Secret:
         return {"type": "string", "description": "The secret, or file:/path, env:NAME, credential:NAME"}
     return {"type": _PLAIN[kind]} if kind in _PLAIN else {}
@@ -137,7 +139,7 @@ def _default(key: Key) -> Schema:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any type that ``convert`` reads
-    if isinstance(value, Duration):
+    if isinstance(value, Duration | Size):
         return str(value)
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
@@ -146,8 +148,8 @@ def _rules(rule: Meta, shape: Shape) -> Schema:
     found: Schema = {}
     if rule.description:
         found["description"] = rule.description
-    # A duration is a string to the schema: bounds are for numbers.
-    if shape.kind is not Duration:
+    # A duration or a size is a string to the schema: bounds are for numbers.
+    if shape.kind not in (Duration, Size):
         found |= {name: getattr(rule, key) for key, name in _RULES.items() if getattr(rule, key) is not None}
     if rule.pattern:
         found["pattern"] = rule.pattern

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hafw.config.values import format_duration
+from hafw.config.model import PluginLimits
+from hafw.config.values import format_duration, format_size
 from hafw.config.weights import OWNER_PRIORITY
 
 if TYPE_CHECKING:
@@ -164,6 +166,14 @@ def _plugin(plugin: PluginConfig) -> Iterator[str]:
     common = {"plugin": plugin.plugin, "file": plugin.file, "user": plugin.user, "delivery": plugin.delivery}
     replay = {} if plugin.replay is None else {"replay": plugin.replay}
     yield from _table(f"plugin.{_key(plugin.name)}", {**common, **replay, **own})
+    if plugin.limits != PluginLimits():
+        limits = {**asdict(plugin.limits), "memory": format_size(plugin.limits.memory)}
+        yield from _table(f"plugin.{_key(plugin.name)}.limits", limits)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether whoever gave this name to a key or a variable keeps a secret in it."""
+    return _SECRET_KEY.search(name) is not None
 
 
 def hidden(key: str, value: Any) -> Any:  # noqa: ANN401
@@ -174,6 +184,6 @@ def hidden(key: str, value: Any) -> Any:  # noqa: ANN401
         return [hidden(key, each) for each in value]
     if isinstance(value, str) and _REFERENCE.match(value):
         return value
-    if _SECRET_KEY.search(key):
+    if sounds_secret(key):
         return _HIDDEN
     return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", value) if isinstance(value, str) else value

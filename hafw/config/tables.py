@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from hafw.config.values import Duration
+from hafw.config.values import Duration, Size
 from hafw.secret import Secret  # noqa: TC001 - read by the reader
 from hafw.vrrp.settings import DEFAULT_ANNOUNCE_REPEAT
 
@@ -18,6 +18,7 @@ _HOUR = 3600.0
 _Milliseconds = Annotated[Duration, Meta(ge=0.01, le=_HOUR)]
 _UpToAnHour = Annotated[Duration, Meta(ge=0, le=_HOUR)]
 INTERVAL = Duration(1.0)
+PLUGIN_MEMORY = Size(512 << 20)
 NOW = Duration(0.0)
 FLAP_HOLD, FLAP_HOLD_MAX = Duration(10.0), Duration(600.0)
 _Text = Annotated[str, Meta(pattern=r"\S", extra={"rule": "must not be empty"})]
@@ -216,6 +217,30 @@ class InstanceTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsTable:
+    """``[plugin.NAME.limits]``: what its process may take of the machine."""
+
+    memory: Annotated[
+        Size,
+        Meta(
+            ge=32 << 20,
+            le=1 << 40,
+            extra={"rule": 'must be "32MiB" to "1024GiB": Python alone takes 20MiB'},
+            description="Private memory of each of its processes; of all together where a cgroup v2 is delegated",
+        ),
+    ] = PLUGIN_MEMORY
+    files: Annotated[int, Meta(ge=32, le=1 << 20, description="Open files of each of its processes")] = 1024
+    processes: Annotated[
+        int, Meta(ge=1, le=32768, description="Its process and all that it starts; one more ends all of them")
+    ] = 256
+    cpu_weight: Annotated[
+        int,
+        Meta(ge=1, le=100, description="Share of a busy processor; 100: that of an ordinary process"),
+    ] = 100
+    network: Annotated[bool, Meta(description="False: no network at all, not even the loopback")] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginTable:
     """The keys that every ``[plugin.NAME]`` may have; the others are the plugin's own."""
 
@@ -234,3 +259,4 @@ class PluginTable:
     replay: Annotated[
         bool | None, Meta(description="Tell a new process of the plugin how things are; the plugin's own choice")
     ] = None
+    limits: LimitsTable = LimitsTable()

@@ -118,4 +118,4 @@ class Answers:
 
     async def plugins(self, _request: Mapping[str, Any]) -> Record:
         """Each with its failures."""
-        return {"plugins": [asdict(plugin) for plugin in self._daemon.plugins.snapshot()]}
+        return {"plugins": [asdict(plugin) for plugin in self._daemon.plugins.snapshot(closely=True)]}

@@ -90,6 +90,7 @@ class Daemon:
             notice=self._plugin_notice,
             commands=self.answers.for_plugins,
             run=self.observer.stream,
+            adopts=True,
         )
         self.election = Election(
             self.node,

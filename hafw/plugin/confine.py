@@ -15,8 +15,11 @@ import resource
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-DESCRIPTORS = 1024
+if TYPE_CHECKING:
+    from hafw.pipe import Start
+
 OOM_SCORE = 500
 """The kernel ends plugins before anything of hafw, and before most of the rest."""
 NOBODY = "nobody"
@@ -31,6 +34,8 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_READ_SEARCH = 2
 _CAP_SETPCAP = 8
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
@@ -48,40 +53,52 @@ class Needs:
     """It has a ``check``, ``monitor`` or ``serve``: it listens to others, for ever."""
 
 
-def before_loading(user: str, memory: int, parent: int) -> None:
-    """Limits, priority, and the configured user; raises ``LookupError`` or ``PermissionError`` if that cannot be."""
+class CannotConfineError(Exception):
+    """A limit that was asked for cannot be: its key below ``[plugin.NAME]``, and value and reason."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def before_loading(start: Start) -> None:
+    """Limits, priority, network, and the configured user; raises ``CannotConfineError``."""
     with contextlib.suppress(OSError):  # read-only in some containers, and then nobody's concern
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_NOFILE, DESCRIPTORS)
+    _lower(resource.RLIMIT_NOFILE, start.files)
+    # Against thousands in the time that the daemon needs to see them: it counts those of this plugin.
+    _lower(resource.RLIMIT_NPROC, start.tasks)
     # Not RLIMIT_AS: every thread reserves tens of megabytes of addresses that it never touches.
-    _lower(resource.RLIMIT_DATA, memory)
+    _lower(resource.RLIMIT_DATA, start.memory)
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
+        _be_nice(start.nice)
         os.sched_setaffinity(0, _processors())
     os.umask(0o022)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    if user:
-        _become_configured(user)
-    _die_with(parent)
+    if not start.network:
+        _leave_network()
+    if start.user:
+        _become_configured(start.user, start.scratch)
+    _die_with(start.parent)
 
 
-def before_calling(user: str, needs: Needs, parent: int) -> None:
-    """Take away the rest, now that the plugin has said what it needs; ``user`` is the configured one."""
-    as_root = os.geteuid() == 0
+def before_calling(start: Start, needs: Needs) -> None:
+    """Take away the rest, now that the plugin has said what it needs."""
+    as_root, user = os.geteuid() == 0, start.user
     keeps_root = as_root and (needs.root or user == "root")
     if not keeps_root and not needs.privileges:
         _empty_bounding_set()
     if as_root and needs.exposed and not needs.root and not user:
         # In a user namespace there may be nobody else to become; without capabilities it is harmless enough.
         with contextlib.suppress(OSError, KeyError):
-            _become(pwd.getpwnam(NOBODY))
+            _become(pwd.getpwnam(NOBODY), start.scratch)
     if not keeps_root:
         _set_capabilities(0)
     if not needs.privileges:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _die_with(parent)
+    _die_with(start.parent)
 
 
 def _processors() -> set[int]:
@@ -90,31 +107,56 @@ def _processors() -> set[int]:
     return {int(each) for each in left.split(",")} if left else set(range(os.cpu_count() or 1))
 
 
+def _be_nice(nice: int) -> None:
+    """Never before others as the daemon is, and with autogroups also beside the other sessions of the machine."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
+    if nice:
+        with contextlib.suppress(OSError):  # a kernel without them
+            Path("/proc/self/autogroup").write_text(str(nice))
+
+
+def _leave_network() -> None:
+    """For a namespace with nothing in it, not even a loopback that is up."""
+    if _libc.unshare(_CLONE_NEWNET) == 0:
+        return
+    reason = os.strerror(ctypes.get_errno()).lower()
+    user, group = os.geteuid(), os.getegid()
+    if user == 0 or _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        way_out = "it takes CAP_SYS_ADMIN, or user namespaces for everybody (systemd: RestrictNamespaces=no)"
+        raise CannotConfineError("limits.network", f"= false: {reason}: {way_out}")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
 def _lower(limit: int, value: int) -> None:
     _, hard = resource.getrlimit(limit)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(limit, (value, value))
 
 
-def _become_configured(user: str) -> None:
+def _become_configured(user: str, scratch: str) -> None:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
         # In the words of the check of the system, so that `hafw check` shows one mistake and not two.
-        raise LookupError(f'no such user on this machine: useradd --system {user}, or "nobody"') from None
+        reason = f'no such user on this machine: useradd --system {user}, or "nobody"'
+        raise CannotConfineError("user", f'= "{user}": {reason}') from None
     if entry.pw_uid == os.geteuid():
         return
     _prctl(_PR_SET_KEEPCAPS, 1)
     try:
-        _become(entry)
+        _become(entry, scratch)
     except OSError as error:
         reason = f"{(error.strerror or str(error)).lower()}: it takes CAP_SETUID and CAP_SETGID"
-        raise PermissionError(reason) from None
+        raise CannotConfineError("user", f'= "{user}": {reason}') from None
     # Python itself may lie where only root can read (/root/venv): reading stays allowed while the plugin is loaded.
     _set_capabilities(1 << _CAP_SETPCAP | 1 << _CAP_DAC_READ_SEARCH)
 
 
-def _become(entry: pwd.struct_passwd) -> None:
+def _become(entry: pwd.struct_passwd, scratch: str) -> None:
+    if scratch:
+        os.chown(scratch, entry.pw_uid, entry.pw_gid)
     os.initgroups(entry.pw_name, entry.pw_gid)
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)

@@ -30,7 +30,7 @@ from hafw.config.convert import convert
 from hafw.config.types import keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
-from hafw.plugin.confine import Needs, before_calling, before_loading
+from hafw.plugin.confine import CannotConfineError, Needs, before_calling, before_loading
 from hafw.plugin.loading import CannotLoadError, Loaded, load
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Plugin:
     def __init__(self, start: Start, channel: Channel) -> None:
         self._name = start.name
         try:
-            before_loading(start.user, start.memory, start.parent)
-        except (LookupError, PermissionError) as error:
-            raise OptionsRefusedError([(f"plugin.{start.name}.user", f'= "{start.user}": {error}')]) from None
+            before_loading(start)
+        except CannotConfineError as error:
+            raise OptionsRefusedError([(f"plugin.{start.name}.{error.key}", str(error))]) from None
         self._channel = channel
         self._loaded = load(start.name, start.file, start.offers)
         self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
@@ -131,7 +131,7 @@ class Plugin:
             import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
-        before_calling(start.user, needs_of(self._loaded), start.parent)
+        before_calling(start, needs_of(self._loaded))
         self._routers: dict[str, Router] = {}
         self._questions = Questions()
         self._lanes: dict[str, queue.SimpleQueue[tuple[Call, dict[str, Any]]]] = {}

@@ -509,6 +509,35 @@ CHECKS_AND_PLUGINS = {
         "6: plugin.mine.file: DIR/mine.py does not exist",
     ),
     "plugin file is a folder": (config('[plugin.mine]\nfile = "/usr"'), "6: plugin.mine.file: /usr is a folder"),
+    "limits are no table": (
+        config("[plugin.nginx]\nlimits = 3"),
+        "6: plugin.nginx.limits: is a whole number: must be a table",
+    ),
+    "unknown limit": (
+        config("[plugin.nginx.limits]\nmemmory = '64MiB'"),
+        "6: plugin.nginx.limits.memmory: unknown key (did you mean memory?)",
+    ),
+    "memory without a unit": (
+        config("[plugin.nginx.limits]\nmemory = 64"),
+        '6: plugin.nginx.limits.memory = 64: a size needs a unit: "64MiB"',
+    ),
+    "memory in no size": (
+        config('[plugin.nginx.limits]\nmemory = "64MB"'),
+        '6: plugin.nginx.limits.memory = "64MB": must be a size such as "64KiB", "512MiB" or "2GiB"',
+    ),
+    "memory that Python alone needs": (
+        config('[plugin.nginx.limits]\nmemory = "16MiB"'),
+        '6: plugin.nginx.limits.memory = "16MiB": must be "32MiB" to "1024GiB": Python alone takes 20MiB',
+    ),
+    "limits that are none": (
+        config("[plugin.nginx.limits]\nfiles = 3\nprocesses = 0\ncpu_weight = 200\nnetwork = 'no'"),
+        (
+            "6: plugin.nginx.limits.files = 3: must be 32 to 1048576",
+            "7: plugin.nginx.limits.processes = 0: must be 1 to 32768",
+            "8: plugin.nginx.limits.cpu_weight = 200: must be 1 to 100",
+            '9: plugin.nginx.limits.network = "no": must be true or false',
+        ),
+    ),
     "user is no name": (config("[plugin.nginx]\nuser = 33"), "6: plugin.nginx.user = 33: must be a string"),
 }
 

@@ -75,6 +75,7 @@ def tables() -> dict[str, dict[str, Any]]:
         "`[process]`": whole()["process"],
         "`[journal]`": whole()["journal"],
         "`[plugin.NAME]`": common,
+        "`[plugin.NAME.limits]`": common["properties"]["limits"],
     }
     for name in PLUGINS:
         table = whole()["plugin"]["properties"][name]
@@ -92,6 +93,7 @@ HEADINGS = [
         "`[process]`",
         "`[journal]`",
         "`[plugin.NAME]`",
+        "`[plugin.NAME.limits]`",
     ),
     *(f"`[plugin.{name}]`" for name in PLUGINS),
 ]

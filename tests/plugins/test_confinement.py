@@ -9,6 +9,8 @@ import resource
 import msgspec
 import pytest
 
+from hafw.config.model import PluginLimits
+
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 LOOK = """
@@ -42,7 +44,7 @@ async def look(stage):
     return msgspec.json.decode(result.output)
 
 
-async def test_limits_session_priority_and_descriptors(write, play, limits, tmp_path):
+async def test_limits_session_priority_and_descriptors(write, play, tmp_path):
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(everywhere)})
     with (tmp_path / "secret").open("w") as left_open:
@@ -52,7 +54,7 @@ async def test_limits_session_priority_and_descriptors(write, play, limits, tmp_
                 seen = await look(stage)
         finally:
             os.sched_setaffinity(0, everywhere)
-    assert seen["data"] == limits.memory
+    assert seen["data"] == PluginLimits().memory
     assert (seen["core"], seen["session"], seen["policy"], seen["oom"]) == (0, True, os.SCHED_OTHER, "500")
     assert seen["cpus"] == len(everywhere)
     assert seen["descriptors"] == ["/dev/null", "pipe", "pipe", "socket"]

@@ -16,6 +16,7 @@ import surface
 
 import hafw.api
 from hafw import hookspecs
+from hafw.config.model import PluginLimits
 from hafw.config.plugins import PACKAGES
 from hafw.daemon.plugins import Limits
 from hafw.deprecation import DEPRECATIONS
@@ -136,7 +137,7 @@ def test_the_limits_are_those_of_the_code():
     assert f"after {limits.backoff:g} s,\ndoubling to {limits.backoff_max:g} s" in PROCESS
     assert f"again every {limits.park / 60:g} minutes" in PROCESS
     assert f"keep their last verdict for {limits.grace:g} s" in PROCESS
-    assert f"{limits.memory >> 20} MiB of private memory" in PROCESS
+    assert f"{PluginLimits().memory >> 20} MiB of private memory" in PROCESS
 
 
 @pytest.mark.parametrize("hook", HOOKS)

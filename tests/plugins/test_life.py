@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from hafw.config.model import PluginLimits
 from hafw.daemon.plugins import PlanRefused, examine
 
 HOOKS = ("became_master", "became_backup", "faulted", "stopped")
@@ -146,7 +147,7 @@ async def test_a_spinning_regular_expression_is_ended_by_its_deadline(write, pla
         await stage.until(lambda: stage.failures().count("became_master took longer than 0.2s") == 3)
 
 
-async def test_allocating_without_end_is_a_memory_error_of_the_plugin(write, play, limits):
+async def test_allocating_without_end_is_a_memory_error_of_the_plugin(write, play):
     plugin = write(
         """
         @hookimpl
@@ -155,7 +156,7 @@ async def test_allocating_without_end_is_a_memory_error_of_the_plugin(write, pla
             while True: hoard.append(bytearray(1 << 20))
         """
     )
-    async with play(plugin, limits=dataclasses.replace(limits, memory=128 << 20)) as stage:
+    async with play(dataclasses.replace(plugin, limits=PluginLimits(memory=128 << 20))) as stage:
         stage.deliver("MASTER")
         await stage.plugins.drain(5)
         (result,) = stage.status().results

@@ -241,3 +241,12 @@ def test_options_of_maintenance_belong_to_on(lb1):
     done = lb1.hafw("maintenance", "on", "--for", "30")
     assert (done.returncode, done.stdout) == (2, "")
     assert 'Invalid value for --for: 30: must be a duration such as "100ms", "1.5s", "10m" or "1h"' in done.stderr
+
+
+def test_plugins_shows_the_limits_of_one_as_the_kernel_has_them(lb1):
+    shown = lb1.hafw("plugins", "vip").stdout
+    rows = {line.split()[0]: line for line in shown.splitlines() if line}
+    assert rows["memory"].split()[1:3] == ["512MiB", "512MiB"]
+    assert rows["processes"].split()[1:3] == ["256", "256"]
+    assert rows["takeover"].split()[2] == "0"
+    assert lb1.hafw("plugins", "vap").stderr == "hafw: no plugin 'vap' is configured: there is vip, arp\n"

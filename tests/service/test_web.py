@@ -52,7 +52,7 @@ def pair_with_web(pair, tools):
 def test_two_routers_tell_load_balancers_who_is_master_through_handover_and_death(pair_with_web, tools):
     first, second = pair_with_web
     assert get(first, "/master") == (200, "VI_1 MASTER\n")
-    assert get(second, "/master") == (503, "VI_1 BACKUP\n")
+    tools.until(lambda: get(second, "/master") == (503, "VI_1 BACKUP\n"), "the second one takes part")
     assert get(second, "/backup/VI_1")[0] == 200
     (plugin,) = [each for each in first.ask()["plugins"] if each["name"] == "web"]
     assert plugin["user"] == "nobody"

@@ -21,6 +21,7 @@ from hafw.daemon.plugins.host import Host
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
 from hafw.daemon.plugins.present import Present
+from hafw.daemon.plugins.quarters import Quarters
 from hafw.daemon.plugins.status import PluginStatus
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
 from hafw.daemon.plugins.witness import NOBODY, Witness
@@ -77,15 +78,18 @@ class Plugins:
         limits: Limits | None = None,
         run: str = "",
         witness: Witness = NOBODY,
+        adopts: bool = False,
     ) -> None:
         """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything.
 
-        ``run``: the name of this daemon's life, for ``change.run``.
+        ``run``: the name of this daemon's life, for ``change.run``. ``adopts``: nothing else in this process starts
+        processes, so every orphan is one of a plugin's.
         """
         self._run_id = run
         self._seq = 0
         """Of the last change that was told."""
         self._present = Present()
+        self._quarters = Quarters(adopts=adopts)
         self._commands = commands
         self._witness = witness
         self._limits = limits or Limits()
@@ -100,7 +104,9 @@ class Plugins:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every plugin and keep it running, until cancelled; then no process of theirs is left."""
+        await self._quarters.open()
         async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._quarters.run)
             for host in self._hosts.values():
                 self._nursery.start_soon(host.run)
             task_status.started()
@@ -145,6 +151,7 @@ class Plugins:
                     checks,
                     self._routers,
                     self._limits,
+                    quarters=self._quarters,
                     verdict=self._verdict,
                     notice=self._notice,
                     commands=self._commands,
@@ -244,9 +251,9 @@ class Plugins:
         for host in self._hosts.values():
             host.abandon("not delivered: the daemon has ended")
 
-    def snapshot(self) -> list[PluginStatus]:
-        """Every plugin, in configured order."""
-        return [host.status() for host in self._hosts.values()]
+    def snapshot(self, *, closely: bool = False) -> list[PluginStatus]:
+        """Every plugin, in configured order; ``closely``: with its limits and every hook."""
+        return [host.status(closely=closely) for host in self._hosts.values()]
 
 
 async def together(function: Callable[[T], Awaitable[None]], arguments: Iterable[T]) -> None:
@@ -310,7 +317,7 @@ def examine(
 
     async def look_at(plugin: PluginConfig) -> None:
         try:
-            start = start_of(plugin, offers.get(plugin.kind, ()), limits, machine=with_system)
+            start = start_of(plugin, offers.get(plugin.kind, ()), machine=with_system)
             async with visit(start) as child:
                 hello = await introduce(child, routers, limits, configure=with_system)
                 found[plugin.name] = [*misused(plugin.name, checks_of(config, plugin.name), hello)]
@@ -328,7 +335,7 @@ def schemas(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
 
     async def look_at(name: str) -> None:
-        start = replace(start_of(PluginConfig(name=name), offers.get(name, ()), limits), options=None)
+        start = replace(start_of(PluginConfig(name=name), offers.get(name, ())), options=None)
         with contextlib.suppress(RefusedError, ChildGone, OSError):
             async with visit(start) as child:
                 await introduce(child, (), limits, configure=False)

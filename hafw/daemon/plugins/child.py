@@ -13,15 +13,18 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 import trio
 
+from hafw.config.show import sounds_secret
 from hafw.daemon.plugins.hearing import Hearing, Pending
 from hafw.daemon.plugins.printed import Printed
+from hafw.daemon.plugins.scratch import Scratch
+from hafw.daemon.plugins.tracing import trace_of
 from hafw.daemon.plugins.witness import NOBODY, Witness
 from hafw.pipe import Call, Reply, Router, Start
 
@@ -37,7 +40,8 @@ EXIT = 0.3
 REAP = 5.0
 """Seconds that a killed process has to vanish; only one that is stuck in the kernel needs any."""
 PASSED_ON = {"PATH", "LANG", "TZ", "HOME", "CREDENTIALS_DIRECTORY", "VIRTUAL_ENV"}
-"""Environment of a plugin, beside ``LC_*``, ``HAFW_*`` and what its own options name with ``env:``."""
+"""Environment of a plugin, beside ``LC_*``, ``HAFW_*`` unless it sounds secret, and what its own options name with
+``env:``."""
 
 RUN = "HAFW_RUN"
 """The variable that tells a plugin's process, and its scripts, which daemon counts the ``seq`` of events."""
@@ -73,6 +77,9 @@ class Child:
         self.ending = trio.Event()
         """Set when it is dead or was killed; every call after it raises ``ChildGone``."""
         self._printed = Printed(start.name, lambda line, logged: witness.printed(start.name, line, logged=logged))
+        self.scratch = Scratch(start.name)
+        self._trace = trace_of(start)
+        self._start = start = replace(start, scratch=self.scratch.path)
         self._name = start.name
         self._told: dict[str, Router] = {}
         self._hearing = Hearing()
@@ -82,8 +89,9 @@ class Child:
         ours, theirs = socket.socketpair()
         output, printed = os.pipe()
         try:
-            self._process = _spawn(theirs, printed, {**environment(start.options), RUN: start.run})
+            self._process = _spawn(theirs, printed, environment(start.options) | own_variables(start))
         except BaseException:
+            self.scratch.remove()
             ours.close()
             os.close(output)
             raise
@@ -94,7 +102,6 @@ class Child:
         self._pidfd = os.pidfd_open(self.pid)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         self._output = trio.lowlevel.FdStream(output)
-        self._first_line = msgspec.json.encode(start) + b"\n"
 
     async def run(self) -> None:
         """Read what it says until it ends, then leave nothing of it behind."""
@@ -122,8 +129,10 @@ class Child:
 
     async def hello(self, timeout: float) -> Reply:  # noqa: ASYNC109 - missing it has a consequence
         """What it says when it has loaded its plugin, or why it could not."""
+        if self._trace:
+            self._trace.started(self._start, self.pid, trio.current_time())
         with trio.move_on_after(timeout):
-            await self._send(self._first_line)
+            await self._send(msgspec.json.encode(self._start) + b"\n")
             await self._hello.done.wait()
         return self._answer(self._hello, "loading it", timeout).reply
 
@@ -144,7 +153,11 @@ class Child:
         """
         if self.ending.is_set():
             raise ChildGone(self.why)
+        began = trio.current_time()
         pending = self._hearing.expect(hook, on_part)
+        if self._trace:
+            pending.on_part = self._trace.of_parts(pending.on_part, hook, began)
+            self._trace.called(pending.id, hook, {"lane": lane, **arguments}, began)
         news = tuple(each for each in routers if hook == "configure" or self._told.get(each.name) != each)
         self._told.update({each.name: each for each in news})
         line = (
@@ -154,7 +167,20 @@ class Child:
         with trio.move_on_after(timeout):
             await self._send(line)
             await pending.done.wait()
-        return self._answer(pending, hook, timeout)
+        return self._traced(pending, hook, timeout, began)
+
+    def _traced(self, pending: Pending, hook: str, timeout: float, began: float) -> Answer:
+        trace, now = self._trace, trio.current_time()
+        try:
+            answer = self._answer(pending, hook, timeout)
+        except ChildGone as error:
+            if trace:
+                trace.ended(pending.id, hook, str(error), now - began, now)
+            raise
+        if trace:
+            for reply in (*answer.parts, answer.reply):
+                trace.answered(pending.id, hook, reply, now - began, now)
+        return answer
 
     async def tell(self, number: int, answer: Mapping[str, Any]) -> None:
         """Answer a question of its own: a line to which nothing is replied."""
@@ -199,6 +225,11 @@ class Child:
         except trio.BrokenResourceError:
             return b""
 
+    @property
+    def lines_dropped(self) -> int:
+        """Lines of its output that were too many for the log."""
+        return self._printed.dropped
+
     async def _watch(self) -> None:
         await trio.lowlevel.wait_readable(self._pidfd)
         # Not reaped yet, so that its process group cannot be anybody else's when it is killed.
@@ -226,6 +257,8 @@ class Child:
         os.close(self._pidfd)
         await self._stream.aclose()
         await self._output.aclose()
+        with trio.move_on_after(REAP):  # what takes longer is swept by the next daemon, if nothing is left of us
+            await trio.to_thread.run_sync(self.scratch.remove, abandon_on_cancel=True)
 
 
 def _spawn(channel: socket.socket, output: int, variables: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -248,8 +281,14 @@ def environment(options: Any) -> dict[str, str]:  # noqa: ANN401 - any TOML valu
     return {
         name: value
         for name, value in os.environ.items()
-        if name in PASSED_ON or name in asked or name.startswith(("LC_", "HAFW_"))
+        if name in PASSED_ON or name in asked or (name.startswith(("LC_", "HAFW_")) and not sounds_secret(name))
     }
+
+
+def own_variables(start: Start) -> dict[str, str]:
+    """By which it is told from others, and its temporary folder."""
+    own = {RUN: start.run, "HAFW_PLUGIN": start.name}
+    return own | ({"TMPDIR": start.scratch} if start.scratch else {})
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401

@@ -17,10 +17,11 @@ from hafw.daemon.plugins.beside import Beside
 from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.deliveries import ATTEMPTS, Deliveries
 from hafw.daemon.plugins.health import Health
-from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of
+from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of, why_failed
 from hafw.daemon.plugins.losses import Loss, Losses
 from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX, SUPERSEDED
 from hafw.daemon.plugins.printed import Printed
+from hafw.daemon.plugins.quarters import ran_out_of_memory
 from hafw.daemon.plugins.status import Counts, PluginStatus
 from hafw.daemon.plugins.takeover import PlanRefused
 from hafw.daemon.plugins.warned import Warned
@@ -31,18 +32,19 @@ if TYPE_CHECKING:
 
     from hafw.config.model import CheckConfig, PluginConfig
     from hafw.daemon.plugins.answering import Command
+    from hafw.daemon.plugins.census import Watched
     from hafw.daemon.plugins.child import Answer
+    from hafw.daemon.plugins.inforce import InForce
     from hafw.daemon.plugins.mailbox import Letter
     from hafw.daemon.plugins.present import Present
-    from hafw.pipe import Hello, Offer, Outcome, Reply, Router
+    from hafw.daemon.plugins.quarters import Quarters
+    from hafw.pipe import Hello, Offer, Reply, Router
     from hafw.vrrp.events import VerdictReported
 
 ONLY_BEFORE = {"options", "configure", "takeover"}
 """A plugin with no other hook is asked in a process that does not stay."""
 OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_changed", "group_changed", "before_release"}
 """Hooks of which every call matters: its failure is an event of its own."""
-LINE_MAX = 300
-"""Characters of a script's last words."""
 WHY_LOST = {
     DROPPED: f"dropped: {LETTERS_MAX} are waiting, and there are newer ones of the same instance",
     GIVEN_UP: f"given up: each of {ATTEMPTS} processes that had it died",
@@ -64,6 +66,7 @@ class Host:
         routers: Mapping[str, Router],
         limits: Limits,
         *,
+        quarters: Quarters,
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
         commands: Mapping[str, Command],
@@ -82,6 +85,9 @@ class Host:
         self.checks = checks
         self._routers = routers
         self._limits = limits
+        self._quarters = quarters
+        self._watched: Watched | None = None
+        self._in_force: tuple[InForce, ...] = ()
         self._notice = notice
         self._health = Health(checks, limits.grace, verdict)
         self._beside = Beside(self._health, self._call, commands)
@@ -142,17 +148,21 @@ class Host:
 
     async def _live(self) -> str:
         """One process, from start to end: why it died, or nothing when it had nothing more to do."""
+        group = await self._quarters.group(self.plugin)
+        killed = group.out_of_memory() if group else 0
         try:
-            child = Child(start_of(self.plugin, self.offers, self._limits, run=self._run_id), self._witness)
+            weighed = group is not None and "cpu" in group.controllers
+            child = Child(start_of(self.plugin, self.offers, run=self._run_id, weighed=weighed), self._witness)
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(child.run)
             try:
-                hello = await introduce(child, tuple(self._routers.values()), self._limits)
-                self._begin(child, hello, nursery)
-                await self._wait_for_end(child, hello)
+                async with self._quarters.house(self.plugin, child, group) as self._watched:
+                    hello = await introduce(child, tuple(self._routers.values()), self._limits)
+                    self._begin(child, hello, nursery)
+                    await self._wait_for_end(child, hello)
             except (ChildGone, RefusedError) as error:
                 why = str(error)
             finally:
@@ -160,11 +170,13 @@ class Host:
                 self._deliveries.end()
                 why = why or child.why
                 child.kill("is not needed any more")
-        return why
+        return ran_out_of_memory(self.plugin, group, killed) or why
 
     def _begin(self, child: Child, hello: Hello, nursery: trio.Nursery) -> None:
         self.hello, self._child = hello, child
         self._used, self._asked = trio.current_time(), False
+        assert self._watched is not None
+        self._in_force = self._quarters.in_force(self.plugin, self._watched)
         self._become("running")
         self._warned.say(hello.warnings)
         if self._counts.restarts:
@@ -219,18 +231,19 @@ class Host:
     # -- calls --------------------------------------------------------------------------------------------------
 
     async def _call(self, child: Child, hook: str, lane: str, timeout: float, **arguments: Any) -> Answer:  # noqa: ANN401, ASYNC109
-        self._counts.calls += 1
+        figures, began = self._counts.called(hook), trio.current_time()
         name = arguments.get("router", "")
         routers = arguments.pop("routers", None) or ((self._routers[name],) if name else ())
         if hear := arguments.get("on_part"):
             arguments["on_part"] = self._warned.before(hear)
-        began = trio.current_time()
         try:
             answer = await child.call(hook, lane, timeout, routers=routers, **arguments)
         except ChildGone as error:
+            figures.failures += 1
             self._tell(hook, arguments, began, None, str(error))
             raise
         self._warned.hear(*answer.parts, answer.reply)
+        figures.took(trio.current_time() - began)
         failure, outcome = answer.reply.failure, answer.reply.outcome
         if change := arguments.get("group_change"):
             name = change.group
@@ -262,6 +275,7 @@ class Host:
     def _failed(self, hook: str, instance: str, detail: str, **more: Any) -> None:  # noqa: ANN401
         """Of a change every time; of what is called again and again once, until it works: ``event`` may be it."""
         self._counts.failures += 1
+        self._counts.of(hook).failures += 1
         self._counts.last_error = f"{hook} {instance}: {detail}" if more else detail
         if hook in OF_A_CHANGE or hook not in self._failing:
             self._failing.add(hook)
@@ -356,9 +370,9 @@ class Host:
 
     # -- status -------------------------------------------------------------------------------------------------
 
-    def status(self) -> PluginStatus:
-        """What there is to show."""
-        hello, counts = self.hello, self._counts
+    def status(self, *, closely: bool = False) -> PluginStatus:
+        """What there is to show; ``closely``: with its limits and every hook."""
+        hello, counts, watched = self.hello, self._counts, self._watched
         return PluginStatus(
             name=self.name,
             package=hello.package if hello else "",
@@ -375,12 +389,11 @@ class Host:
             dropped=self._deliveries.figures.dropped,
             delivery=self.plugin.delivery or (hello.delivery if hello else ""),
             events=replace(self._deliveries.figures),
+            processes=watched.processes if watched and self._child else 0,
+            memory=watched.memory if watched and self._child else 0,
+            memory_peak=watched.peak if watched else 0,
+            remarks=watched.all_remarks if watched else (),
             results=tuple(self._deliveries.results),
+            figures=tuple(counts.hooks.values()) if closely else (),
+            limits=self._in_force if closely else (),
         )
-
-
-def why_failed(outcome: Outcome) -> str:
-    """``/etc/hafw/notify.sh: exit 3: no route to host``: what failed, how, and what it said last."""
-    lines = outcome.output.split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return ": ".join(filter(None, [outcome.command, f"exit {outcome.exit}", last[:LINE_MAX]]))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hafw.daemon.plugins.child import Child, ChildGone
-from hafw.pipe import Failure, Hello, Offer, Router, Start
+from hafw.pipe import Failure, Hello, Offer, Outcome, Router, Start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hafw.config.model import PluginConfig
+
+
+LINE_MAX = 300
+"""Characters of a script's last words."""
+TASKS_MIN, TASKS_EACH = 4096, 64
+"""Of a plugin's user: others may be the same user, and threads count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,6 @@ class Limits:
     deaths_within: float = 60.0
     park: float = 300.0
     """Between two attempts at a parked plugin."""
-    memory: int = 512 << 20
-    """Octets."""
 
 
 class RefusedError(Exception):
@@ -59,6 +64,13 @@ def explain(failure: Failure, hook: str) -> str:
     kind = f"{failure.kind}: " if failure.kind else ""
     place = f" ({failure.trace})" if failure.trace else ""
     return f"{what} {kind}{' '.join(failure.message.split())}{place}"
+
+
+def why_failed(outcome: Outcome) -> str:
+    """``/etc/hafw/notify.sh: exit 3: no route to host``: what failed, how, and what it said last."""
+    lines = outcome.output.split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return ": ".join(filter(None, [outcome.command, f"exit {outcome.exit}", last[:LINE_MAX]]))
 
 
 async def introduce(child: Child, routers: Sequence[Router], limits: Limits, *, configure: bool = True) -> Hello:
@@ -95,10 +107,16 @@ def _user_here(user: str) -> str:
     return user
 
 
+def nice_of(weight: int) -> int:
+    """The nice value of as large a share of a processor: each step is a quarter more or less."""
+    return min(19, round(math.log(100 / weight) / math.log(1.25)))
+
+
 def start_of(
-    plugin: PluginConfig, offers: tuple[Offer, ...], limits: Limits, *, machine: bool = True, run: str = ""
+    plugin: PluginConfig, offers: tuple[Offer, ...], *, machine: bool = True, run: str = "", weighed: bool = False
 ) -> Start:
-    """What a process of this plugin is told first."""
+    """What a process of this plugin is told first; ``weighed``: its cgroup sees to its share of the processor."""
+    limits = plugin.limits
     return Start(
         name=plugin.name,
         options=plugin.options,
@@ -107,6 +125,10 @@ def start_of(
         user=plugin.user if machine else _user_here(plugin.user),
         parent=os.getpid(),
         memory=limits.memory,
+        files=limits.files,
+        tasks=max(TASKS_MIN, TASKS_EACH * limits.processes),
+        nice=0 if weighed else nice_of(limits.cpu_weight),
+        network=limits.network or not machine,
         machine=machine,
         run=run,
     )

@@ -25,6 +25,8 @@ class Printed:
         """``hear`` is told of every line, and whether it is logged."""
         self.last = ""
         """The last line that was not empty: of a traceback, the exception."""
+        self.dropped = 0
+        """Lines that were not logged, so far."""
         self._plugin = plugin
         self._hear = hear
         self._rest = b""
@@ -36,7 +38,7 @@ class Printed:
         """Take what was read; never blocks, and costs little however many lines there are."""
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[-LINE_MAX:]
-        self._dropped += max(0, len(lines) - LINES_PER_FEED)
+        self._drop(max(0, len(lines) - LINES_PER_FEED))
         self._take([line[:LINE_MAX].decode(errors="replace") for line in lines[-LINES_PER_FEED:]], now)
 
     def say(self, text: str, now: float) -> None:
@@ -62,4 +64,8 @@ class Printed:
             self._said += 1
             log.info("plugin_output", plugin=self._plugin, line=text)
         else:
-            self._dropped += 1
+            self._drop(1)
+
+    def _drop(self, lines: int) -> None:
+        self._dropped += lines
+        self.dropped += lines
