@@ -41,6 +41,7 @@ ROOMS = {
     "hafw.config": ("hafw.vrrp", "hafw.node", "hafw.pipe", "hafw.secret", "hafw.config"),
     "hafw.hookspecs": ("hafw.pipe",),
     "hafw.notification": ("hafw.hookspecs", "hafw.pipe"),
+    "hafw.role": ("hafw.hookspecs", "hafw.pipe"),
     "hafw.command": ("hafw.config", "hafw.deprecation"),
     "hafw.api": ("hafw.hookspecs", "hafw.pipe", "hafw.config", "hafw.secret", "hafw.deprecation"),
     "hafw.plugin": ("hafw.api", "hafw.hookspecs", "hafw.pipe", "hafw.config", "hafw.deprecation"),

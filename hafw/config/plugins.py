@@ -36,6 +36,7 @@ PACKAGES = {
             "routes",
             "web",
             "webhook",
+            "service",
         )
     },
     **dict.fromkeys(("interface", "file", "process", "tcp", "http", "ping"), "checks"),

@@ -26,6 +26,7 @@ PLUGINS = (
     "notify_script",
     "notify_email",
     "webhook",
+    "service",
     "fifo",
     "routes",
     "web",
