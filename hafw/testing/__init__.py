@@ -13,15 +13,35 @@ if TYPE_CHECKING:
     from hafw.testing.configuration import PluginRefused
     from hafw.testing.fixtures import StartsPlugin
     from hafw.testing.harness import PluginUnderTest
+    from hafw.testing.http import HttpReceiver, Request, Response
     from hafw.testing.outcome import HookFailed, Result, Verdicts
+    from hafw.testing.server import Cut, Delay
+    from hafw.testing.smtp import Mail, SmtpServer
 
-__all__ = ["HookFailed", "PluginRefused", "PluginUnderTest", "Result", "StartsPlugin", "Verdicts"]
+__all__ = [
+    "Cut",
+    "Delay",
+    "HookFailed",
+    "HttpReceiver",
+    "Mail",
+    "PluginRefused",
+    "PluginUnderTest",
+    "Request",
+    "Response",
+    "Result",
+    "SmtpServer",
+    "StartsPlugin",
+    "Verdicts",
+]
 
 _HOMES = {
     "PluginRefused": "configuration",
     "StartsPlugin": "fixtures",
     "PluginUnderTest": "harness",
+    **dict.fromkeys(("HttpReceiver", "Request", "Response"), "http"),
     **dict.fromkeys(("HookFailed", "Result", "Verdicts"), "outcome"),
+    **dict.fromkeys(("Cut", "Delay"), "server"),
+    **dict.fromkeys(("Mail", "SmtpServer"), "smtp"),
 }
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from hafw.testing.harness import PluginUnderTest
+    from hafw.testing.http import HttpReceiver
+    from hafw.testing.smtp import SmtpServer
 
 
 class StartsPlugin(Protocol):
@@ -79,3 +81,21 @@ def hafw_plugin() -> Iterator[StartsPlugin]:
             return stack.enter_context(plugin)
 
         yield start
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SmtpServer]:
+    """A mail server on loopback that keeps what it is sent, and fails as the test says."""
+    from hafw.testing.smtp import SmtpServer  # noqa: PLC0415 - as above
+
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def http_receiver() -> Iterator[HttpReceiver]:
+    """A web server on loopback that keeps what it is asked, and answers as the test says."""
+    from hafw.testing.http import HttpReceiver  # noqa: PLC0415 - as above
+
+    with HttpReceiver() as receiver:
+        yield receiver

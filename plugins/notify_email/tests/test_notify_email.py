@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import contextlib
-import email
 import socket
 import ssl
 import subprocess
 from functools import partial
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
 from hafw_notify_email import NotifyEmail, Options, server_of
 from hafw_notify_email.mail import message
 from hafw_notify_email.smtp import deliver
@@ -17,6 +13,7 @@ from hafw_notify_email.smtp import deliver
 from hafw.api import Address, Duration, Router, Secret, StateChange
 from hafw.config.convert import convert
 from hafw.notification import of_change
+from hafw.testing import Cut
 
 ROUTER = Router(
     name="VI_1",
@@ -37,55 +34,6 @@ CHANGE = StateChange(
     peer="192.0.2.2",
 )
 WHOM = {"from_": "hafw@example.com", "to": ["ops@example.com", "Night <night@example.com>"]}
-
-
-class Inbox:
-    """Keeps what arrives; answers the first few with a refusal."""
-
-    def __init__(self, *refusals: str) -> None:
-        self.mails = []
-        self.attempts = 0
-        self.refusals = list(refusals)
-        self.encrypted = []
-        self.logins = []
-
-    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
-        if address.startswith("nobody"):
-            return "550 no such mailbox"
-        envelope.rcpt_tos.append(address)
-        return "250 fine"
-
-    async def handle_DATA(self, _server, session, envelope):  # noqa: N802
-        self.attempts += 1
-        if self.refusals:
-            return self.refusals.pop(0)
-        self.encrypted.append(session.ssl is not None)
-        self.mails.append((envelope, email.message_from_bytes(envelope.content)))
-        return "250 taken"
-
-    def login(self, _server, _session, _envelope, _mechanism, data):
-        self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"secret", handled=False)
-
-
-@pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def server(free_port):
-    """A real mail server on loopback; ``serve(inbox, ...)`` gives the value of ``smtp``."""
-    with contextlib.ExitStack() as stack:
-
-        def serve(inbox, **options):
-            controller = Controller(inbox, hostname="127.0.0.1", port=free_port, **options)
-            controller.start()
-            stack.callback(controller.stop, no_assert=True)
-            return f"127.0.0.1:{free_port}"
-
-        yield serve
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +67,18 @@ def on_lb1(monkeypatch):
 
 
 @pytest.mark.usefixtures("on_lb1")
-def test_a_mail_says_what_when_why_and_who_is_master_now(server):
-    inbox = Inbox()
-    smtp = server(inbox)
+def test_a_mail_says_what_when_why_and_who_is_master_now(smtp_server):
+    smtp = smtp_server.address
     outcome = configured(smtp=smtp).became_master(ROUTER, CHANGE)
     assert outcome == {"output": f"sent to ops@example.com, Night <night@example.com> by {smtp}", "exit": 0}
-    ((envelope, mail),) = inbox.mails
-    assert envelope.mail_from == "hafw@example.com"
-    assert envelope.rcpt_tos == ["ops@example.com", "night@example.com"]
+    (kept,) = smtp_server.received
+    mail = kept.message
+    assert kept.sender == "hafw@example.com"
+    assert kept.recipients == ("ops@example.com", "night@example.com")
     assert mail["Subject"] == "[hafw] lb1 VI_1: BACKUP -> MASTER"
     assert mail["Date"] == "Sun, 22 Nov 2026 21:14:02 +0000"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail.get_payload().replace("\r\n", "\n") == (
+    assert kept.body == (
         "VI_1 on lb1 is now MASTER, it was BACKUP.\n"
         "\n"
         "when        2026-11-22T21:14:02.118Z\n"
@@ -146,12 +94,11 @@ def test_a_mail_says_what_when_why_and_who_is_master_now(server):
     )
 
 
-def test_told_twice_it_is_the_same_message(server):
-    inbox = Inbox()
-    plugin = configured(smtp=server(inbox))
+def test_told_twice_it_is_the_same_message(smtp_server):
+    plugin = configured(smtp=smtp_server.address)
     plugin.became_master(ROUTER, CHANGE)
     plugin.became_master(ROUTER, CHANGE)
-    first, second = (mail["Message-ID"] for _, mail in inbox.mails)
+    first, second = (kept.message["Message-ID"] for kept in smtp_server.received)
     assert first == second
     assert first.startswith("<change.4711.VI-1.20261122211402118000@")
 
@@ -161,125 +108,114 @@ def test_told_twice_it_is_the_same_message(server):
     ("faulted", "FAULT", "fault", "192.0.2.2"),
     ("stopped", "STOP", "stop", "192.0.2.2"),
 ])  # fmt: skip
-def test_every_state_has_its_word_and_is_silent_without_it(server, hook, new, word, master):
-    inbox = Inbox()
+def test_every_state_has_its_word_and_is_silent_without_it(smtp_server, hook, new, word, master):
     change = StateChange(
         seq=1, time="2026-11-22T21:14:02.118Z", instance="VI_1", old="MASTER", new=new, reason="x", priority=1,
         peer="192.0.2.2",
     )  # fmt: skip
-    smtp = server(inbox)
+    smtp = smtp_server.address
     getattr(configured(smtp=smtp, on=(word,)), hook)(ROUTER, change)
     others = tuple({"master", "backup", "fault", "stop"} - {word})
     assert getattr(configured(smtp=smtp, on=others), hook)(ROUTER, change) is None
-    ((_, mail),) = inbox.mails
-    assert f": MASTER -> {new}" in mail["Subject"]
-    assert f"MASTER now  {master}\n" in mail.get_payload().replace("\r\n", "\n")
+    (kept,) = smtp_server.received
+    assert f": MASTER -> {new}" in kept.message["Subject"]
+    assert f"MASTER now  {master}\n" in kept.body
 
 
 @pytest.mark.usefixtures("on_lb1")
-def test_an_event_is_told_with_its_fields_and_the_master_known_last(server):
-    inbox = Inbox()
-    plugin = configured(smtp=server(inbox), on=("split_brain",))
+def test_an_event_is_told_with_its_fields_and_the_master_known_last(smtp_server):
+    plugin = configured(smtp=smtp_server.address, on=("split_brain",))
     plugin.became_master(ROUTER, CHANGE)
     plugin.event(
         {"seq": 9, "time": "2026-11-22T21:15:00Z", "type": "split_brain", "instance": "VI_1", "peer": "192.0.2.3"}
     )
     assert plugin.event({"seq": 10, "time": "2026-11-22T21:15:00Z", "type": "announced", "instance": "VI_1"}) is None
-    ((_, mail),) = inbox.mails
-    assert mail["Subject"] == "[hafw] lb1 VI_1: split_brain"
-    assert (
-        mail.get_payload()
-        .replace("\r\n", "\n")
-        .startswith(
-            "VI_1 on lb1: split brain.\n\n"
-            "when        2026-11-22T21:15:00Z\nMASTER now  this router, lb1\npeer        192.0.2.3\n"
-        )
+    (kept,) = smtp_server.received
+    assert kept.message["Subject"] == "[hafw] lb1 VI_1: split_brain"
+    assert kept.body.startswith(
+        "VI_1 on lb1: split brain.\n\n"
+        "when        2026-11-22T21:15:00Z\nMASTER now  this router, lb1\npeer        192.0.2.3\n"
     )
 
 
-def test_an_event_that_could_not_be_mailed_is_a_failure_with_its_reason(server):
-    smtp = server(Inbox("554 no"))
+def test_an_event_that_could_not_be_mailed_is_a_failure_with_its_reason(smtp_server):
+    smtp_server.script("554 no")
+    smtp = smtp_server.address
     outcome = configured(smtp=smtp, on=("split_brain",)).event({"seq": 9, "time": "", "type": "split_brain"})
     assert outcome == {"output": f"not sent, {smtp}: 554 no", "exit": 1}
 
 
-def test_a_line_end_in_a_reason_does_not_become_a_header(server):
-    inbox = Inbox()
-    plugin = configured(smtp=server(inbox), on=("flapping",), subject="{what} {reason}")
+def test_a_line_end_in_a_reason_does_not_become_a_header(smtp_server):
+    plugin = configured(smtp=smtp_server.address, on=("flapping",), subject="{what} {reason}")
     plugin.event({"type": "flapping", "time": "x", "reason": "a\r\nBcc: everybody@example.com"})
-    ((envelope, mail),) = inbox.mails
+    (kept,) = smtp_server.received
+    mail = kept.message
     assert mail["Subject"] == "flapping a Bcc: everybody@example.com"
     assert mail["Bcc"] is None
-    assert len(envelope.rcpt_tos) == 2
+    assert len(kept.recipients) == 2
 
 
-def test_starttls_auto_is_used_when_offered_whatever_the_certificate(server, tls):
-    inbox = Inbox()
-    configured(smtp=server(inbox, tls_context=tls)).became_master(ROUTER, CHANGE)
-    assert inbox.encrypted == [True]
+def test_starttls_auto_is_used_when_offered_whatever_the_certificate(smtp_server, tls):
+    smtp_server.starttls = tls
+    configured(smtp=smtp_server.address).became_master(ROUTER, CHANGE)
+    assert [kept.encrypted for kept in smtp_server.received] == [True]
 
 
-def test_starttls_never_is_plain_although_it_is_offered(server, tls):
-    inbox = Inbox()
-    configured(smtp=server(inbox, tls_context=tls), starttls="never").became_master(ROUTER, CHANGE)
-    assert inbox.encrypted == [False]
+def test_starttls_never_is_plain_although_it_is_offered(smtp_server, tls):
+    smtp_server.starttls = tls
+    configured(smtp=smtp_server.address, starttls="never").became_master(ROUTER, CHANGE)
+    assert [kept.encrypted for kept in smtp_server.received] == [False]
 
 
-def test_starttls_always_verifies_the_certificate(server, tls, certificate):
-    inbox = Inbox()
-    smtp = server(inbox, tls_context=tls)
+def test_starttls_always_verifies_the_certificate(smtp_server, tls, certificate):
+    smtp_server.starttls = tls
+    smtp = smtp_server.address
     outcome = configured(smtp=smtp, starttls="always").became_master(ROUTER, CHANGE)
     assert outcome == {"output": f"not sent, {smtp}: certificate refused: self-signed certificate", "exit": 1}
     trusted = configured(smtp=smtp, starttls="always", ca_file=str(certificate / "cert.pem"))
     assert trusted.became_master(ROUTER, CHANGE)["exit"] == 0
-    assert inbox.encrypted == [True]
+    assert [kept.encrypted for kept in smtp_server.received] == [True]
 
 
-def test_starttls_always_sends_nothing_to_a_server_without_it(server):
-    inbox = Inbox()
-    smtp = server(inbox)
+def test_starttls_always_sends_nothing_to_a_server_without_it(smtp_server):
+    smtp = smtp_server.address
     outcome = configured(smtp=smtp, starttls="always").became_master(ROUTER, CHANGE)
     assert outcome == {"output": f"not sent, {smtp}: STARTTLS extension not supported by server.", "exit": 1}
-    assert inbox.attempts == 0
+    assert smtp_server.attempts == 0
 
 
-def test_smtps_is_encrypted_from_the_first_octet(server, tls, certificate):
-    inbox = Inbox()
-    smtp = server(inbox, ssl_context=tls)
-    plugin = configured(smtp=smtp, tls=True, ca_file=str(certificate / "cert.pem"))
+def test_smtps_is_encrypted_from_the_first_octet(smtp_server, tls, certificate):
+    smtp_server.tls = tls
+    plugin = configured(smtp=smtp_server.address, tls=True, ca_file=str(certificate / "cert.pem"))
     assert plugin.became_master(ROUTER, CHANGE)["exit"] == 0
-    assert inbox.attempts == 1
+    assert smtp_server.attempts == 1
 
 
 @pytest.fixture
-def with_login(server, tls, certificate):
-    inbox = Inbox()
-    smtp = server(inbox, tls_context=tls, authenticator=inbox.login, auth_required=True)
-    return inbox, smtp, partial(configured, smtp=smtp, username="hafw", ca_file=str(certificate / "cert.pem"))
+def with_login(smtp_server, tls, certificate):
+    smtp_server.starttls, smtp_server.users = tls, {"hafw": "secret"}
+    return partial(configured, smtp=smtp_server.address, username="hafw", ca_file=str(certificate / "cert.pem"))
 
 
-def test_a_login_is_sent_over_starttls(with_login):
-    inbox, _, configured_with = with_login
-    assert configured_with(password=Secret("secret")).became_master(ROUTER, CHANGE)["exit"] == 0
-    assert inbox.logins == [(b"hafw", b"secret")]
-    assert inbox.encrypted == [True]
+def test_a_login_is_sent_over_starttls(with_login, smtp_server):
+    assert with_login(password=Secret("secret")).became_master(ROUTER, CHANGE)["exit"] == 0
+    assert smtp_server.logins == [("hafw", "secret")]
+    assert [(kept.encrypted, kept.login) for kept in smtp_server.received] == [(True, "hafw")]
 
 
-def test_a_wrong_password_is_said_without_showing_it_and_is_not_tried_with_new_connections(with_login):
-    inbox, smtp, configured_with = with_login
-    outcome = configured_with(password=Secret("wrong-one")).became_master(ROUTER, CHANGE)
+def test_a_wrong_password_is_said_without_showing_it_and_is_not_tried_with_new_connections(with_login, smtp_server):
+    outcome = with_login(password=Secret("wrong-one")).became_master(ROUTER, CHANGE)
     assert outcome == {
-        "output": f"not sent, {smtp}: 535 5.7.8 Authentication credentials invalid",
+        "output": f"not sent, {smtp_server.address}: 535 5.7.8 Authentication credentials invalid",
         "exit": 1,
     }
-    assert inbox.attempts == 0
+    assert smtp_server.attempts == 0
 
 
-def test_a_login_is_not_sent_to_a_server_whose_certificate_is_not_verified(with_login):
-    inbox, smtp, configured_with = with_login
-    outcome = configured_with(password=Secret("secret"), ca_file="").became_master(ROUTER, CHANGE)
-    assert outcome["output"] == f"not sent, {smtp}: certificate refused: self-signed certificate"
-    assert inbox.logins == []
+def test_a_login_is_not_sent_to_a_server_whose_certificate_is_not_verified(with_login, smtp_server):
+    outcome = with_login(password=Secret("secret"), ca_file="").became_master(ROUTER, CHANGE)
+    assert outcome["output"] == f"not sent, {smtp_server.address}: certificate refused: self-signed certificate"
+    assert smtp_server.logins == []
 
 
 def try_sending(smtp: str, timeout: float = 30) -> tuple[dict, list[float]]:
@@ -290,37 +226,39 @@ def try_sending(smtp: str, timeout: float = 30) -> tuple[dict, list[float]]:
     return deliver(server_of(options), mail, timeout, sleep=pauses.append), pauses
 
 
-def test_a_server_that_fails_twice_is_tried_a_third_time(server):
-    inbox = Inbox("451 try later", "421 closing")
-    outcome, pauses = try_sending(server(inbox))
+def test_a_server_that_fails_twice_is_tried_a_third_time(smtp_server):
+    smtp_server.script("451 try later", Cut())
+    outcome, pauses = try_sending(smtp_server.address)
     assert outcome["exit"] == 0
     assert pauses == [1.0, 5.0]
-    assert (inbox.attempts, len(inbox.mails)) == (3, 1)
+    assert (smtp_server.attempts, len(smtp_server.received)) == (3, 1)
 
 
-def test_after_the_third_failure_the_outcome_says_why(server):
-    inbox = Inbox(*["451 try later"] * 5)
-    smtp = server(inbox)
+def test_after_the_third_failure_the_outcome_says_why(smtp_server):
+    smtp_server.script(*["451 try later"] * 5)
+    smtp = smtp_server.address
     outcome, _ = try_sending(smtp)
     assert outcome == {"output": f"not sent, {smtp} (3 attempts): 451 try later", "exit": 1}
-    assert inbox.attempts == 3
+    assert smtp_server.attempts == 3
 
 
-def test_what_is_refused_for_good_is_not_tried_again(server):
-    inbox = Inbox("554 no", "250 never asked")
-    smtp = server(inbox)
+def test_what_is_refused_for_good_is_not_tried_again(smtp_server):
+    smtp_server.script("554 no", "250 never asked")
+    smtp = smtp_server.address
     assert try_sending(smtp) == ({"output": f"not sent, {smtp}: 554 no", "exit": 1}, [])
 
 
-def test_a_dead_server_is_tried_three_times(free_port):
-    outcome, pauses = try_sending(f"127.0.0.1:{free_port}")
-    assert outcome == {"output": f"not sent, 127.0.0.1:{free_port} (3 attempts): connection refused", "exit": 1}
+def test_a_dead_server_is_tried_three_times(smtp_server):
+    smtp_server.refuse()
+    outcome, pauses = try_sending(smtp_server.address)
+    assert outcome == {"output": f"not sent, {smtp_server.address} (3 attempts): connection refused", "exit": 1}
     assert pauses == [1.0, 5.0]
 
 
-def test_an_attempt_that_could_not_end_in_time_is_not_begun(free_port):
-    outcome, pauses = try_sending(f"127.0.0.1:{free_port}", timeout=3)
-    assert outcome["output"] == f"not sent, 127.0.0.1:{free_port} (2 attempts): connection refused"
+def test_an_attempt_that_could_not_end_in_time_is_not_begun(smtp_server):
+    smtp_server.refuse()
+    outcome, pauses = try_sending(smtp_server.address, timeout=3)
+    assert outcome["output"] == f"not sent, {smtp_server.address} (2 attempts): connection refused"
     assert pauses == [1.0]
 
 
@@ -332,15 +270,15 @@ def test_a_server_that_accepts_and_keeps_silent_costs_no_more_than_the_timeout()
     assert pauses == []
 
 
-def test_recipients_that_are_refused_are_named_and_the_others_get_it(server):
-    inbox = Inbox()
-    smtp = server(inbox)
+def test_recipients_that_are_refused_are_named_and_the_others_get_it(smtp_server):
+    smtp = smtp_server.address
+    smtp_server.unknown.add("nobody@example.com")
     outcome = configured(smtp=smtp, to=["nobody@example.com", "ops@example.com"]).became_master(ROUTER, CHANGE)
     assert outcome == {
         "output": f"sent by {smtp}, but refused for nobody@example.com (550 no such mailbox)",
         "exit": 1,
     }
-    assert [envelope.rcpt_tos for envelope, _ in inbox.mails] == [["ops@example.com"]]
+    assert [kept.recipients for kept in smtp_server.received] == [("ops@example.com",)]
 
 
 def test_the_deadline_leaves_time_for_all_attempts():
