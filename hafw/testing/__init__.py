@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hafw.testing.configuration import PluginRefused
-    from hafw.testing.fixtures import StartsPlugin
+    from hafw.testing.fixtures import Simulates, StartsPlugin
     from hafw.testing.harness import PluginUnderTest
     from hafw.testing.http import HttpReceiver, Request, Response
     from hafw.testing.outcome import HookFailed, Result, Verdicts
+    from hafw.testing.promises import PROMISES, PromiseBroken
     from hafw.testing.server import Cut, Delay
+    from hafw.testing.simulation import Change, Simulation
     from hafw.testing.smtp import Mail, SmtpServer
 
 __all__ = [
+    "PROMISES",
+    "Change",
     "Cut",
     "Delay",
     "HookFailed",
@@ -26,9 +30,12 @@ __all__ = [
     "Mail",
     "PluginRefused",
     "PluginUnderTest",
+    "PromiseBroken",
     "Request",
     "Response",
     "Result",
+    "Simulates",
+    "Simulation",
     "SmtpServer",
     "StartsPlugin",
     "Verdicts",
@@ -36,10 +43,12 @@ __all__ = [
 
 _HOMES = {
     "PluginRefused": "configuration",
-    "StartsPlugin": "fixtures",
+    **dict.fromkeys(("Simulates", "StartsPlugin"), "fixtures"),
+    **dict.fromkeys(("Change", "Simulation"), "simulation"),
     "PluginUnderTest": "harness",
     **dict.fromkeys(("HttpReceiver", "Request", "Response"), "http"),
     **dict.fromkeys(("HookFailed", "Result", "Verdicts"), "outcome"),
+    **dict.fromkeys(("PROMISES", "PromiseBroken"), "promises"),
     **dict.fromkeys(("Cut", "Delay"), "server"),
     **dict.fromkeys(("Mail", "SmtpServer"), "smtp"),
 }

@@ -74,6 +74,13 @@ def configuration(  # noqa: PLR0913 - the keys of a file, each by name
     return "\n".join(_lines(tables))
 
 
+def with_options(text: str, plugin: str, options: Mapping[str, Any]) -> str:
+    """A whole file, with these keys besides in the plugin's own table, which must begin with ``[plugin.NAME]``."""
+    header = f"[plugin.{plugin}]\n"
+    added = "".join(f"{_key(key)} = {_value(value)}\n" for key, value in options.items())
+    return text.replace(header, header + added, 1) if header in text or not added else f"{text}\n{header}{added}"
+
+
 def _lines(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> Iterator[str]:
     for path, table in tables.items():
         yield f"[{'.'.join(map(_key, path))}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from hafw.testing.harness import PluginUnderTest
     from hafw.testing.http import HttpReceiver
+    from hafw.testing.simulation import Simulation
     from hafw.testing.smtp import SmtpServer
 
 
@@ -44,10 +46,32 @@ class StartsPlugin(Protocol):
         """
 
 
+class Simulates(Protocol):
+    """The fixture ``hafw_sim``."""
+
+    def __call__(  # noqa: PLR0913 - all but the first by keyword
+        self,
+        routers: Mapping[str, int] = ...,
+        *,
+        critical: bool = True,
+        weight: int = 0,
+        rise: int = 2,
+        fall: int = 2,
+        interval: float = 1.0,
+        seed: int = 0,
+        **settings: Any,  # noqa: ANN401
+    ) -> Simulation:
+        """Routers by name, with their priorities. Each has one check, which is run every ``interval`` seconds.
+
+        ``weight``: then it is not critical. ``settings``: what the file has for an instance, as values, such as
+        ``preempt=False``, ``advertisement_interval=0.1`` and ``last_resort=False``.
+        """
+
+
 @pytest.fixture
 def hafw_plugin() -> Iterator[StartsPlugin]:
     """A factory: starts a plugin in its real process, driven by the test. It ends with the test."""
-    from hafw.testing.configuration import configuration  # noqa: PLC0415 - pytest starts without it
+    from hafw.testing.configuration import configuration, with_options  # noqa: PLC0415 - pytest starts without it
     from hafw.testing.harness import PluginUnderTest  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
@@ -67,20 +91,52 @@ def hafw_plugin() -> Iterator[StartsPlugin]:
             if not name and not file:
                 raise TypeError('hafw_plugin() needs the name of an installed plugin, or file="my_plugin.py"')
             called = name or Path(file).stem
-            write = partial(
-                configuration,
-                called,
-                file=str(file),
-                instances=instances,
-                user=user,
-                check={"interval": interval, "timeout": interval} if interval else None,
+            write = (
+                partial(with_options, config, called)
+                if config
+                else partial(
+                    configuration,
+                    called,
+                    file=str(file),
+                    instances=instances,
+                    user=user,
+                    check={"interval": interval, "timeout": interval} if interval else None,
+                )
             )
-            plugin = PluginUnderTest(
-                called, (lambda _: config) if config else write, options or {}, deadline=deadline, answers=answers
-            )
+            plugin = PluginUnderTest(called, write, options or {}, deadline=deadline, answers=answers)
             return stack.enter_context(plugin)
 
         yield start
+
+
+@pytest.fixture
+def hafw_sim() -> Simulates:
+    """A factory: routers on a simulated LAN in virtual time."""
+    from hafw.testing.simulation import Simulation  # noqa: PLC0415 - as above
+
+    def simulate(  # noqa: PLR0913 - see Simulates
+        routers: Mapping[str, int] = MappingProxyType({"lb1": 200, "lb2": 100}),
+        *,
+        critical: bool = True,
+        weight: int = 0,
+        rise: int = 2,
+        fall: int = 2,
+        interval: float = 1.0,
+        seed: int = 0,
+        **settings: Any,  # noqa: ANN401
+    ) -> Simulation:
+        return Simulation(
+            routers,
+            critical=critical and not weight,
+            weight=weight,
+            rise=rise,
+            fall=fall,
+            interval=interval,
+            seed=seed,
+            **settings,
+        )
+
+    return simulate
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hafw.pipe import GroupChange, StateChange, Verdict, VipChange
 from hafw.testing import events
 from hafw.testing.life import Life
 from hafw.testing.outcome import PATIENCE, HookFailed, Result, Verdicts, result_of
+from hafw.testing.promises import PROMISES, PromiseBroken, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,3 +207,18 @@ class PluginUnderTest(Life):
             error = f"was not called within {PATIENCE:g}s: {status.last_error or status.state}"
             raise HookFailed(Result(hook=event.hook, instance=event.about, seq=seq, error=error, attempts=0))
         return result_of(made, event.hook, event.about, seq)
+
+    # -- all of it ----------------------------------------------------------------------------------------------
+
+    def assert_keeps_promises(self, *names: str, observe: Callable[[], Any] | None = None) -> None:
+        """Try every promise, or those of ``hafw.testing.PROMISES`` that are named; the plugin has ended afterwards.
+
+        ``observe`` returns what the plugin has done outside, such as the text of its file: something that compares.
+        Raises ``PromiseBroken``, with all that are not kept.
+        """
+        if unknown := set(names) - PROMISES.keys():
+            raise ValueError(f"no such promise: {', '.join(sorted(unknown))}: there are {', '.join(PROMISES)}")
+        trial = Trial(self, observe, frozenset(names or PROMISES))
+        trial.run()
+        if trial.broken:
+            raise PromiseBroken(trial.broken)

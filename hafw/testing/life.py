@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,7 @@ from hafw.config.problem import Problem
 from hafw.daemon.control import CommandError
 from hafw.daemon.plugins import Limits, Plugins, examine
 from hafw.daemon.plugins.witness import Called, Witness
+from hafw.testing import traces
 from hafw.testing.background import Background
 from hafw.testing.configuration import PluginRefused, read, routers_of
 from hafw.testing.outcome import PATIENCE, HookFailed, Result, Verdicts
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from hafw.pipe import Router
     from hafw.vrrp.events import VerdictReported
 
+_LIVING: weakref.WeakSet[Life] = weakref.WeakSet()
+"""All that are under test now, in this process."""
 LOOK = 0.005
 """Seconds between two looks at what can only be looked at."""
 LIMITS = Limits(backoff=0.01, backoff_max=0.1)
@@ -43,6 +47,11 @@ class Record(Witness):
     """Lines that were too many for the log."""
     notices: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     pids: set[int] = field(default_factory=set)
+
+    def lives(self, pid: int) -> None:
+        """A process of it is there; 0: none is needed now."""
+        if pid:
+            self.pids.add(pid)
 
     def called(self, call: Called) -> None:
         """A call has ended."""
@@ -90,7 +99,9 @@ class Life:
             limits=self._limits,
             witness=self.record,
         )
+        traces.mark()
         self._background = Background(f"plugin {name}")
+        _LIVING.add(self)
         try:
             self._background.call(self._begin)
         except BaseException:
@@ -112,7 +123,7 @@ class Life:
                 await trio.sleep(LOOK)
         if self._status().state not in {"running", "finished"}:
             await trio.to_thread.run_sync(self._examine, self._config, self.text, self._status().last_error)
-        self.record.pids.add(self._status().pid)
+        self.record.lives(self._status().pid)
 
     def _examine(self, config: Config, text: str, otherwise: str = "") -> None:
         """As ``hafw check`` does it; raises ``PluginRefused`` with all that it finds, or with what is known already."""
@@ -122,14 +133,22 @@ class Life:
         if found:
             raise PluginRefused.placed(text, found)
 
+    def examine(self, options: Mapping[str, Any] | str) -> tuple[Config, str]:
+        """What ``hafw check`` would say of other options, or a whole ``config.toml``, in a process beside this one.
+
+        Raises ``PluginRefused``; returns the configuration that it has checked, and its text.
+        """
+        text = options if isinstance(options, str) else self._text_of(options)
+        config = read(text)
+        self._background.call(trio.to_thread.run_sync, self._examine, config, text)
+        return config, text
+
     def reload(self, options: Mapping[str, Any] | str) -> None:
         """Give it other options, or a whole ``config.toml``, as ``hafw reload`` does.
 
         Raises ``PluginRefused``, and all is as it was; otherwise a new process has them when this returns.
         """
-        text = options if isinstance(options, str) else self._text_of(options)
-        config = read(text)
-        self._background.call(trio.to_thread.run_sync, self._examine, config, text)
+        config, text = self.examine(options)
         self._config, self.text, self._routers = config, text, routers_of(config)
         pid = self.status.pid
         self._background.call(self._plugins.reconfigure, config)
@@ -161,7 +180,7 @@ class Life:
             while True:
                 status = self._status()
                 if status.state in {"running", "finished"} and status.pid != but:
-                    self.record.pids.add(status.pid)
+                    self.record.lives(status.pid)
                     return
                 await trio.sleep(LOOK)
         raise HookFailed(Result(hook="configure", error=self._status().last_error))
@@ -169,6 +188,12 @@ class Life:
     def close(self) -> None:
         """End it, as the daemon does when it ends; returns when its process is gone. Again: nothing."""
         self._background.close()
+        _LIVING.discard(self)
+
+    @property
+    def left_behind(self) -> dict[int, str]:
+        """By process id, the command lines of all that it has started and that live on, when it was closed."""
+        return traces.survivors(self.record.pids, {pid for each in _LIVING for pid in each.record.pids})
 
     def _status(self) -> PluginStatus:
         return self._plugins.snapshot()[0]
@@ -188,6 +213,16 @@ class Life:
     def hooks(self) -> tuple[str, ...]:
         """Those that it implements."""
         return self.status.hooks
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """By name, in configured order."""
+        return tuple(self._config.instances)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The sync groups, by name."""
+        return tuple(self._config.groups)
 
     @property
     def printed(self) -> list[str]:

@@ -1,0 +1,119 @@
+"""What a plugin's process holds, and what is left of it when it has ended: read from ``/proc``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+MARK = "HAFW_TESTED_BY"
+"""Is inherited by whatever a plugin starts, whatever becomes of its parents and sessions."""
+GONE = 5.0
+"""Seconds that a killed process has to vanish."""
+_OURS = uuid.uuid4().hex
+
+
+def mark() -> None:
+    """Let every plugin process that is started from now on carry the mark of this run of the tests."""
+    os.environ[MARK] = _OURS
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What one process holds at a moment; what cannot be looked at is empty."""
+
+    descriptors: tuple[str, ...]
+    """What each is: ``/run/x.log``, ``socket:[4711]``."""
+    children: tuple[int, ...]
+    """Zombies among them, for whom nobody has waited."""
+    files: tuple[str, ...]
+    """In its temporary directory."""
+
+
+def holdings(pid: int) -> Holdings:
+    """Of a living process."""
+    return Holdings(_descriptors(pid), _children(pid), _files(pid))
+
+
+def _descriptors(pid: int) -> tuple[str, ...]:
+    found = []
+    with contextlib.suppress(OSError):
+        for each in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - names only
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{each}"))  # noqa: PTH115 - no path of the file system
+    return tuple(sorted(found))
+
+
+def _children(pid: int) -> tuple[int, ...]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text().split())
+    return tuple(sorted(found))
+
+
+def _files(pid: int) -> tuple[str, ...]:
+    folder = _environment(pid).get("TMPDIR")
+    if not folder:
+        return ()
+    with contextlib.suppress(OSError):
+        return tuple(sorted(str(each.relative_to(folder)) for each in Path(folder).rglob("*")))
+    return ()
+
+
+def _environment(pid: int) -> dict[str, str]:
+    try:
+        text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
+
+
+def survivors(sessions: Collection[int], others: Collection[int]) -> dict[int, str]:
+    """By process id, the command line of each that was started by a plugin which has ended.
+
+    ``sessions``: of its processes, each of which led one. ``others``: of plugins that are under test beside it; theirs
+    are left out, and so is everybody whom we descend from: pytest itself may have been started with the mark.
+    """
+    found = {}
+    spared = ancestors()
+    for pid in (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()):
+        with contextlib.suppress(OSError):
+            session = os.getsid(pid)
+            if pid in spared or session in others:
+                continue
+            if session in sessions or _environment(pid).get(MARK) == _OURS:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                if words:  # what is dead and not buried yet has none
+                    found[pid] = words
+    return found
+
+
+def ancestors() -> set[int]:
+    """This process and all above it, and the first of all."""
+    found, pid = {1}, os.getpid()
+    while pid > 1:
+        found.add(pid)
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def end(pids: Collection[int]) -> None:
+    """Kill these, and wait until they are gone."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], GONE)
+            finally:
+                os.close(descriptor)
