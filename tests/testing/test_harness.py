@@ -160,6 +160,7 @@ def test_an_event_that_kills_its_process_is_delivered_again_to_the_next_one(hafw
     assert (tmp_path / "tries").read_text() == "1\n1\n1\n1\n"
 
 
+@pytest.mark.long
 def test_what_a_killed_process_had_not_answered_is_delivered_again(hafw_plugin, write, tmp_path):
     plugin = hafw_plugin(
         file=write("""
@@ -180,6 +181,7 @@ def test_what_a_killed_process_had_not_answered_is_delivered_again(hafw_plugin, 
     assert (result.attempts, result.output) == (2, "done")
 
 
+@pytest.mark.long
 def test_a_deadline_can_be_shortened_also_for_a_plugin_that_declares_a_long_one(hafw_plugin, write):
     source = """
         deadline = 600
@@ -288,6 +290,7 @@ def test_what_serve_asks_is_answered_by_the_test(hafw_plugin, write):
     assert plugin.printed == ["['VI_1']", "do = 'history': a plugin may ask for status"]
 
 
+@pytest.mark.long
 def test_a_reload_gives_new_options_to_a_new_process_or_is_refused(hafw_plugin, write):
     source = """
         from dataclasses import dataclass
@@ -320,6 +323,7 @@ def test_a_reload_gives_new_options_to_a_new_process_or_is_refused(hafw_plugin, 
     assert plugin.become("MASTER").output == "two"
 
 
+@pytest.mark.long
 def test_when_the_test_has_ended_no_process_of_the_plugin_is_left(pytester):
     pytester.makepyfile(
         local="from hafw.api import hookimpl\n@hookimpl\ndef became_master(): pass",

@@ -84,7 +84,7 @@ BREAKS = {
         "lines of it were dropped from the log: print less",
     ),
 }
-QUICK = {"repetition", "options"}
+QUICK = {"repetition"}
 
 
 @pytest.fixture

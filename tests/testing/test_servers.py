@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import smtplib
 import socket
-import subprocess
-import sys
 import urllib.request
 
 import pytest
@@ -113,15 +111,3 @@ def test_a_server_that_is_closed_ends_those_who_wait_for_it():
             pass
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", receiver.port), timeout=10)
-
-
-def test_pytest_starts_without_the_daemon_and_its_libraries(tmp_path):
-    (tmp_path / "test_it.py").write_text("import sys\ndef test_it(): print('loaded', *sorted(sys.modules))")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "."],
-        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    (line,) = [line for line in done.stdout.splitlines() if "loaded" in line]
-    loaded = set(line.split())
-    assert "hafw.testing.fixtures" in loaded
-    assert {each for each in loaded if each.startswith("hafw")} == {"hafw", "hafw.testing", "hafw.testing.fixtures"}
