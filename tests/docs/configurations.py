@@ -141,6 +141,10 @@ def complaints(block: Block, folder: Path, others: list[Block]) -> list[str]:
         tomllib.loads(block.text)
         return [] if block.marks["other"] else ["`other` needs words: which program's file is it?"]
     text = block.text
+    for other in others:
+        if "save" in other.marks and other.line < block.line and not other.marks["save"].startswith("/"):
+            (folder / other.marks["save"]).write_text(other.text, "utf-8")
+            _loaded.cache_clear()
     for path, shown in files_of(others).items():
         (folder / Path(path).name).write_text(shown, "utf-8")
         text = text.replace(f'"{path}"', f'"{folder / Path(path).name}"')

@@ -47,17 +47,26 @@ def test_every_configuration_of_a_page_is_a_good_one(page: Path, tmp_path: Path)
 )
 def test_every_command_of_a_page_is_one_and_prints_what_is_shown(page: Path, tmp_path: Path):
     blocks = with_page_marks(page)
-    for each in blocks:
-        if (name := each.marks.get("save", "/")) and not name.startswith("/"):
-            (tmp_path / name).write_text(each.text, "utf-8")
+    saved = [each for each in blocks if not each.marks.get("save", "/").startswith("/")]
     shells = [each for each in blocks if consoles.is_console(each)]
     if UPDATE:
         text = page.read_text("utf-8")
         for each in shells:
+            save(saved, each, tmp_path)
             text = consoles.rewritten(each, tmp_path, text)
         page.write_text(text, "utf-8")
         shells = [each for each in with_page_marks(page) if consoles.is_console(each)]
-    assert [f"{each.place}: {wrong}" for each in shells for wrong in consoles.complaints(each, tmp_path)] == []
+    found = []
+    for each in shells:
+        save(saved, each, tmp_path)
+        found += [f"{each.place}: {wrong}" for wrong in consoles.complaints(each, tmp_path)]
+    assert found == []
+
+
+def save(saved: list[Block], shell: Block, folder: Path) -> None:
+    """The files that a page shows, as a reader has them who has come this far; one that comes later is there too."""
+    for block in [*reversed(saved), *(each for each in saved if each.line < shell.line)]:
+        (folder / block.marks["save"]).write_text(block.text, "utf-8")
 
 
 @pytest.mark.parametrize("page", [each for each in PAGES if "docs: cut" in each.read_text("utf-8")], ids=named)
