@@ -144,7 +144,7 @@ def change_conf(data: bytes, chance: Random) -> bytes:
     return "\n".join(lines).encode(errors="replace")
 
 
-JSON_TARGETS = ("control", "plugin", "will", "inheritance", "line", "plans", "history", "leave")
+JSON_TARGETS = ("control", "plugin", "will", "inheritance", "line", "plans", "history", "outbox", "leave")
 CHANGES: dict[str, Change] = {
     **dict.fromkeys(JSON_TARGETS, change_json),
     "config": change_toml,

@@ -17,10 +17,13 @@ from typing import Any
 from hafw import lifeline
 from hafw import will as last_will
 from hafw.daemon import maintenance
+from hafw.daemon.plugins.mailbox import Mailbox
+from hafw.daemon.plugins.outbox import Snapshot, encoded, read_outbox
 from hafw.daemon.plugins.takeover import announced
 from hafw.daemon.testament import read_history, read_plans
 from hafw.guard.judgement import amended, hold_until, is_resumable
 from hafw.lifeline import Inheritance, Line, Sign
+from hafw.pipe import Router
 from hafw.records import restart_record
 from hafw.seal import Messenger
 from hafw.will import BadWill, Bequest
@@ -132,6 +135,24 @@ def history(data: bytes) -> bool:
         return False
     assert restart_record(told.transitions) is None
     return any(each["seq"] <= told.seq for each in told.transitions)
+
+
+def outbox(data: bytes) -> bool:
+    """What plugins were not told, beside the will: it can be put into a queue and written again."""
+    folder()
+    path = last_will.outbox_path()
+    path.write_bytes(data)
+    kept, routers = read_outbox(path), {"VI_1": Router(name="VI_1", vrid=51, version=3, priority=100, interface="eth0")}
+    box = Mailbox()
+    for queue in kept.queues.values():
+        queue.hand_on(routers, box.put)
+    present = [(each.told.lane, letter) for each in kept.present if (letter := each.letter(routers))]
+    letters = box.letters
+    path.write_bytes(encoded(Snapshot(kept.seq, {"local": (True, letters)}, present)))
+    again = read_outbox(path)
+    assert (again.seq, len(again.present)) == (kept.seq, len(present))
+    assert sum(len(queue.letters) for queue in again.queues.values()) == len(letters)
+    return bool(letters)
 
 
 def leave(data: bytes) -> bool:

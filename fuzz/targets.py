@@ -28,6 +28,7 @@ RUNS = {
     "line": 15_000,
     "plans": 15_000,
     "history": 15_000,
+    "outbox": 10_000,
     "leave": 15_000,
 }
 """How often each is tried where nobody says for how long: about two seconds."""

@@ -223,6 +223,11 @@ def history_path() -> Path:
     return run_directory() / "history.json"
 
 
+def outbox_path() -> Path:
+    """Beside the will: what plugins were not told yet."""
+    return run_directory() / "outbox.json"
+
+
 def identify(content: bytes) -> str:
     """Tell contents apart; against change and damage, not against malice."""
     return f"{len(content)}-{zlib.crc32(content):08x}"

@@ -91,6 +91,7 @@ class Daemon:
             commands=self.answers.for_plugins,
             run=self.observer.stream,
             adopts=True,
+            outbox=None if dry_run else last_will.outbox_path(),
         )
         self.election = Election(
             self.node,
@@ -146,6 +147,7 @@ class Daemon:
             self._nursery.start_soon(self.maintenance.run)
             self._nursery.start_soon(self.chronicle.run)
             if not self.dry_run:
+                self.succession.read_outbox()
                 self.observer.subscribe(self.plugins.publish)
                 self.observer.subscribe(self.tidings.vip_changed)
                 self.observer.subscribe(self.segment.heed)
@@ -262,6 +264,7 @@ class Daemon:
         self.tidings.stopped(masters)
         await self.plugins.drain(STOP_BUDGET)
         self.plugins.abandon()
+        self.plugins.telling.outbox.close()
 
     async def before_release(self, names: Iterable[str]) -> list[str]:
         """Let the plugins prepare for the release of those that are MASTER, within the budget; returns them."""

@@ -14,6 +14,7 @@ from hafw import lifeline
 from hafw import will as last_will
 from hafw.daemon.control import CommandError
 from hafw.daemon.observe import timestamp
+from hafw.daemon.plugins.outbox import Kept, read_outbox
 from hafw.daemon.testament import read_plans
 from hafw.pipe import StateChange
 from hafw.vrrp.events import ReleaseAsked, Resumed
@@ -55,6 +56,7 @@ class Succession:
         """Routers that the daemon before this one handed over, and did not want back yet."""
         self._daemon = daemon
         self._kept: dict[str, KeptPlan] = {}
+        self._outbox = Kept()
         self._asked = False
 
     # -- from the one before ------------------------------------------------------------------------------------
@@ -132,10 +134,28 @@ class Succession:
             if name in plans and instances[name].router.interface == interface:
                 plans[name] = self._kept.pop(name).plan(*identity)
 
+    def read_outbox(self) -> None:
+        """Let the plugins be told what the daemon before this one did not get to; of an older one it is lost."""
+        plugins = self._daemon.plugins
+        kept = read_outbox(last_will.outbox_path())
+        plugins.restore(kept)
+        if self._daemon.life.inheritance.cause:
+            self._outbox = kept
+        else:
+            plugins.abandon("not delivered: the daemon that had them was killed, and its guard with it")
+
     def tell_plugins(self) -> None:
-        """They are new, and what they were not told before the death is lost: tell them how things are."""
+        """They are new. Who was told that a router is MASTER, or will be, is not told again; otherwise it is told now.
+
+        Nobody can know what was told in the last moment before a death; but whatever it was, this is how things are.
+        """
         daemon = self._daemon
-        for name in daemon.life.resumed:
+        groups = {f"group {name}": each for name, each in daemon.node.groups.items() if each.state is State.MASTER}
+        routers = {name: daemon.describe(daemon.config.instances[name]) for name in daemon.life.resumed}
+        daemon.plugins.telling.recall(self._outbox, {*routers, *groups}, routers)
+        for name, router in routers.items():
+            if daemon.plugins.telling.present.state(name) == "MASTER":
+                continue
             change = StateChange(
                 time=timestamp(),
                 instance=name,
@@ -144,9 +164,9 @@ class Succession:
                 reason="resumed",
                 priority=daemon.node.instances[name].router.priority,
             )
-            daemon.plugins.deliver(daemon.describe(daemon.config.instances[name]), change)
-        for group in daemon.node.groups.values():
-            if group.state is State.MASTER:
+            daemon.plugins.deliver(router, change)
+        for lane, group in groups.items():
+            if daemon.plugins.telling.present.state(lane) != "MASTER":
                 daemon.plugins.deliver_group(daemon.tidings.of_group(group, "MASTER", "MASTER", "resumed"))
 
     async def hear_guard(self) -> None:
@@ -196,6 +216,7 @@ class Succession:
         daemon.observer.log.info("making_way", pid=os.getpid())
         await daemon.plugins.drain(DRAIN)
         await daemon.stop_plugins()
+        await daemon.plugins.telling.outbox.write()
         await daemon.testament.write()
         if daemon.stopping or not daemon.life.ask_for_successor():
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from textwrap import dedent
@@ -64,9 +65,11 @@ def change_to(state: str, seq: int = 1, router: str = "VI_1") -> StateChange:
 class Stage:
     """Plugins that run, and everything they have said."""
 
-    def __init__(self, config: Config, limits: Limits, commands: dict[str, Any]) -> None:
+    def __init__(self, config: Config, limits: Limits, commands: dict[str, Any], run: str = "") -> None:
         self.config = config
-        self.plugins = Plugins(config, verdict=self._verdict, notice=self._notice, limits=limits, commands=commands)
+        self.plugins = Plugins(
+            config, verdict=self._verdict, notice=self._notice, limits=limits, commands=commands, run=run
+        )
         self.verdicts: list[VerdictReported] = []
         self.notices: list[tuple[str, dict[str, Any]]] = []
         self._news = trio.Event()
@@ -140,6 +143,26 @@ def play() -> Callable[..., Any]:
                 nursery.cancel_scope.cancel()
 
     return play
+
+
+@pytest.fixture
+def stage_of() -> Callable[..., Any]:
+    """The same with instances of these names and sync groups, for as long as the test itself is patient."""
+
+    @asynccontextmanager
+    async def stage_of(plugin: PluginConfig, groups: dict[str, str]) -> AsyncIterator[Stage]:
+        instances = [make_instance(name) for name in groups]
+        members = [
+            replace(each, router=replace(each.router, group=group))
+            for each, group in zip(instances, groups.values(), strict=True)
+        ]
+        stage = Stage(make_config(*members, plugins=(plugin,)), LIMITS, {}, run="4f1c")
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stage.plugins.run)
+            yield stage
+            nursery.cancel_scope.cancel()
+
+    return stage_of
 
 
 @pytest.fixture

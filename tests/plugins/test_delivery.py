@@ -13,14 +13,16 @@ import trio.testing
 
 from hafw.daemon.plugins.child import Answer, ChildGone
 from hafw.daemon.plugins.deliveries import Deliveries
+from hafw.daemon.plugins.introduce import Limits
 from hafw.daemon.plugins.losses import PAUSE, Loss, Losses
 from hafw.daemon.plugins.mailbox import LETTERS_MAX, Letter
-from hafw.daemon.plugins.present import Present
+from hafw.daemon.plugins.telling import Telling
 from hafw.pipe import Hello, Reply, StateChange, VipChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+ANY = {"reason": "", "priority": 1}
 HOOKS = {"became_master": True, "became_backup": True, "vip_changed": True, "event": False}
 
 
@@ -37,12 +39,12 @@ class Plugin:
         self.heard: list[tuple[Any, ...]] = []
         """Instance, seq, attempt, missed, replayed."""
         self.dies_of: set[int] = set()
-        self.present = Present()
+        self.telling = Telling("4f1c", None, dict)
         self.losses = Losses(self.told.append)
         self.deliveries = self.new()
 
     def new(self) -> Deliveries:
-        return Deliveries(self._call, 30.0, lambda: None, self.losses, self.present)
+        return Deliveries(self._call, Limits(), lambda: None, self.losses, self.telling)
 
     async def _call(self, child: Any, hook: str, lane: str, timeout: float, **given: Any) -> Answer:  # noqa: ARG002, ASYNC109
         change = given.get("change") or given.get("vip_change")
@@ -71,7 +73,7 @@ class Plugin:
             self.put(name, Letter(hook, change=change))
 
     def put(self, lane: str, letter: Letter) -> None:
-        self.present.note(lane, letter)
+        self.telling.present.note(lane, letter)
         self.deliveries.put(lane, letter)
 
     @property
@@ -112,6 +114,16 @@ async def test_what_came_during_an_outage_is_counted_and_comes_late_and_in_order
     assert plugin.figures() == {"taken": 3, "waited": 3, "delivered": 3, "late": 3, "again": 1}
 
 
+async def test_what_came_before_its_hooks_were_known_and_is_none_of_them_does_not_count(autojump_clock):
+    plugin = Plugin()
+    plugin.tell(1)
+    plugin.put("VI_1", Letter("faulted", change=StateChange(time="", instance="VI_1", old="", new="FAULT", **ANY)))
+    assert plugin.figures() == {"taken": 2, "waited": 2}
+    async with plugin.life():
+        await trio.sleep(5)
+    assert plugin.figures() == {"taken": 1, "waited": 1, "delivered": 1, "late": 1}
+
+
 async def test_latest_tells_only_how_it_ended_after_an_outage(autojump_clock):
     plugin = Plugin()
     async with plugin.life("latest"):
@@ -137,7 +149,7 @@ async def test_what_three_processes_died_of_is_given_up_and_said(autojump_clock)
                 await child.ending.wait()
     assert [heard[1:3] for heard in plugin.heard] == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert plugin.figures() == {"taken": 2, "given_up": 1, "delivered": 1, "waited": 2, "late": 1, "again": 2}
-    assert [(loss.why, loss.words()) for loss in plugin.told] == [("given up", "1 event (seq 1)")]
+    assert [loss.words() for loss in plugin.told] == ["1 event (seq 1) given up: each of 3 processes that had it died"]
 
 
 async def test_a_new_process_that_asks_for_it_is_told_how_things_are(autojump_clock):
@@ -208,8 +220,7 @@ async def test_what_nobody_will_answer_any_more_is_counted_and_said(autojump_clo
     plugin.tell(1, 2)
     plugin.deliveries.abandon("not delivered: the daemon has ended")
     assert plugin.figures() == {"taken": 2, "dropped": 2, "waited": 2}
-    said = [(loss.words(), loss.why) for loss in plugin.told]
-    assert said == [("2 events (seq 1 to 2)", "not delivered: the daemon has ended")]
+    assert [loss.words() for loss in plugin.told] == ["2 events (seq 1 to 2) not delivered: the daemon has ended"]
 
 
 async def test_a_flood_is_told_at_once_and_then_every_ten_seconds_and_in_the_end_to_the_last(autojump_clock):
@@ -217,13 +228,14 @@ async def test_a_flood_is_told_at_once_and_then_every_ten_seconds_and_in_the_end
     async with trio.open_nursery() as nursery:
         nursery.start_soon(plugin.losses.run)
         plugin.tell(*range(1, LETTERS_MAX + 4))
-        assert [loss.words() for loss in plugin.told] == ["1 event (seq 1)"]
+        why = f"dropped: {LETTERS_MAX} are waiting, and there are newer ones of the same instance"
+        assert [loss.words() for loss in plugin.told] == [f"1 event (seq 1) {why}"]
         await trio.sleep(PAUSE + 1)
-        assert [loss.words() for loss in plugin.told[1:]] == ["2 events (seq 2 to 3)"]
+        assert [loss.words() for loss in plugin.told[1:]] == [f"2 events (seq 2 to 3) {why}"]
         plugin.tell(*range(LETTERS_MAX + 4, LETTERS_MAX + 8))
         await trio.sleep(5 * PAUSE)
-        assert [loss.words() for loss in plugin.told[2:]] == ["4 events (seq 4 to 7)"]
+        assert [loss.words() for loss in plugin.told[2:]] == [f"4 events (seq 4 to 7) {why}"]
         plugin.tell(LETTERS_MAX + 8)
-        assert plugin.told[-1].words() == "1 event (seq 8)", "after a pause the first is told at once again"
+        assert plugin.told[-1].words() == f"1 event (seq 8) {why}", "after a pause the first is told at once again"
         nursery.cancel_scope.cancel()
     assert sum(loss.count for loss in plugin.told) == plugin.figures()["dropped"] == 8

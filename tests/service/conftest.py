@@ -116,6 +116,12 @@ class Stream:
         passing = {"stall", "split_brain", "split_brain_over", "announced"}
         return [event["type"] for event in self.events[: self.snapshot["seq"]] if event["type"] not in passing]
 
+    def until_seq(self, newest: int) -> list[dict[str, Any]]:
+        """Everything that was told, up to the event with this number."""
+        while not self.events or self.events[-1]["seq"] < newest:
+            self.events.append(json.loads(self._lines.readline()))
+        return self.events
+
     def state(self, new: str, **fields: Any) -> dict[str, Any]:
         """Wait for this transition."""
         return self.wait("state_changed", **{"instance": "VI_1", **fields, "to": new})

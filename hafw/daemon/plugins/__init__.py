@@ -15,26 +15,28 @@ import trio
 
 from hafw.config.model import PluginConfig
 from hafw.config.problem import Problem
+from hafw.daemon.plugins.about import router_of, with_link
 from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.deliveries import HookResult
 from hafw.daemon.plugins.host import Host
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
 from hafw.daemon.plugins.mailbox import Letter
-from hafw.daemon.plugins.present import Present
 from hafw.daemon.plugins.quarters import Quarters
 from hafw.daemon.plugins.status import PluginStatus
 from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
+from hafw.daemon.plugins.telling import Telling
 from hafw.daemon.plugins.witness import NOBODY, Witness
-from hafw.pipe import Delivery, GroupChange, Router, StateChange, VipChange
+from hafw.pipe import GroupChange, Router, StateChange, VipChange
 from hafw.vrrp.device import device_mac
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from hafw.config.model import CheckConfig, Config, InstanceConfig
-    from hafw.daemon.addresses.kernelview import LinkInfo
+    from hafw.config.model import CheckConfig, Config
     from hafw.daemon.plugins.answering import Command
     from hafw.daemon.plugins.child import Answer
+    from hafw.daemon.plugins.outbox import Kept
     from hafw.pipe import Hello, Offer, Reply, Start
     from hafw.vrrp.events import VerdictReported
 
@@ -46,11 +48,12 @@ __all__ = [
     "PluginStatus",
     "Plugins",
     "examine",
+    "router_of",
     "schemas",
+    "with_link",
 ]
 
 T = TypeVar("T")
-Told = TypeVar("Told", bound=Delivery)
 
 HOOK_OF_STATE = {
     "MASTER": "became_master",
@@ -79,16 +82,14 @@ class Plugins:
         run: str = "",
         witness: Witness = NOBODY,
         adopts: bool = False,
+        outbox: Path | None = None,
     ) -> None:
         """``commands``: what a plugin with the ``serve`` hook may ask, by its word; nothing that changes anything.
 
-        ``run``: the name of this daemon's life, for ``change.run``. ``adopts``: nothing else in this process starts
-        processes, so every orphan is one of a plugin's.
+        ``run``: the name of this daemon's life, for ``change.run``. ``outbox``: the file that keeps what is queued.
+        ``adopts``: nothing else in this process starts processes, so every orphan is one of a plugin's.
         """
-        self._run_id = run
-        self._seq = 0
-        """Of the last change that was told."""
-        self._present = Present()
+        self.telling = Telling(run, outbox, lambda: {name: host.letters for name, host in self._hosts.items()})
         self._quarters = Quarters(adopts=adopts)
         self._commands = commands
         self._witness = witness
@@ -109,6 +110,7 @@ class Plugins:
             self._nursery.start_soon(self._quarters.run)
             for host in self._hosts.values():
                 self._nursery.start_soon(host.run)
+            self._nursery.start_soon(self.telling.outbox.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -155,12 +157,11 @@ class Plugins:
                     verdict=self._verdict,
                     notice=self._notice,
                     commands=self._commands,
-                    present=self._present,
-                    run=self._run_id,
+                    telling=self.telling,
                     witness=self._witness,
                 )
         self._hosts = hosts
-        self._present.keep_only({*known, *(f"group {each}" for each in config.groups)})
+        self.telling.present.keep_only({*known, *(f"group {each}" for each in config.groups)})
 
     async def takeover(self, router: Router) -> Plan:
         """Ask every plugin, all at once, what to bind and send. Raises ``PlanRefused``, which names the plugin."""
@@ -192,29 +193,25 @@ class Plugins:
         """
         self._routers[router.name] = router
         if isinstance(change, VipChange):
-            vip_change = self._numbered(change, seq)
+            vip_change = self.telling.numbered(change, seq)
             self._put(router.name, lambda: Letter("vip_changed", router, vip_change=vip_change))
             return vip_change.seq
         if hook := HOOK_OF_STATE.get(change.new):
-            told = self._numbered(change, seq)
+            told = self.telling.numbered(change, seq)
             self._put(router.name, lambda: Letter(hook, router, change=told))
             return told.seq
-        self._present.forget(router.name)
+        self.telling.present.forget(router.name)
         return 0
 
     def deliver_group(self, change: GroupChange, *, seq: int = 0) -> int:
         """Queue a change of a sync group for every plugin that wants it, behind what its members were told before."""
         lane = f"group {change.group}"
         if change.new in HOOK_OF_STATE:
-            told = self._numbered(change, seq)
+            told = self.telling.numbered(change, seq)
             self._put(lane, lambda: Letter("group_changed", group_change=told))
             return told.seq
-        self._present.forget(lane)
+        self.telling.present.forget(lane)
         return 0
-
-    def _numbered(self, change: Told, seq: int) -> Told:
-        self._seq += not seq
-        return replace(change, seq=seq or self._seq, run=self._run_id)
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Queue an event of the stream for every plugin with the ``event`` hook."""
@@ -222,7 +219,7 @@ class Plugins:
         self._put("", lambda: Letter("event", event=event), but=about)
 
     def _put(self, lane: str, letter: Callable[[], Letter], but: str | None = None) -> None:
-        self._present.note(lane, letter())
+        self.telling.present.note(lane, letter())
         for host in self._hosts.values():
             if host.name != but:
                 host.deliver(lane, letter())
@@ -246,10 +243,18 @@ class Plugins:
         with trio.move_on_after(timeout):
             await together(Host.delivered, self._hosts.values())
 
-    def abandon(self) -> None:
-        """The daemon ends: what is still queued is told as lost."""
+    def abandon(self, why: str = "not delivered: the daemon has ended") -> None:
+        """Nobody will deliver what is still queued: it is told as lost."""
         for host in self._hosts.values():
-            host.abandon("not delivered: the daemon has ended")
+            host.abandon(why)
+
+    def restore(self, kept: Kept) -> None:
+        """Deliver what the daemon before us did not; before anything is told by this one."""
+        self.telling.go_on(kept)
+        for name, queue in kept.queues.items():
+            host = self._hosts.get(name)
+            if lost := queue.hand_on(self._routers, host.deliver if host else None):
+                self._notice("plugin_failed", {"plugin": name, "detail": lost})
 
     def snapshot(self, *, closely: bool = False) -> list[PluginStatus]:
         """Every plugin, in configured order; ``closely``: with its limits and every hook."""
@@ -261,30 +266,6 @@ async def together(function: Callable[[T], Awaitable[None]], arguments: Iterable
     async with trio.open_nursery() as nursery:
         for argument in arguments:
             nursery.start_soon(function, argument)
-
-
-def router_of(instance: InstanceConfig) -> Router:
-    """What can be said of an instance before anybody has looked at its interface."""
-    settings = instance.router
-    return Router(
-        name=settings.name,
-        vrid=settings.vrid,
-        version=settings.version,
-        priority=settings.priority,
-        interface=settings.interface,
-        virtual_mac=device_mac(settings).hex(":"),
-        addresses=instance.addresses,
-        group=settings.group,
-    )
-
-
-def with_link(instance: InstanceConfig, link: LinkInfo | None) -> Router:
-    """What a plugin is told of an instance whose interface is known."""
-    router = router_of(instance)
-    if link is None:
-        return router
-    primary = str(link.primary.get(instance.router.family, ""))
-    return replace(router, ifindex=link.ifindex, mac=link.mac, primary_address=primary)
 
 
 def checks_of(config: Config, plugin: str) -> list[tuple[str, CheckConfig]]:

@@ -10,7 +10,7 @@ import trio
 
 from hafw.daemon.plugins.child import ChildGone
 from hafw.daemon.plugins.introduce import explain
-from hafw.daemon.plugins.losses import Figures
+from hafw.daemon.plugins.losses import ATTEMPTS, Figures
 from hafw.daemon.plugins.mailbox import GIVEN_UP, SUPERSEDED, Mailbox
 from hafw.pipe import Hello, Reply
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from hafw.daemon.plugins.introduce import Limits
     from hafw.daemon.plugins.losses import Losses
     from hafw.daemon.plugins.mailbox import Letter
-    from hafw.daemon.plugins.present import Present
+    from hafw.daemon.plugins.telling import Telling
 
-ATTEMPTS = 3
-"""Deliveries of one event: a plugin that dies of it each time would never do anything else."""
 RESULTS_KEPT = 10
 
 
@@ -55,7 +53,7 @@ class Deliveries:
         limits: Limits,
         pulse: Callable[[], None],
         losses: Losses,
-        present: Present,
+        telling: Telling,
     ) -> None:
         self.results: deque[HookResult] = deque(maxlen=RESULTS_KEPT)
         self.figures = Figures()
@@ -64,9 +62,15 @@ class Deliveries:
         self._limits = limits
         self._pulse = pulse
         self._losses = losses
-        self._present = present
+        self._present = telling.present
+        self._changed = telling.outbox.changed
         self._life: tuple[Child, Hello, trio.Nursery] | None = None
         self._at_work: set[str] = set()
+
+    @property
+    def letters(self) -> tuple[bool, list[tuple[str, Letter]]]:
+        """Those that were not answered yet, with their lanes, and whether a process may have begun with some."""
+        return self._life is not None, self._mailbox.letters
 
     @property
     def queued(self) -> int:
@@ -79,6 +83,7 @@ class Deliveries:
         if self._life is None:
             self._wait(letter)
         self._mailbox.put(lane, letter)
+        self._changed()
         self._work_on(lane)
 
     def inherit(self, predecessor: Deliveries) -> None:
@@ -92,7 +97,9 @@ class Deliveries:
     def begin(self, child: Child, hello: Hello, nursery: trio.Nursery, *, policy: str, replay: bool) -> None:
         """Deliver from now on, first of all what is left from an earlier life; ``replay``: then how things are."""
         self._life = (child, hello, nursery)
-        self.figures.taken -= self._mailbox.settle(policy, hello.hooks)
+        unwanted = self._mailbox.settle(policy, hello.hooks)
+        self.figures.taken -= len(unwanted)
+        self.figures.waited -= sum(each.waited for each in unwanted)
         for lane, letter in self._present.letters() if replay else ():
             if letter.hook in hello.hooks and not self._mailbox.knows(lane, letter.subject):
                 self.figures.taken += 1
@@ -146,6 +153,7 @@ class Deliveries:
                 if not over:
                     return
                 self._mailbox.done(lane)
+                self._changed()
                 if letter.change or letter.vip_change:  # a group may have waited for it
                     self._work_on_groups()
         finally:
@@ -163,6 +171,7 @@ class Deliveries:
         timeout = hello.deadline if 0 < hello.deadline <= self._limits.event_max else self._limits.event
         letter.attempts += 1
         self.figures.again += letter.attempts > 1
+        self._changed()
         try:
             answer = await self._call(child, letter.hook, f"events {lane}", timeout, **letter.arguments())
         except ChildGone as error:

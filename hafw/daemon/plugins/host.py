@@ -15,11 +15,11 @@ import trio
 
 from hafw.daemon.plugins.beside import Beside
 from hafw.daemon.plugins.child import Child, ChildGone
-from hafw.daemon.plugins.deliveries import ATTEMPTS, Deliveries
+from hafw.daemon.plugins.deliveries import Deliveries
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, introduce, start_of, why_failed
 from hafw.daemon.plugins.losses import Loss, Losses
-from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX, SUPERSEDED
+from hafw.daemon.plugins.mailbox import SUPERSEDED
 from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.quarters import ran_out_of_memory
 from hafw.daemon.plugins.status import Counts, PluginStatus
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from hafw.daemon.plugins.child import Answer
     from hafw.daemon.plugins.inforce import InForce
     from hafw.daemon.plugins.mailbox import Letter
-    from hafw.daemon.plugins.present import Present
     from hafw.daemon.plugins.quarters import Quarters
+    from hafw.daemon.plugins.telling import Telling
     from hafw.pipe import Hello, Offer, Reply, Router
     from hafw.vrrp.events import VerdictReported
 
@@ -45,10 +45,6 @@ ONLY_BEFORE = {"options", "configure", "takeover"}
 """A plugin with no other hook is asked in a process that does not stay."""
 OF_A_CHANGE = {"became_master", "became_backup", "faulted", "stopped", "vip_changed", "group_changed", "before_release"}
 """Hooks of which every call matters: its failure is an event of its own."""
-WHY_LOST = {
-    DROPPED: f"dropped: {LETTERS_MAX} are waiting, and there are newer ones of the same instance",
-    GIVEN_UP: f"given up: each of {ATTEMPTS} processes that had it died",
-}
 LINGER = 1.0
 """Seconds such a process waits for the next question: with many instances they come in a row."""
 
@@ -70,11 +66,9 @@ class Host:
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
         commands: Mapping[str, Command],
-        present: Present,
-        run: str,
+        telling: Telling,
         witness: Witness,
     ) -> None:
-        """``run``: the daemon's, as changes have it."""
         self._witness = witness
         self.name = plugin.name
         self.state = "starting"
@@ -91,9 +85,9 @@ class Host:
         self._notice = notice
         self._health = Health(checks, limits.grace, verdict)
         self._beside = Beside(self._health, self._call, commands)
-        self._run_id = run
+        self._run_id = telling.run
         self._losses = Losses(self._lost)
-        self._deliveries = Deliveries(self._call, limits, self._pulse, self._losses, present)
+        self._deliveries = Deliveries(self._call, limits, self._pulse, self._losses, telling)
         self._counts = Counts()
         self._printed = Printed(plugin.name)
         self._warned = Warned(plugin.name)
@@ -350,18 +344,21 @@ class Host:
         if self.hello is None or letter.hook in self.hello.hooks:
             self._deliveries.put(lane, letter)
 
+    @property
+    def letters(self) -> tuple[bool, list[tuple[str, Letter]]]:
+        """What is queued, for those who keep it."""
+        return self._deliveries.letters
+
     def abandon(self, why: str) -> None:
         """Nobody will answer what is still queued; it has ended, or is about to."""
         self._deliveries.abandon(why)
 
     def _lost(self, loss: Loss) -> None:
-        whose = "group" if loss.lane.startswith("group ") else "instance"
-        about = {"plugin": self.name} | ({whose: loss.lane.removeprefix("group ")} if loss.lane else {})
         if loss.why == SUPERSEDED:
-            log.info("plugin_events_superseded", **about, count=loss.count, first=loss.first, last=loss.last)
+            log.info("plugin_events_superseded", plugin=self.name, **loss.fields())
             return
-        self._counts.last_error = f"{loss.words()} {WHY_LOST.get(loss.why, loss.why)}"
-        self._notice("plugin_failed", {**about, "detail": self._counts.last_error, "state": self.state})
+        self._counts.last_error = loss.words()
+        self._notice("plugin_failed", {"plugin": self.name, **loss.whose, "detail": loss.words(), "state": self.state})
 
     async def delivered(self) -> None:
         """Wait until every event was answered, or nobody will answer."""

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hafw.daemon.plugins.mailbox import DROPPED, GIVEN_UP, LETTERS_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ATTEMPTS = 3
+"""Deliveries of one event: a plugin that dies of it each time would never do anything else."""
 PAUSE = 10.0
 """Seconds between two words about the same lane and reason; what comes meanwhile is told together."""
+
+
+WHY_LOST = {
+    DROPPED: f"dropped: {LETTERS_MAX} are waiting, and there are newer ones of the same instance",
+    GIVEN_UP: f"given up: each of {ATTEMPTS} processes that had it died",
+}
 
 
 @dataclass(slots=True)
@@ -56,10 +66,21 @@ class Loss:
     since: float = -math.inf
     """When a word was said last, seconds."""
 
+    @property
+    def whose(self) -> dict[str, str]:
+        """The instance or group, as events name it; nothing for the stream."""
+        kind = "group" if self.lane.startswith("group ") else "instance"
+        return {kind: self.lane.removeprefix("group ")} if self.lane else {}
+
+    def fields(self) -> dict[str, object]:
+        """For a line of the log."""
+        return {**self.whose, "count": self.count, "first": self.first, "last": self.last}
+
     def words(self) -> str:
-        """How many, and which."""
+        """How many, which, and why."""
         one = self.count == 1
-        return f"1 event (seq {self.first})" if one else f"{self.count} events (seq {self.first} to {self.last})"
+        which = f"1 event (seq {self.first})" if one else f"{self.count} events (seq {self.first} to {self.last})"
+        return f"{which} {WHY_LOST.get(self.why, self.why)}"
 
 
 class Losses:

@@ -44,6 +44,8 @@ class Letter:
     """It tells what was told before, to a process that is new."""
     number: int = field(default_factory=_NUMBERS.__next__, compare=False)
     """Of all letters to all plugins."""
+    kept: bytes = field(default=b"", compare=False, repr=False)
+    """As it lies in the run directory, when it was written once."""
 
     @property
     def subject(self) -> str:
@@ -54,7 +56,7 @@ class Letter:
     def seq(self) -> int:
         """Of the change, or of the event in its stream."""
         change = self.change or self.vip_change or self.group_change
-        return change.seq if change else int(self.event["seq"]) if self.event else 0
+        return change.seq if change else self.event.get("seq", 0) if self.event else 0
 
     def arguments(self) -> dict[str, Any]:
         """What the call of its hook is given; a change tells of its delivery."""
@@ -68,7 +70,7 @@ class Letter:
 
     def again(self) -> Letter:
         """A replay of it."""
-        return replace(self, attempts=0, missed=0, waited=False, replayed=True, number=next(_NUMBERS))
+        return replace(self, attempts=0, missed=0, waited=False, replayed=True, number=next(_NUMBERS), kept=b"")
 
 
 @dataclass(slots=True)
@@ -146,17 +148,15 @@ class Mailbox:
         if self._size > LETTERS_MAX:
             self._drop()
 
-    def settle(self, policy: str, hooks: Container[str]) -> int:
-        """Go by this policy from now on, for what waits too; nobody will answer for other hooks. Returns how many."""
+    def settle(self, policy: str, hooks: Container[str]) -> list[Letter]:
+        """Go by this policy from now on, for what waits too. Returns what is left out: nobody answers for its hook."""
         self.policy = policy
-        unwanted = 0
-        for name, lane in tuple(self._lanes.items()):
-            for letter in tuple(lane.letters.values()):
-                if letter.hook not in hooks:
-                    self._remove(name, letter)
-                    unwanted += 1
-            for number in tuple(lane.history):
-                self._supersede(name, lane.letters[number])
+        unwanted = []
+        for lane, letter in self.empty():
+            if letter.hook in hooks:
+                self.put(lane, letter)
+            else:
+                unwanted.append(letter)
         return unwanted
 
     def head(self, lane: str) -> Letter | None:

@@ -32,6 +32,12 @@ class Present:
         for lane in [each for each in self._letters if each not in lanes]:
             self.forget(lane)
 
+    def state(self, lane: str) -> str:
+        """What was told last of an instance or group; empty: nothing."""
+        letter = self._letters.get(lane, {}).get("")
+        change = letter and (letter.change or letter.group_change)
+        return change.new if change else ""
+
     def letters(self) -> Iterator[tuple[str, Letter]]:
         """Each with its lane, the oldest first: members of a group before the group."""
         everything = [(lane, each) for lane, letters in self._letters.items() for each in letters.values()]

@@ -75,6 +75,14 @@ PLUGIN_UP = Family("hafw_plugin_up", "gauge", "1: its process runs, or is not ne
 PLUGIN_FAILURES = Family(
     "hafw_plugin_failures_total", "counter", "Deaths of its process and calls that failed.", ("plugin",)
 )
+PLUGIN_QUEUED = Family("hafw_plugin_events_queued", "gauge", "Events that it has not answered yet.", ("plugin",))
+PLUGIN_EVENTS = Family(
+    "hafw_plugin_events_total",
+    "counter",
+    "Events for it: taken into its queue; of these delivered, superseded, dropped or given up in the end; "
+    "waited without a process, and delivered late for it; delivered again; replayed.",
+    ("plugin", "what"),
+)
 
 COUNTERS = {
     Family(name, "counter", text, VRRP): leaf
@@ -104,7 +112,7 @@ FAMILIES = (
     *(UP, BUILD, UPTIME, MAINTENANCE, DROPPED, EVENTS, LATENESS),
     *(STATE, SINCE, PRIORITY, EFFECTIVE, DOWN_INTERVAL, SKEW, DEGRADED, SPLIT, MISMATCH, FLAPPING, TAKEOVER),
     *(*COUNTERS, AUTH, DISCARDED),
-    *(CHECK_UP, CHECK_SECONDS, PLUGIN_UP, PLUGIN_FAILURES),
+    *(CHECK_UP, CHECK_SECONDS, PLUGIN_UP, PLUGIN_FAILURES, PLUGIN_QUEUED, PLUGIN_EVENTS),
 )
 
 
@@ -132,6 +140,9 @@ def _samples(status: Mapping[str, Any]) -> Iterator[Sample]:
         labels = {"plugin": plugin["name"]}
         yield Sample(PLUGIN_UP, labels, plugin["state"] in {"running", "finished"})
         yield Sample(PLUGIN_FAILURES, labels, plugin["failures"])
+        yield Sample(PLUGIN_QUEUED, labels, plugin["queued"])
+        for what, count in plugin["events"].items():
+            yield Sample(PLUGIN_EVENTS, {**labels, "what": what}, count)
 
 
 def _of_instance(instance: Mapping[str, Any]) -> Iterator[Sample]:

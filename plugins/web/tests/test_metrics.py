@@ -40,10 +40,13 @@ def parsed(text, *, openmetrics=False):
 
 
 async def test_both_formats_survive_their_parsers_and_say_the_same(status):
-    status["plugins"] = [{"name": 'odd "\\\n', "state": "running", "failures": 3}]
+    counts = {"taken": 7, "delivered": 5, "dropped": 1}
+    status["plugins"] = [{"name": 'odd "\\\n', "state": "running", "failures": 3, "queued": 1, "events": counts}]
     plain = parsed(exposition(status).text())
     assert plain == parsed(exposition(status).text(openmetrics=True), openmetrics=True)
     assert plain["hafw_plugin_failures_total", ("plugin", 'odd "\\\n')] == 3
+    assert plain["hafw_plugin_events_queued", ("plugin", 'odd "\\\n')] == 1
+    assert plain["hafw_plugin_events_total", ("plugin", 'odd "\\\n'), ("what", "dropped")] == 1
     assert plain["hafw_up",] == 1
 
 

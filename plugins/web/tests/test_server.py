@@ -56,6 +56,7 @@ async def test_a_status_that_does_not_count_any_more_says_so(site, house):
 
 async def test_the_output_of_scripts_stays_on_the_machine(site, house, monkeypatch):
     plugin = {"name": "x", "state": "running", "failures": 0, "last_error": "", "results": [{"output": "secret"}]}
+    plugin |= {"queued": 0, "events": {}}
     real = house.ask
 
     def ask(do, **request):

@@ -1,0 +1,54 @@
+"""What is the same for all plugins of a daemon: the numbers of changes, how things are, and what is kept on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from hafw.daemon.plugins.outbox import Outbox, Snapshot
+from hafw.daemon.plugins.present import Present
+from hafw.pipe import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+    from pathlib import Path
+
+    from hafw.daemon.plugins.mailbox import Letter
+    from hafw.daemon.plugins.outbox import Kept
+    from hafw.pipe import Router
+
+Told = TypeVar("Told", bound=Delivery)
+Queue = tuple[bool, "Sequence[tuple[str, Letter]]"]
+"""Whether the plugin has a process, and the letters that wait for it, with their lanes."""
+
+
+class Telling:
+    """Of one daemon."""
+
+    def __init__(self, run: str, path: Path | None, queues: Callable[[], Mapping[str, Queue]]) -> None:
+        """``run``: what tells this daemon's numbers from those of others. ``path``: of the outbox, if there is one."""
+        self.run = run
+        self.present = Present()
+        self.outbox = Outbox(path, self._snapshot)
+        self._queues = queues
+        self._seq = 0
+        """Of the last change that was told."""
+
+    def numbered(self, change: Told, seq: int = 0) -> Told:
+        """The next change, as plugins are told of it; or with ``seq``, if not 0, one that was told before."""
+        self._seq += not seq
+        return replace(change, seq=seq or self._seq, run=self.run)
+
+    def go_on(self, kept: Kept) -> None:
+        """Count from where the daemon before us was."""
+        self._seq = kept.seq
+
+    def recall(self, kept: Kept, lanes: Container[str], routers: Mapping[str, Router]) -> None:
+        """What the daemon before us told of these, for how things are."""
+        for each in sorted(kept.present, key=lambda each: each.told.number):
+            letter = each.letter(routers)
+            if letter is not None and each.told.lane in lanes:
+                self.present.note(each.told.lane, letter)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._seq, dict(self._queues()), list(self.present.letters()))
