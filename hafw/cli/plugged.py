@@ -91,7 +91,29 @@ def _table(answer: list[Record]) -> str:
 
 
 def _remarks(answer: list[Record]) -> str:
-    return "\n".join(f"plugin {each['name']}: {remark}" for each in answer for remark in each["remarks"])
+    return "\n".join(
+        f"plugin {each['name']}: {remark}" for each in answer for remark in (*each["remarks"], *_events(each))
+    )
+
+
+def _events(each: Record) -> Iterator[str]:
+    """What an operator should know without asking: that it is behind, or was not told of something."""
+    if each["queued"] and not each["pid"]:
+        yield f"{_count(each['queued'])} wait{'s' * (each['queued'] == 1)} for its next process"
+    if lost := each["events"]["dropped"] + each["events"]["given_up"]:
+        yield f"was not told of {_count(lost)} since the daemon started: hafw events --since 0 says which"
+
+
+def _count(events: int) -> str:
+    return "1 event" if events == 1 else f"{events} events"
+
+
+def _told(each: Record) -> str:
+    """All figures of its events that are not 0, by their names in --json."""
+    policy = f" ({each['delivery']})" if each["delivery"] else ""
+    said = {**each["events"], "waiting": each["queued"]}
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in said.items() if count)
+    return f"{each['name']}: events{policy}: {counts or 'none yet'}"
 
 
 def _closely(answer: list[Record]) -> Iterator[str]:
@@ -108,6 +130,7 @@ def _closely(answer: list[Record]) -> Iterator[str]:
 
 
 def _holds(each: Record) -> Iterator[str]:
+    yield _told(each)
     if not each["pid"]:
         yield f"{each['name']}: no process at the moment ({each['state']})"
         return
@@ -117,8 +140,6 @@ def _holds(each: Record) -> Iterator[str]:
         f"{_size(each['memory'])}, at most {_size(each['memory_peak'])} so far" if each["memory"] else "not seen yet"
     )
     yield f"{each['name']}: pid {each['pid']}, {processes}, memory {memory}"
-    if each["queued"] or each["dropped"]:
-        yield f"{each['name']}: {each['queued']} events wait for it, {each['dropped']} gave way to newer ones"
 
 
 def _hook(figures: Record) -> list[str]:

@@ -35,6 +35,8 @@ def plugin(name: str, **more: Any) -> dict[str, Any]:
         "pid": 4711,
         "queued": 0,
         "dropped": 0,
+        "delivery": "every",
+        "events": {"taken": 0, "delivered": 0, "dropped": 0, "given_up": 0},
         "processes": 1,
         "memory": 24 << 20,
         "memory_peak": 30 << 20,
@@ -46,8 +48,18 @@ def plugin(name: str, **more: Any) -> dict[str, Any]:
 
 
 ANSWER = [
-    plugin("good", processes=3, queued=2, dropped=1),
-    plugin("odd", state="parked", last_error="exited with 3", remarks=["ignores SIGTERM"], pid=0, memory=0, limits=[]),
+    plugin("good", processes=3, queued=2, events={"taken": 9, "delivered": 4, "dropped": 1, "given_up": 2, "late": 0}),
+    plugin(
+        "odd",
+        state="parked",
+        last_error="exited with 3",
+        remarks=["ignores SIGTERM"],
+        pid=0,
+        memory=0,
+        limits=[],
+        queued=1,
+        delivery="",
+    ),
 ]
 
 
@@ -63,14 +75,17 @@ def test_all_are_a_table_with_what_an_operator_should_know_of_them_below(shown):
         "good    hafw-plugin-good 0.1.0  running  check  7      1         0         24MiB   -\n"
         "odd     hafw-plugin-odd 0.1.0   parked   check  7      1         0         -       exited with 3\n"
         "\n"
+        "plugin good: was not told of 3 events since the daemon started: "
+        "hafw events --since 0 says which\n"
         "plugin odd: ignores SIGTERM\n"
+        "plugin odd: 1 event waits for its next process\n"
     )
 
 
 def test_one_has_its_limits_what_it_holds_and_its_hooks(shown):
-    assert shown("good").stdout.split("\n\n", 1)[1] == (
+    assert shown("good").stdout.split("\n\n", 2)[2] == (
+        "good: events (every): 9 taken, 4 delivered, 1 dropped, 2 given up, 2 waiting\n"
         "good: pid 4711, 3 processes, memory 24MiB, at most 30MiB so far\n"
-        "good: 2 events wait for it, 1 gave way to newer ones\n"
         "\n"
         "LIMIT         CONFIGURED  IN FORCE  HOW\n"
         "memory        64MiB       64MiB     RLIMIT_DATA, for each process\n"
@@ -85,6 +100,7 @@ def test_one_has_its_limits_what_it_holds_and_its_hooks(shown):
 def test_one_that_never_lived_says_so(shown):
     text = shown("odd").stdout
     assert "odd: no process at the moment (parked)\n" in text
+    assert "odd: events: 1 waiting\n" in text
     assert "no process of it has lived yet: what limits it had is not known\n" in text
 
 

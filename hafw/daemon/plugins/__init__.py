@@ -27,7 +27,6 @@ from hafw.daemon.plugins.takeover import Draft, Plan, PlanRefused
 from hafw.daemon.plugins.telling import Telling
 from hafw.daemon.plugins.witness import NOBODY, Witness
 from hafw.pipe import GroupChange, Router, StateChange, VipChange
-from hafw.vrrp.device import device_mac
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
