@@ -7,6 +7,7 @@ reads imports inside functions too, and stays true when a contract in pyproject.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import re
 import sys
@@ -270,6 +271,7 @@ def test_no_file_has_outgrown_its_room():
     assert too_long == []
 
 
+@functools.cache
 def words(identifier: str) -> set[str]:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", identifier)
     return {word.lower().removesuffix("s") for word in re.split(r"[^A-Za-z]+", spaced) if word}
@@ -300,15 +302,13 @@ def test_no_name_uses_a_word_that_says_nothing():
     assert wrong == []
 
 
-def text_lines() -> list[tuple[str, str]]:
-    """Every line of every text file, with the place where it stands."""
-    found = []
+@functools.cache
+def texts() -> dict[str, str]:
+    """What stands in every text file."""
+    found = {}
     for path in files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
-        found += [(f"{name_of(path)}:{number}", line) for number, line in enumerate(text.splitlines(), 1)]
+        with contextlib.suppress(UnicodeDecodeError):
+            found[name_of(path)] = path.read_text(encoding="utf-8")
     return found
 
 
@@ -322,7 +322,12 @@ def text_lines() -> list[tuple[str, str]]:
     ],
 )
 def test_no_line_holds_what_does_not_belong_in_the_tree(rule: str, pattern: str):
-    wrong = [f"{place}: {line.strip()}" for place, line in text_lines() if re.search(pattern, line)]
+    searched = re.compile(pattern, re.MULTILINE)
+    wrong = [
+        f"{place}:{len(text[: found.end()].splitlines())}: {found[0]}"
+        for place, text in texts().items()
+        for found in searched.finditer(text)
+    ]
     assert wrong == [], rule
 
 
