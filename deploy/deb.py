@@ -41,7 +41,7 @@ Maintainer: hafw maintainers <hafw@localhost>
 Installed-Size: {size}
 Depends: {python}, libc6, passwd
 Recommends: systemd
-Suggests: nginx
+Suggests: nginx, haproxy
 Description: pluggable failover daemon with VRRP
  Two or more machines share a virtual IP address. One is MASTER and holds it, the
  others are BACKUP and take it over when the MASTER dies, loses its link, or a

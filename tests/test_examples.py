@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIC = ROOT / "examples/classic"
+HAPROXY = ROOT / "examples/haproxy"
 
 
 def nodes(config: Path) -> list[str]:
@@ -124,3 +126,56 @@ def test_nginx_balances_two_upstreams_on_the_virtual_address_and_answers_the_che
         *["200 192.168.161.12"] * 2,
         "True",
     ], done.stderr
+
+
+BALANCER = """
+import subprocess, sys, time, urllib.request
+
+def fetch(url):
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        return answer.read().decode()
+
+config, haproxy_cfg, web_servers = sys.argv[1:]
+web = subprocess.Popen(["unshare", "--net", sys.executable, "-c", web_servers],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+web.stdout.readline()
+subprocess.run(f"mount -t tmpfs tmpfs /run && mkdir /run/haproxy"
+               f" && ip link add name eth0 type veth peer name web netns {web.pid}"
+               f" && ip address add 192.168.161.1/24 dev eth0 && ip address add 192.168.161.250/32 dev eth0"
+               f" && ip link set lo up && ip link set eth0 up", shell=True, check=True)
+print(file=web.stdin, flush=True)
+web.stdout.readline()
+haproxy = subprocess.Popen(["haproxy", "-Ws", "-q", "-f", haproxy_cfg])
+deadline = time.monotonic() + 30
+found = set()
+while len(found) < 2 and time.monotonic() < deadline:
+    try:
+        found.add(fetch("http://192.168.161.250/"))
+    except OSError:
+        time.sleep(0.05)
+print(*sorted(found), flush=True)
+subprocess.run([sys.executable, "-m", "hafw", "check", "--run", "--node", "lb1", config], check=False)
+haproxy.terminate()
+haproxy.wait()
+web.communicate("\\n")
+"""
+
+
+@pytest.mark.wire
+@pytest.mark.long
+@pytest.mark.peer("haproxy")
+def test_haproxy_balances_two_servers_on_the_virtual_address_and_the_check_of_the_example_is_well():
+    """As above, with the files of the pair, and as the user that Debian has for HAProxy."""
+    done = run(
+        *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c"),
+        *(BALANCER, HAPROXY / "config.toml", HAPROXY / "haproxy.cfg", WEB_SERVERS),
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == "192.168.161.11 192.168.161.12", done.stderr
+    assert re.search(r"^VI_1 haproxy +haproxy +haproxy +ok .*HAProxy [\d.]+ answers$", done.stdout, re.MULTILINE), lines
+
+
+@pytest.mark.peer("haproxy")
+def test_haproxy_accepts_its_file():
+    done = run("haproxy", "-c", "-f", HAPROXY / "haproxy.cfg", env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    assert (done.returncode, done.stderr) == (0, "")

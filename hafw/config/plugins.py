@@ -29,6 +29,7 @@ PACKAGES = {
         for name in (
             *DEFAULT_PLUGINS,
             "nginx",
+            "haproxy",
             "script",
             "notify_script",
             "notify_email",
@@ -70,6 +71,8 @@ def limits_of(table: LimitsTable | None) -> PluginLimits:
 
 def weighs_by_number(plugin: PluginConfig) -> bool:
     """Whether its verdicts carry a number that multiplies a check's weight: then any priority may come of it."""
+    if plugin.kind == "haproxy":
+        return bool(plugin.options.get("factor", "none") != "none")
     return plugin.kind == "file" and plugin.options.get("expect", "zero") == "zero"
 
 

@@ -497,8 +497,8 @@ CHECKS_AND_PLUGINS = {
         ],
     ),
     "plugin not installed": (
-        config("[plugin.haproxy]"),
-        "5: plugin.haproxy: is not installed: pip install the package that offers it",
+        config("[plugin.varnish]"),
+        "5: plugin.varnish: is not installed: pip install the package that offers it",
     ),
     "misspelt plugin": (
         config("[plugin.notify_scrip]"),

@@ -141,9 +141,9 @@ CASES = {
         ],
     ),
     "a plugin that is not there": (
-        pair(more="[group.VG_1.check.haproxy]\ncritical = true\n"),
+        pair(more="[group.VG_1.check.varnish]\ncritical = true\n"),
         [
-            ('11: group.VG_1.check.haproxy: plugin "haproxy" is neither configured nor installed'
+            ('11: group.VG_1.check.varnish: plugin "varnish" is neither configured nor installed'
             ": pip install the package that offers it")
         ],
     ),

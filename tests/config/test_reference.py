@@ -16,6 +16,7 @@ from hafw.daemon.plugins import schemas
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 PLUGINS = (
     "nginx",
+    "haproxy",
     "script",
     "interface",
     "file",

@@ -87,7 +87,7 @@ class Probe:
     """The name on the certificate, if it is yet another one."""
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """Headers that no other server is told of."""
+    """More headers. Of neither is another server told: any of them may be a key."""
     socket: str = ""
     """A Unix socket, whatever host the URL names."""
     source: str = ""
@@ -122,7 +122,7 @@ class Probe:
         return Verdict(not complaint, f"{said}, {complaint}" if complaint else said)
 
     def moved(self, elsewhere: str) -> Probe:
-        """The same question there: another server is told no secret, and is not called by the name of this one."""
+        """The same question there: another server is told no secret and no header that was meant for this one."""
         try:
             url = parse_url(urljoin(self.url.geturl(), elsewhere))
         except ValueError:
@@ -132,7 +132,7 @@ class Probe:
         method = "HEAD" if self.method == "HEAD" else "GET"
         if (url.scheme, url.netloc) == (self.url.scheme, self.url.netloc):
             return replace(self, url=url, method=method)
-        return replace(self, url=url, method=method, host="", server_name="", secrets={})
+        return replace(self, url=url, method=method, host="", server_name="", headers={}, secrets={})
 
     @property
     def _place(self) -> Place:

@@ -27,8 +27,9 @@ class Settled:
 
     def now(self) -> Verdict:
         """The verdict that counts at this moment. The first one counts at once."""
+        seen = self._look()  # outside the lock: it may take a while, and the other thread has its own deadline
         with self._lock:
-            seen, moment = self._look(), time.monotonic()
+            moment = time.monotonic()
             if self._counts is None or seen.healthy == self._counts.healthy:
                 return self._count(seen)
             self._since = self._since or moment

@@ -130,11 +130,11 @@ def test_redirects_without_end_are_a_failure_if_a_page_is_expected(ask, answerin
 def test_another_server_is_not_told_the_secrets_of_this_one(ask, answering):
     elsewhere, asked_elsewhere = answering(page())
     port, asked = answering(moved(f"http://127.0.0.1:{elsewhere}/"))
-    verdict = ask(f"http://127.0.0.1:{port}/", redirects=1, token=Secret("abc"), host="www.example.com")
-    assert verdict.healthy
-    assert "Authorization: Bearer abc" in lines(asked)
+    options = {"token": Secret("abc"), "headers": {"X-Api-Key": "def"}, "host": "www.example.com"}
+    assert ask(f"http://127.0.0.1:{port}/", redirects=1, **options).healthy
+    assert {"Authorization: Bearer abc", "X-Api-Key: def"} <= set(lines(asked))
     request = lines(asked_elsewhere)
-    assert not [each for each in request if each.startswith("Authorization")]
+    assert not [each for each in request if each.startswith(("Authorization", "X-Api-Key"))]
     assert f"Host: 127.0.0.1:{elsewhere}" in request
 
 
