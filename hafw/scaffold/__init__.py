@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import hafw
-from hafw.scaffold.code import module_words, test_words
-from hafw.scaffold.hooks import HOOKS, OPTIONS
+from hafw.scaffold.code import module_words, options_of, test_words
+from hafw.scaffold.hooks import HOOKS
 from hafw.scaffold.names import Names
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def render(order: Order) -> dict[str, str]:
         ".gitignore": _template("gitignore", words),
         ".github/workflows/release.yml": _template("release.yml", words),
         "config.toml": _template("config.toml", words),
-        f"{names.module}/__init__.py": _template("module.py", words | module_words(order.hooks, words)),
+        f"{names.module}/__init__.py": _template("module.py", words | _filled(module_words(order.hooks), words)),
         f"{names.module}/py.typed": "",
-        f"tests/test_{names.plugin}.py": _template("test.py", words | test_words(order.hooks, words)),
+        f"tests/test_{names.plugin}.py": _template("test.py", words | _filled(test_words(order.hooks), words)),
     }
     if order.licence != "none":
         files["LICENSE"] = fill((_FOLDER / f"licences/{order.licence}.txt").read_text("utf-8"), words)
@@ -99,6 +99,10 @@ def _template(name: str, words: Mapping[str, str]) -> str:
     return fill((_FOLDER / f"templates/{name}.in").read_text("utf-8"), words).rstrip("\n") + "\n"
 
 
+def _filled(pieces: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    return {name: fill(text, words) for name, text in pieces.items()}
+
+
 def _umask() -> int:
     """There is no asking without setting it."""
     mask = os.umask(0)
@@ -108,8 +112,7 @@ def _umask() -> int:
 
 def _words(order: Order, names: Names) -> dict[str, str]:
     """What the placeholders of all files stand for."""
-    pieces = [HOOKS[each] for each in order.hooks]
-    used = {key: each for key, each in OPTIONS.items() if key in {piece.option for piece in pieces}}
+    options = options_of(order.hooks)
     holder = order.author or f"the authors of {names.distribution}"
     known = {
         "name": names.name,
@@ -122,18 +125,12 @@ def _words(order: Order, names: Names) -> dict[str, str]:
         "year": str(order.year),
         "holder": holder,
         "metadata": _metadata(order),
-        "sentence": pieces[0].sentence,
-        "keys": "\n".join(_row(key, each.field, each.meaning) for key, each in used.items()),
+        "sentence": HOOKS[order.hooks[0]].sentence,
+        "keys": "".join(each.rows for each in options).rstrip("\n"),
         "licence": _licence(order, holder),
     }
-    known["keys"] = fill(known["keys"], known)
-    known["example"] = fill("".join(each.example for each in used.values()), known)
+    known["example"] = fill("".join(each.example for each in options), known)
     return known | _publication(order, known) | _configuration(order, names)
-
-
-def _row(key: str, field: str, meaning: str) -> str:
-    default = field.partition(" = ")[2].partition("\n")[0]
-    return f"| `{key}` | `{default}` | {meaning} |"
 
 
 def _metadata(order: Order) -> str:

@@ -4,95 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hafw.scaffold.hooks import DRAINED, HOOKS, OPTIONS, SAY
+from hafw.scaffold.hooks import HOOKS, OPTIONS, TOLD, VERDICT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from hafw.scaffold.hooks import Piece
+    from hafw.scaffold.hooks import Option, Piece
 
 
-def module_words(hooks: Sequence[str], words: Mapping[str, str]) -> dict[str, str]:
-    """What the placeholders of the module stand for."""
-    pieces = [HOOKS[each] for each in hooks]
-    options = _options(pieces)
-    shared = (SAY if _says(pieces) else "") + (DRAINED if "drained" in options else "")
+def options_of(hooks: Sequence[str]) -> list[Option]:
+    """What the methods of these hooks read, in the order in which it is declared."""
+    wanted = {HOOKS[each].option for each in hooks}
+    return [OPTIONS[each] for each in OPTIONS if each in wanted]
+
+
+def module_words(hooks: Sequence[str]) -> dict[str, str]:
+    """What the placeholders of the module stand for; they have placeholders too."""
+    pieces, options = [HOOKS[each] for each in hooks], options_of(hooks)
+    methods = "".join(each.method for each in pieces)
+    told = TOLD if "self._told(" in methods else ""
+    verdict = VERDICT if "self._verdict()" in methods else ""
     return {
-        "imports": "\n".join(_module_imports(pieces)),
-        "fields": _named("".join(OPTIONS[each].field for each in options), words),
-        "mistakes": "".join(OPTIONS[each].mistakes for each in options),
-        "methods": _named("".join(each.method for each in pieces) + shared, words),
+        "imports": "\n".join(_imports(pieces, disk=bool(verdict))),
+        "fields": "".join(each.fields for each in options),
+        "mistakes": "".join(each.mistakes for each in options),
+        "methods": methods + told + verdict,
     }
 
 
-def test_words(hooks: Sequence[str], words: Mapping[str, str]) -> dict[str, str]:
-    """What the placeholders of its test stand for."""
-    pieces = [HOOKS[each] for each in hooks]
-    options = _options(pieces)
-    settings = {"drained": "drained=str(drained)", "prefix": 'prefix="test: "'}
-    return {
-        "imports": "\n".join(_test_imports(pieces, words)),
-        "fixture": "drained: Path" if "drained" in options else "",
-        "set": ", ".join(settings[each] for each in options),
-        "wrong": OPTIONS[options[0]].wrong,
-        "said": OPTIONS[options[0]].said,
-        "tests": _named("".join(each.test for each in pieces).rstrip("\n"), words),
-    }
+def test_words(hooks: Sequence[str]) -> dict[str, str]:
+    """What the placeholders of its test stand for; they have placeholders too."""
+    first = options_of(hooks)[0]
+    tests = "".join(HOOKS[each].test for each in hooks)
+    return {"wrong": first.wrong, "said": first.said, "tests": tests.rstrip("\n")}
 
 
-def _named(text: str, words: Mapping[str, str]) -> str:
-    for word in ("class_name", "name"):
-        text = text.replace(f"@{word}@", words[word])
-    return text
-
-
-def _options(pieces: Iterable[Piece]) -> list[str]:
-    wanted = {each.option for each in pieces}
-    return [each for each in OPTIONS if each in wanted]
-
-
-def _says(pieces: Iterable[Piece]) -> bool:
-    return any("self._say(" in each.method for each in pieces)
-
-
-def _module_imports(pieces: Sequence[Piece]) -> Iterable[str]:
+def _imports(pieces: Sequence[Piece], *, disk: bool) -> Iterator[str]:
     run = {"hookimpl", "refuse"}.union(*(each.api for each in pieces))
     told = set[str]().union(*(each.typing for each in pieces)) - run
     abstract = set[str]().union(*(each.abstract for each in pieces))
+    if disk:
+        yield "import shutil"
     if any(each.sleeps for each in pieces):
         yield "import time"
     yield "from dataclasses import dataclass"
-    if "drained" in _options(pieces):
-        yield "from pathlib import Path"
     typing = [*(["TYPE_CHECKING"] if told | abstract else []), *(["Any"] if any(each.any for each in pieces) else [])]
     if typing:
         yield f"from typing import {', '.join(typing)}"
-    yield f"\nfrom hafw.api import {_names(run)}"
+    yield f"\nfrom hafw.api import {', '.join(_sorted(run))}"
     if told | abstract:
         yield "\nif TYPE_CHECKING:"
     if abstract:
-        yield f"    from collections.abc import {_names(abstract)}"
+        yield f"    from collections.abc import {', '.join(_sorted(abstract))}"
     if told:
-        yield ("\n" if abstract else "") + f"    from hafw.api import {_names(told)}"
+        yield f"{chr(10) if abstract else ''}    from hafw.api import {', '.join(_sorted(told))}"
 
 
-def _test_imports(pieces: Sequence[Piece], words: Mapping[str, str]) -> Iterable[str]:
-    values = set[str]().union(*(each.values for each in pieces))
-    drained = "drained" in _options(pieces)
-    if drained:
-        yield "from pathlib import Path\n"
-    yield "import pytest"
-    if values:
-        yield f"from hafw.api import {_names(values)}"
-    yield f"\nfrom {words['module']} import {_names({'Options', words['class_name']})}"
-    if _says(pieces):
-        yield "\nCapture = pytest.CaptureFixture[str]"
-    if "Router" in values:
-        yield '\nROUTER = Router(name="VI_1", vrid=51, version=3, priority=100, interface="eth0")'
-    if drained:
-        yield '\n\n@pytest.fixture\ndef drained(tmp_path: Path) -> Path:\n    return tmp_path / "drained"'
-
-
-def _names(names: Iterable[str]) -> str:
+def _sorted(names: set[str]) -> list[str]:
     """Classes first, as isort has them."""
-    return ", ".join(sorted(names, key=lambda each: (each[0].islower(), each)))
+    return sorted(names, key=lambda each: (each[0].islower(), each))

@@ -18,7 +18,7 @@ class Piece:
     sentence: str
     """What the plugin does, for its README."""
     option: str = "prefix"
-    """The option that the method reads: a key of ``OPTIONS``."""
+    """What the method reads: a key of ``OPTIONS``."""
     api: tuple[str, ...] = ()
     """Names of ``hafw.api`` that run."""
     typing: tuple[str, ...] = ()
@@ -29,101 +29,101 @@ class Piece:
     """Whether its annotations say ``Any``."""
     sleeps: bool = False
     """Whether it goes on for ever, with pauses."""
-    values: tuple[str, ...] = ()
-    """Names of ``hafw.api`` that the test builds its arguments from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A key of ``[plugin.NAME]`` that shows how one is declared, refused and used."""
+    """Keys of ``[plugin.NAME]`` that show how one is declared, refused and used."""
 
-    field: str
+    fields: str
     mistakes: str
     """What ``configure`` refuses."""
     example: str
     """As config.toml sets it."""
-    meaning: str
+    rows: str
+    """Of the table of options: key, default, meaning."""
     wrong: str
     """A value that is refused, as Python."""
     said: str
-    """Why, as Python: a whole line."""
+    """Why, as the end of a line of ``hafw check``, in a string of Python."""
 
 
 OPTIONS: Final = {
-    "drained": Option(
-        field='''\
-    drained: str = "/run/hafw-@name@.drained"
-    """A file: while it exists, the check fails."""
+    "free": Option(
+        fields='''\
+    path: str = "/"
+    """A folder of the file system that is looked at."""
+    free: float = 5.0
+    """Percent of it that must be free, from 0 to 100."""
 ''',
         mistakes="""\
-        if not options.drained.startswith("/"):
-            problem = f'= "{options.drained}": must be an absolute path'
-            mistakes.append(("drained", problem))
+        if not options.path.startswith("/"):
+            mistakes.append(("path", f'= "{options.path}": must be an absolute path'))
+        if not 0 <= options.free <= 100:
+            mistakes.append(("free", f"= {options.free:g}: must be 0 to 100"))
 """,
-        example='drained = "/run/hafw-@name@.drained"\n',
-        meaning="a file: while it exists, the check fails",
-        wrong='Options(drained="here")',
-        said="""'drained: = "here": must be an absolute path'""",
+        example='path = "/"\nfree = 5.0\n',
+        rows=(
+            '| `path` | `"/"` | a folder of the file system that is looked at |\n'
+            "| `free` | `5.0` | percent of it that must be free, from 0 to 100 |\n"
+        ),
+        wrong='{"free": 101.0}',
+        said="free = 101: must be 0 to 100",
     ),
     "prefix": Option(
-        field='''\
+        fields='''\
     prefix: str = ""
-    """Stands before each line in the log."""
+    """Stands before each line."""
 ''',
         mistakes="""\
         if not options.prefix.isprintable():
-            mistakes.append(("prefix", "must be one line of plain text"))
+            mistakes.append(("prefix", "must be one plain line"))
 """,
         example='prefix = "@name@: "\n',
-        meaning="stands before each line in the log",
-        wrong='Options(prefix="two\\nlines")',
-        said='"prefix: must be one line of plain text"',
+        rows='| `prefix` | `""` | stands before each line |\n',
+        wrong='{"prefix": "two\\nlines"}',
+        said="prefix: must be one plain line",
     ),
 }
-SAY: Final = '''\
+TOLD: Final = '''\
 
-    def _say(self, text: str) -> None:
-        """What is printed goes to hafw's log, with the name of the plugin."""
-        print(f"{self._options.prefix}{text}", flush=True)
+    def _told(self, text: str) -> Mapping[str, Any]:
+        """What comes back is logged and kept for `hafw plugins`; an exit but 0 has failed."""
+        return {"output": f"{self._options.prefix}{text}", "exit": 0}
 '''
-DRAINED: Final = """\
+"""What the event hooks share."""
+VERDICT: Final = """\
 
     def _verdict(self) -> Verdict:
-        drained = Path(self._options.drained).exists()
-        return Verdict(not drained, "drained" if drained else "not drained")
+        usage = shutil.disk_usage(self._options.path)
+        free = 100 * usage.free / usage.total
+        return Verdict(free >= self._options.free, f"{self._options.path}: {free:.0f}% free")
 """
-"""What the methods with this option share."""
+"""What the checks share."""
 
 
-def _state(hook: str, state: str, before: str, meaning: str) -> Piece:
+def _state(hook: str, state: str, done: str, reason: str, meaning: str) -> Piece:
     """The four hooks that hear of a transition differ in a word."""
     return Piece(
         method=f'''\
 
     @hookimpl
-    def {hook}(self, router: Router, change: StateChange) -> None:
+    def {hook}(self, router: Router, change: StateChange) -> Mapping[str, Any]:
         """{meaning} May come twice, with one ``change.seq``."""
-        self._say(f"{{router.name}} is {state}: {{change.reason}}")
+        return self._told(f"{{router.name}} is {state}: {{change.reason}}")
 ''',
         test=f"""\
 
 
-def test_{hook}_says_so(plugin: @class_name@, capsys: Capture) -> None:
-    change = StateChange(
-        seq=1,
-        time="2026-11-22T21:14:02.118Z",
-        instance="VI_1",
-        old="{before}",
-        new="{state}",
-        reason="no-response",
-        priority=100,
-    )
-    plugin.{hook}(ROUTER, change)
-    assert capsys.readouterr().out == "test: VI_1 is {state}: no-response\\n"
+def test_{hook}_is_told(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@", options={{"prefix": "test: "}})
+    told = plugin.{done}
+    assert told.output == "test: VI_1 is {state}: {reason}"
 """,
-        sentence=f"says when an instance is {state}",
+        sentence=f"tells when an instance is {state}",
         typing=("Router", "StateChange"),
-        values=("Router", "StateChange"),
+        abstract=("Mapping",),
+        any=True,
     )
 
 
@@ -139,15 +139,13 @@ HOOKS: Final = {
         test="""\
 
 
-def test_the_check_fails_while_drained(plugin: @class_name@, drained: Path) -> None:
-    assert plugin.check() == Verdict(True, "not drained")
-    drained.touch()
-    assert plugin.check() == Verdict(False, "drained")
+def test_the_check_fails_when_too_little_is_free(hafw_plugin: StartsPlugin) -> None:
+    assert hafw_plugin("@plugin@", options={"free": 0.0}).check().healthy
+    assert not hafw_plugin("@plugin@", options={"free": 100.0}).check().healthy
 """,
-        sentence="checks whether the service is healthy",
-        option="drained",
+        sentence="checks that a file system has space",
+        option="free",
         api=("Verdict",),
-        values=("Verdict",),
     ),
     "monitor": Piece(
         method='''\
@@ -158,63 +156,42 @@ def test_the_check_fails_while_drained(plugin: @class_name@, drained: Path) -> N
         before = None
         while True:
             verdict = self._verdict()
-            if verdict != before:
+            if before is None or verdict.healthy != before.healthy:
                 report(verdict)
             before = verdict
             time.sleep(1.0)
 ''',
-        test='''\
+        test="""\
 
 
-class Seen(Exception):
-    """Ends what would go on for ever."""
-
-
-def test_the_monitor_reports_what_it_sees(plugin: @class_name@, drained: Path) -> None:
-    def report(verdict: Verdict) -> None:
-        raise Seen(verdict)
-
-    drained.touch()
-    with pytest.raises(Seen) as seen:
-        plugin.monitor(report)
-    assert seen.value.args == (Verdict(False, "drained"),)
-''',
-        sentence="watches the service, and reports at once when it fails",
-        option="drained",
+def test_the_monitor_reports_what_it_sees(hafw_plugin: StartsPlugin) -> None:
+    assert not hafw_plugin("@plugin@", options={"free": 100.0}).monitor().next().healthy
+""",
+        sentence="watches the space of a file system",
+        option="free",
         api=("Verdict",),
         abstract=("Callable",),
         sleeps=True,
-        values=("Verdict",),
     ),
     "serve": Piece(
         method='''\
 
     @hookimpl
     def serve(self, ask: Callable[..., Mapping[str, Any]]) -> None:
-        """Run for ever, and show others what the daemon knows."""
+        """Run for ever, and show others what the daemon knows. What is printed is logged."""
         while True:
             for each in ask("status")["instances"]:
-                self._say(f"{each['name']} is {each['state']}")
+                print(f"{self._options.prefix}{each['name']} is {each['state']}", flush=True)
             time.sleep(60.0)
 ''',
-        test='''\
+        test="""\
 
 
-class Paused(Exception):
-    """Ends what would go on for ever."""
-
-
-def test_serve_says_how_it_is(
-    plugin: @class_name@, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pause(_seconds: float) -> None:
-        raise Paused
-
-    monkeypatch.setattr("time.sleep", pause)
-    with pytest.raises(Paused):
-        plugin.serve(lambda _what: {"instances": [{"name": "VI_1", "state": "MASTER"}]})
-    assert capsys.readouterr().out == "test: VI_1 is MASTER\\n"
-''',
+def test_it_shows_how_the_instances_are(hafw_plugin: StartsPlugin) -> None:
+    answers = {"status": {"instances": [{"name": "VI_1", "state": "MASTER"}]}}
+    plugin = hafw_plugin("@plugin@", options={"prefix": "test: "}, answers=answers)
+    plugin.wait_for(lambda: "test: VI_1 is MASTER" in plugin.printed)
+""",
         sentence="shows others what the daemon knows",
         abstract=("Callable", "Mapping"),
         any=True,
@@ -231,85 +208,77 @@ def test_serve_says_how_it_is(
         test="""\
 
 
-def test_the_addresses_of_the_router_are_bound(plugin: @class_name@) -> None:
-    assert plugin.takeover(ROUTER) == list(ROUTER.addresses)
+def test_the_addresses_of_the_router_are_bound(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@")
+    assert list(plugin.takeover().addresses.values()) == list(plugin.router().addresses)
 """,
         sentence="binds the addresses, in place of the plugin `vip`",
         typing=("Address", "Frame", "Router"),
-        values=("Router",),
     ),
-    "became_master": _state("became_master", "MASTER", "BACKUP", "The addresses are here, or about to be."),
-    "became_backup": _state("became_backup", "BACKUP", "MASTER", "Another router is MASTER."),
-    "faulted": _state("faulted", "FAULT", "MASTER", "This router cannot serve."),
-    "stopped": _state("stopped", "STOP", "MASTER", "The daemon ends, the addresses are gone."),
+    "became_master": _state(
+        *("became_master", "MASTER", 'become("MASTER", reason="no-response")', "no-response"),
+        meaning="The addresses are here, or about to be.",
+    ),
+    "became_backup": _state(
+        "became_backup", "BACKUP", 'backup(reason="higher-priority")', "higher-priority", "Another router is MASTER."
+    ),
+    "faulted": _state("faulted", "FAULT", 'fault("check-failed")', "check-failed", "This router cannot serve."),
+    "stopped": _state("stopped", "STOP", "stop()", "shutdown", "The daemon ends, the addresses are gone."),
     "vip_changed": Piece(
         method='''\
 
     @hookimpl
-    def vip_changed(self, router: Router, change: VipChange) -> None:
+    def vip_changed(self, router: Router, change: VipChange) -> Mapping[str, Any]:
         """One address was bound, lost, restored or released."""
-        self._say(f"{router.name}: {change.address}: {change.change}")
+        return self._told(f"{router.name}: {change.address}: {change.change}")
 ''',
         test="""\
 
 
-def test_the_loss_of_an_address_is_said(plugin: @class_name@, capsys: Capture) -> None:
-    change = VipChange(
-        seq=1,
-        time="2026-11-22T21:14:02.118Z",
-        instance="VI_1",
-        address="192.0.2.250",
-        change="vip_lost",
-    )
-    plugin.vip_changed(ROUTER, change)
-    assert capsys.readouterr().out == "test: VI_1: 192.0.2.250: vip_lost\\n"
+def test_the_loss_of_an_address_is_told(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@")
+    address = plugin.router().addresses[0].address
+    assert plugin.vip("vip_lost").output == f"VI_1: {address}: vip_lost"
 """,
-        sentence="says what becomes of each address",
+        sentence="tells what becomes of each address",
         typing=("Router", "VipChange"),
-        values=("Router", "VipChange"),
+        abstract=("Mapping",),
+        any=True,
     ),
     "group_changed": Piece(
         method='''\
 
     @hookimpl
-    def group_changed(self, group: Group, change: GroupChange) -> None:
+    def group_changed(self, group: Group, change: GroupChange) -> Mapping[str, Any]:
         """The state of a sync group changed, after its members were told."""
-        self._say(f"group {group.name} is {change.new}: {change.reason}")
+        return self._told(f"group {group.name} is {change.new}: {change.reason}")
 ''',
         test="""\
 
 
-def test_a_group_that_serves_is_said(plugin: @class_name@, capsys: Capture) -> None:
-    change = GroupChange(
-        seq=1,
-        time="2026-11-22T21:14:02.118Z",
-        group="site",
-        members=("VI_1", "VI_2"),
-        old="BACKUP",
-        new="MASTER",
-        reason="no-response",
-    )
-    plugin.group_changed(Group(name="site", members=("VI_1", "VI_2")), change)
-    assert capsys.readouterr().out == "test: group site is MASTER: no-response\\n"
+def test_a_group_that_serves_is_told(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@", instances={"A": {"group": "G"}, "B": {"group": "G"}})
+    assert plugin.group("MASTER", reason="no-response").output == "group G is MASTER: no-response"
 """,
-        sentence="says when the state of a sync group changes",
+        sentence="tells when the state of a sync group changes",
         typing=("Group", "GroupChange"),
-        values=("Group", "GroupChange"),
+        abstract=("Mapping",),
+        any=True,
     ),
     "event": Piece(
         method='''\
 
     @hookimpl
-    def event(self, event: Mapping[str, Any]) -> None:
+    def event(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hears every event, as `hafw events --json` shows it."""
-        self._say(f"{event['type']} {event.get('instance', '')}".rstrip())
+        return self._told(f"{event['type']} {event.get('instance', '')}".rstrip())
 ''',
         test="""\
 
 
-def test_every_event_is_said(plugin: @class_name@, capsys: Capture) -> None:
-    plugin.event({"seq": 1, "type": "takeover_complete", "instance": "VI_1"})
-    assert capsys.readouterr().out == "test: takeover_complete VI_1\\n"
+def test_every_event_is_told(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@")
+    assert plugin.event({"type": "split_brain", "instance": "VI_1"}).output == "split_brain VI_1"
 """,
         sentence="hears every event",
         abstract=("Mapping",),
@@ -319,19 +288,20 @@ def test_every_event_is_said(plugin: @class_name@, capsys: Capture) -> None:
         method='''\
 
     @hookimpl
-    def before_release(self, router: Router, budget: float) -> None:
+    def before_release(self, router: Router, budget: float) -> Mapping[str, Any]:
         """A planned handover comes: prepare within ``budget`` seconds, go on serving."""
-        self._say(f"{router.name} hands over, {budget:g} s to prepare")
+        return self._told(f"{router.name} hands over, {budget:g} s to prepare")
 ''',
         test="""\
 
 
-def test_a_handover_is_said_before(plugin: @class_name@, capsys: Capture) -> None:
-    plugin.before_release(ROUTER, 5.0)
-    assert capsys.readouterr().out == "test: VI_1 hands over, 5 s to prepare\\n"
+def test_a_handover_is_told_before(hafw_plugin: StartsPlugin) -> None:
+    plugin = hafw_plugin("@plugin@")
+    assert plugin.before_release(5.0).output == "VI_1 hands over, 5 s to prepare"
 """,
         sentence="prepares for a planned handover",
         typing=("Router",),
-        values=("Router",),
+        abstract=("Mapping",),
+        any=True,
     ),
 }
