@@ -15,18 +15,20 @@ BUILD ?= build
 OFFLINE ?=
 
 # The same pins for pip and for uv, for what is installed and for what builds it.
-export PIP_CONSTRAINT := constraints.txt
+CONSTRAINTS ?= constraints.txt
+export PIP_CONSTRAINT := $(CONSTRAINTS)
 export PIP_BUILD_CONSTRAINT := constraints.txt
-export UV_CONSTRAINT := constraints.txt
+export UV_CONSTRAINT := $(CONSTRAINTS)
 export UV_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help wheels dist version deb man demo parity incidents test test-long check swarm worlds fuzz mutation bench conformance reference api clean
+.PHONY: help wheels dist version deb man demo parity incidents test test-long test-lowest check swarm worlds fuzz mutation bench conformance reference api clean
 
 help:
 	@echo "make demo    three routers and a client on this machine: kills, cuts and mends them, measures the outages"
 	@echo "make test    the tests; those whose peer is missing are listed with the command that installs it"
 	@echo "make test-long  minutes more: a live pair moves from keepalived to hafw, failures beside keepalived, the package with systemd, pages followed"
+	@echo "make test-lowest  the fast tests with the lowest versions of all dependencies; make test PYTHON=python3.12 VENV=.venv-3.12: with another Python"
 	@echo "make check   ruff, mypy strict, import-linter"
 	@echo "make bench   hafw beside keepalived: 38 minutes; ARGS=--quick for a first look, ARGS=--list for what there is"
 	@echo "make parity  thirty failures with keepalived, hafw and both; a live pair moves over; writes docs/parity.md; 3 minutes"
@@ -55,6 +57,13 @@ test: $(VENV)/.installed-dev
 test-long: $(VENV)/.installed-dev
 	@echo "==> pytest: what takes minutes"
 	@$(VENV)/bin/pytest -m long $(ARGS)
+
+# With the lowest versions that pyproject.toml allows, in an environment of their own; what needs no root and no peer.
+test-lowest:
+	@$(MAKE) --no-print-directory VENV=.venv-lowest .venv-lowest/bin/python
+	@.venv-lowest/bin/python deploy/lowest.py >.venv-lowest/lowest.txt
+	@$(MAKE) --no-print-directory VENV=.venv-lowest CONSTRAINTS=.venv-lowest/lowest.txt \
+		ARGS='-m "not wire and not peer and not long" $(ARGS)' test
 
 # All of them, also after one that found something: one run tells everything.
 check: $(VENV)/.installed-dev
@@ -132,7 +141,7 @@ mutation: $(VENV)/.installed-mutation
 	@nice -n 19 $(VENV)/bin/python -m mutation $(ARGS)
 
 clean:
-	@if [ -e $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
+	@for venv in $(VENV) .venv-lowest; do if [ -e $$venv/pyvenv.cfg ]; then rm -rf $$venv; fi; done
 	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz .mutation
 	@find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 

@@ -121,6 +121,7 @@ def _words(order: Order, names: Names) -> dict[str, str]:
         "module": names.module,
         "class_name": names.class_name,
         "wheel": names.distribution.replace("-", "_"),
+        "api": str(hafw.API),
         "range": compatible(hafw.__version__),
         "year": str(order.year),
         "holder": holder,

@@ -61,7 +61,7 @@ class Environment:
         return self.folder / "bin/python"
 
     def pip(self, *words: str | Path) -> str:
-        return run(self.python, "-m", "pip", "--quiet", *words, PIP_CONSTRAINT=str(ROOT / "constraints.txt"))
+        return run(self.python, "-m", "pip", *words, PIP_CONSTRAINT=str(ROOT / "constraints.txt"))
 
     def hafw(self, *words: str | Path) -> str:
         return run(self.folder / "bin/hafw", *words)

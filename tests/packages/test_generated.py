@@ -38,11 +38,6 @@ def author(installed: Environment, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-@pytest.fixture(scope="module")
-def plain(author: Path) -> Path:
-    return author / f"hafw-{PLAIN}"
-
-
 def steps(package: Path, job: str) -> list[str]:
     workflow = yaml.safe_load((package / ".github/workflows/release.yml").read_text())
     return [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
@@ -59,15 +54,23 @@ def follow(commands: list[str], package: Path, environment: Environment, index: 
     return [run("bash", "-e", "-c", command, cwd=package, **variables) for command in commands]
 
 
+@pytest.fixture(scope="module")
+def tested(author: Path, installed: Environment, index: Path) -> dict[str, list[str]]:
+    """What each command of the job says that tests a package; the first installs it."""
+    packages = {name: author / f"hafw-{name}" for name in (PLAIN, FULL)}
+    return {name: follow(steps(path, "test"), path, installed, index) for name, path in packages.items()}
+
+
 @pytest.mark.parametrize("name", [PLAIN, FULL])
-def test_the_job_that_tests_it_passes(name: str, author: Path, installed: Environment, index: Path):
-    said = follow(steps(author / f"hafw-{name}", "test"), author / f"hafw-{name}", installed, index)
+def test_the_job_that_tests_it_passes(name: str, tested: dict[str, list[str]]):
+    said = tested[name]
     assert f"{1 + (len(HOOKS) if name == FULL else 1)} passed" in said[1]
     assert said[2].startswith("Success: no issues found")
     assert "node" in said[3]
 
 
-def test_the_job_that_builds_it_makes_what_is_published(plain: Path, installed: Environment, index: Path):
+def test_the_job_that_builds_it_makes_what_is_published(author: Path, installed: Environment, index: Path):
+    plain = author / f"hafw-{PLAIN}"
     follow(steps(plain, "build"), plain, installed, index)
     assert sorted(path.name for path in (plain / "dist").iterdir()) == [
         "hafw_disk_space-0.1.0-py3-none-any.whl",
@@ -116,7 +119,8 @@ class Daemon:
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + 60
         while not (seen := condition()):
-            assert time.monotonic() < deadline, f"{what}: not so after a minute:\n{self.log()[-4000:]}"
+            ended = self.process.poll() is not None or time.monotonic() > deadline
+            assert not ended, f"{what}: not so before the daemon ended or a minute has passed:\n{self.log()[-4000:]}"
             time.sleep(0.05)
         return seen
 
@@ -129,8 +133,9 @@ def host() -> Iterator[Lab]:
 
 
 @pytest.mark.wire
-def test_a_daemon_loads_it_and_asks_it(plain: Path, installed: Environment, host: Lab):
-    daemon = Daemon(host, installed, plain / "config.toml")
+@pytest.mark.usefixtures("tested")
+def test_a_daemon_loads_it_and_asks_it(author: Path, installed: Environment, host: Lab):
+    daemon = Daemon(host, installed, author / f"hafw-{PLAIN}/config.toml")
     daemon.until(lambda: daemon.state() == "MASTER", "MASTER")
     seen = daemon.until(lambda: (found := daemon.plugin("disk_space")).get("calls") and found, "a call")
     assert (seen["package"], seen["version"], seen["state"]) == ("hafw-disk-space", "0.1.0", "running")
@@ -141,6 +146,7 @@ def test_a_daemon_loads_it_and_asks_it(plain: Path, installed: Environment, host
 
 
 @pytest.mark.wire
+@pytest.mark.usefixtures("tested")
 def test_a_daemon_calls_every_hook_of_one_that_has_them_all(author: Path, installed: Environment, host: Lab):
     daemon = Daemon(host, installed, author / f"hafw-{FULL}/config.toml")
     daemon.until(lambda: daemon.state() == "MASTER", "MASTER")
