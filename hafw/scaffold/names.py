@@ -62,6 +62,8 @@ def mistake(name: str, installed: Mapping[str, Sequence[str]]) -> str:
     if first == "plugin":
         way_out = f"leave plugin out: {rest}" if rest else "choose another"
         return f"{shown}packages hafw-plugin-... are hafw's own: {way_out}"
+    if names.plugin == "new":
+        return f"{shown}`hafw plugins new` writes a package: choose another, or nobody can look at it by its name"
     if names.plugin in PACKAGES or names.distribution.removeprefix("hafw-") in PACKAGES.values():
         return f"{shown}hafw has a plugin of this name: choose another, such as my-{names.name}"
     return _taken(names, installed, shown)

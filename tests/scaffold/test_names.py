@@ -33,6 +33,7 @@ def test_an_ordinary_name_is_taken(name: str):
         ("hafw_disk", '"hafw_disk": the package is called hafw-NAME by itself: leave hafw out: disk'),
         ("plugin", '"plugin": packages hafw-plugin-... are hafw\'s own: choose another'),
         ("plugin-nginx", '"plugin-nginx": packages hafw-plugin-... are hafw\'s own: leave plugin out: nginx'),
+        ("new", '"new": `hafw plugins new` writes a package: choose another, or nobody can look at it by its name'),
         ("nginx", '"nginx": hafw has a plugin of this name: choose another, such as my-nginx'),
         ("notify-email", '"notify-email": hafw has a plugin of this name: choose another, such as my-notify-email'),
     ],

@@ -262,7 +262,6 @@ def test_others_may_read_what_the_umask_lets_them(folder: Path):
         (("new", "x", "--author", "<j@example.com>"), '--author: "<j@example.com>": must be NAME or NAME <MAIL>'),
         (("new", "x", "--author", "J\nK"), "must be NAME or NAME <MAIL>"),
         (("--json", "new", "x"), "--json belongs to `hafw plugins`, without new"),
-        (("neu", "x"), "No such command 'neu'"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path: Path, monkeypatch, words, said: str):
