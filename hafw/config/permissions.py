@@ -44,9 +44,14 @@ def _unfit(path: str, *, executable: bool) -> Iterator[str]:
         return
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a path with a NUL raises here, not earlier
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
-        yield f"{path} does not exist" if isinstance(error, FileNotFoundError) else f"{path}: {reason.lower()}"
+    except FileNotFoundError:
+        yield f"{path} does not exist"
+        return
+    except OSError as error:
+        yield f"{path}: {(error.strerror or '').lower()}"
+        return
+    except ValueError:
+        yield f"{path}: a path has no NUL in it"
         return
     if not stat.S_ISREG(mode):
         yield f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}"

@@ -103,7 +103,7 @@ def test_script_that_cannot_run_is_named(script: Path, tmp_path: Path):
         "/dev/null": "/dev/null is no regular file",
         "notify.sh": "notify.sh must be an absolute path",
         f"{script}/x": f"{script}/x: not a directory",
-        "/a\0b": "/a\0b: embedded null byte",
+        "/a\0b": "/a\0b: a path has no NUL in it",
     }
     assert {path: check_script(path, False) for path in cases} == {path: [line] for path, line in cases.items()}
     assert not any(map(is_security_message, cases.values()))
