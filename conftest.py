@@ -74,6 +74,11 @@ def _wire_denial() -> str:
     return "" if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What needs a lab is left out by its markers here, not by an option of the authors of plugins."""
+    config.option.hafw_lan = True
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What listens to a wire goes to one process, and first: two of it would disturb each other."""

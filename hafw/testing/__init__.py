@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hafw.testing.configuration import PluginRefused
-    from hafw.testing.fixtures import Simulates, StartsPlugin
+    from hafw.testing.fixtures import BuildsLan, Simulates, StartsPlugin
     from hafw.testing.harness import PluginUnderTest
     from hafw.testing.http import HttpReceiver, Request, Response
+    from hafw.testing.lan import LanUnderTest
     from hafw.testing.outcome import HookFailed, Result, Verdicts
     from hafw.testing.promises import PROMISES, PromiseBroken
     from hafw.testing.server import Cut, Delay
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROMISES",
+    "BuildsLan",
     "Change",
     "Cut",
     "Delay",
     "HookFailed",
     "HttpReceiver",
+    "LanUnderTest",
     "Mail",
     "PluginRefused",
     "PluginUnderTest",
@@ -43,9 +46,10 @@ __all__ = [
 
 _HOMES = {
     "PluginRefused": "configuration",
-    **dict.fromkeys(("Simulates", "StartsPlugin"), "fixtures"),
+    **dict.fromkeys(("BuildsLan", "Simulates", "StartsPlugin"), "fixtures"),
     **dict.fromkeys(("Change", "Simulation"), "simulation"),
     "PluginUnderTest": "harness",
+    "LanUnderTest": "lan",
     **dict.fromkeys(("HttpReceiver", "Request", "Response"), "http"),
     **dict.fromkeys(("HookFailed", "Result", "Verdicts"), "outcome"),
     **dict.fromkeys(("PROMISES", "PromiseBroken"), "promises"),

@@ -71,7 +71,7 @@ def configuration(  # noqa: PLR0913 - the keys of a file, each by name
         tables["plugin", name] = {"enabled": False}
     about = {"file": file, "user": user}
     tables["plugin", plugin] = {**{key: value for key, value in about.items() if value}, **options}
-    return "\n".join(_lines(tables))
+    return text_of(tables)
 
 
 def with_options(text: str, plugin: str, options: Mapping[str, Any]) -> str:
@@ -79,6 +79,11 @@ def with_options(text: str, plugin: str, options: Mapping[str, Any]) -> str:
     header = f"[plugin.{plugin}]\n"
     added = "".join(f"{_key(key)} = {_value(value)}\n" for key, value in options.items())
     return text.replace(header, header + added, 1) if header in text or not added else f"{text}\n{header}{added}"
+
+
+def text_of(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> str:
+    """As TOML, by key path."""
+    return "\n".join(_lines(tables))
 
 
 def _lines(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> Iterator[str]:

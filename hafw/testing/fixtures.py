@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hafw.testing.harness import PluginUnderTest
     from hafw.testing.http import HttpReceiver
+    from hafw.testing.lan import LanUnderTest
     from hafw.testing.simulation import Simulation
     from hafw.testing.smtp import SmtpServer
 
@@ -68,6 +69,46 @@ class Simulates(Protocol):
         """
 
 
+class BuildsLan(Protocol):
+    """The fixture ``hafw_lan``."""
+
+    def __call__(  # noqa: PLR0913 - all but the first by keyword
+        self,
+        name: str = "",
+        *,
+        file: str | Path = "",
+        options: Mapping[str, Any] | None = None,
+        check: Mapping[str, Any] | None = None,
+        user: str = "",
+        routers: Mapping[str, int] = ...,
+        instance: Mapping[str, Any] | None = None,
+    ) -> LanUnderTest:
+        """Real daemons, each with the plugin, on hosts of a network of their own.
+
+        ``options`` may say ``{folder}``: where each router keeps its files. ``check``: the table of a check of the
+        plugin, such as ``{"critical": True, "interval": "200ms"}``. ``routers``: with their priorities. ``instance``:
+        keys of ``[instance.VI_1]`` that shall not be as usual.
+        """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Only who asks for it gets a lab: it takes seconds, and network namespaces."""
+    group = parser.getgroup("hafw")
+    group.addoption("--hafw-lan", action="store_true", help="run tests with hafw_lan: real daemons, in namespaces")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Known to ``--strict-markers``."""
+    config.addinivalue_line("markers", "hafw_lan: uses the fixture hafw_lan; runs with --hafw-lan")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """So that ``-m hafw_lan`` chooses them."""
+    for item in items:
+        if "hafw_lan" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.hafw_lan)
+
+
 @pytest.fixture
 def hafw_plugin() -> Iterator[StartsPlugin]:
     """A factory: starts a plugin in its real process, driven by the test. It ends with the test."""
@@ -88,9 +129,7 @@ def hafw_plugin() -> Iterator[StartsPlugin]:
             deadline: float | None = None,
             answers: Mapping[str, Any] | None = None,
         ) -> PluginUnderTest:
-            if not name and not file:
-                raise TypeError('hafw_plugin() needs the name of an installed plugin, or file="my_plugin.py"')
-            called = name or Path(file).stem
+            called = _called(name, file)
             write = (
                 partial(with_options, config, called)
                 if config
@@ -140,6 +179,42 @@ def hafw_sim() -> Simulates:
 
 
 @pytest.fixture
+def hafw_lan(request: pytest.FixtureRequest) -> Iterator[BuildsLan]:
+    """A factory: real daemons with a plugin, in network namespaces; skipped without ``--hafw-lan``."""
+    if not request.config.getoption("hafw_lan"):
+        pytest.skip("it runs real daemons in network namespaces: ask for it with --hafw-lan")
+    from hafw.testing.lan import LanRefused, LanUnderTest  # noqa: PLC0415 - as above
+
+    with contextlib.ExitStack() as stack:
+
+        def build(  # noqa: PLR0913 - see BuildsLan
+            name: str = "",
+            *,
+            file: str | Path = "",
+            options: Mapping[str, Any] | None = None,
+            check: Mapping[str, Any] | None = None,
+            user: str = "",
+            routers: Mapping[str, int] = MappingProxyType({"lb1": 150, "lb2": 100}),
+            instance: Mapping[str, Any] | None = None,
+        ) -> LanUnderTest:
+            try:
+                lan = LanUnderTest(
+                    routers,
+                    _called(name, file),
+                    file=str(file),
+                    options=options or {},
+                    check=check,
+                    user=user,
+                    instance=instance or {},
+                )
+            except LanRefused as refused:
+                pytest.skip(str(refused))
+            return stack.enter_context(lan)
+
+        yield build
+
+
+@pytest.fixture
 def smtp_server() -> Iterator[SmtpServer]:
     """A mail server on loopback that keeps what it is sent, and fails as the test says."""
     from hafw.testing.smtp import SmtpServer  # noqa: PLC0415 - as above
@@ -155,3 +230,9 @@ def http_receiver() -> Iterator[HttpReceiver]:
 
     with HttpReceiver() as receiver:
         yield receiver
+
+
+def _called(name: str, file: str | Path) -> str:
+    if not name and not file:
+        raise TypeError('name an installed plugin, or file="my_plugin.py"')
+    return name or Path(file).stem

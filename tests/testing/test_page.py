@@ -10,7 +10,7 @@ import pytest
 PAGE = (Path(__file__).parents[2] / "docs/plugins/testing.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^<!-- run -->\n```python\n# (\w+)\.py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-SLOW = {"test_promises"}
+SLOW = {"test_promises": [pytest.mark.long], "test_lan": [pytest.mark.long, pytest.mark.wire]}
 
 
 def test_the_page_has_no_example_that_is_not_run():
@@ -19,9 +19,9 @@ def test_the_page_has_no_example_that_is_not_run():
 
 @pytest.mark.parametrize(
     ("name", "source"),
-    [pytest.param(*each, marks=pytest.mark.long) if each[0] in SLOW else each for each in EXAMPLES],
+    [pytest.param(*each, marks=SLOW.get(each[0], ())) for each in EXAMPLES],
 )
 def test_the_example_passes(name, source, pytester):
     pytester.makepyfile(**{name: source})
-    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--hafw-lan")
     done.assert_outcomes(passed=source.count("\ndef test_"))

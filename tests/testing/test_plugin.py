@@ -14,7 +14,7 @@ import hafw.testing
 def test_it_is_found_by_its_entry_point_and_offers_its_fixtures():
     (entry,) = [each for each in entry_points(group="pytest11") if each.name == "hafw"]
     fixtures = [name for name, each in vars(entry.load()).items() if "fixture" in type(each).__name__.lower()]
-    assert fixtures == ["hafw_plugin", "hafw_sim", "smtp_server", "http_receiver"]
+    assert fixtures == ["hafw_plugin", "hafw_sim", "hafw_lan", "smtp_server", "http_receiver"]
 
 
 def test_importing_it_imports_nothing_else_of_hafw():
@@ -27,6 +27,14 @@ def test_every_name_is_there_and_no_other():
     assert all(getattr(hafw.testing, name) for name in hafw.testing.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'harnes'"):
         hafw.testing.harnes  # noqa: B018 - it raises
+
+
+def test_a_lab_is_only_built_for_who_asks_for_it(pytester):
+    pytester.makepyfile("def test_it(hafw_lan): hafw_lan('vip').wait_for_master('lb1')")
+    pytester.makeconftest("def pytest_configure(config): config.option.hafw_lan = False")
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", "--strict-markers")
+    done.assert_outcomes(skipped=1)
+    done.stdout.fnmatch_lines(["*ask for it with --hafw-lan*"])
 
 
 @pytest.mark.long

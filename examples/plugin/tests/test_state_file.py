@@ -1,72 +1,79 @@
-"""A plugin is an ordinary object: its hooks are tested by calling them."""
-# ruff: noqa: D103 - test names are sentences
+# ruff: noqa: D100, D103 - test names are sentences
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from hafw_state_file import Options, StateFile
 
-from hafw.api import Router, StateChange, Verdict
+from hafw.testing import PluginRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-ROUTER = Router(name="VI_1", vrid=51, version=3, priority=100, interface="eth0")
-
-
-def change(old: str, new: str) -> StateChange:
-    return StateChange(
-        seq=1, time="2026-11-22T21:14:02.118Z", instance="VI_1", old=old, new=new, reason="no-response", priority=100
-    )
+    from hafw.testing import PluginUnderTest, Simulates, StartsPlugin
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> StateFile:
-    plugin = StateFile()
-    plugin.configure(Options(folder=str(tmp_path / "state"), drained=str(tmp_path / "drained")), [ROUTER])
-    return plugin
+def start(hafw_plugin: StartsPlugin, tmp_path: Path) -> Callable[..., PluginUnderTest]:
+    """The plugin in its real process, as the user who may write below ``tmp_path``."""
+
+    def start(**options: str) -> PluginUnderTest:
+        known = {"folder": str(tmp_path / "state"), "drained": str(tmp_path / "drained")}
+        return hafw_plugin("state_file", options=known | options, user=tmp_path.owner())
+
+    return start
 
 
-@pytest.mark.parametrize(
-    ("hook", "state"),
-    [("became_master", "MASTER"), ("became_backup", "BACKUP"), ("faulted", "FAULT"), ("stopped", "STOP")],
-)
-def test_the_file_holds_the_state(plugin: StateFile, tmp_path: Path, hook: str, state: str) -> None:
-    getattr(plugin, hook)(ROUTER, change("INITIALIZE", state))
-    assert (tmp_path / "state" / "VI_1").read_text() == (
-        f"{state}\nsince 2026-11-22T21:14:02.118Z\nbecause no-response\n"
-    )
+def test_the_file_holds_the_state_and_nothing_else_is_in_the_folder(
+    start: Callable[..., PluginUnderTest], tmp_path: Path
+) -> None:
+    plugin = start()
+    for state in ("BACKUP", "MASTER", "FAULT", "STOP"):
+        plugin.become(state, reason="no-response")
+        (only,) = (tmp_path / "state").iterdir()
+        assert only.read_text() == f"{state}\nsince 2026-01-01T00:00:00.000Z\nbecause no-response\n"
 
 
-def test_the_last_state_replaces_the_one_before_and_leaves_nothing_else(plugin: StateFile, tmp_path: Path) -> None:
-    plugin.became_backup(ROUTER, change("INITIALIZE", "BACKUP"))
-    plugin.became_master(ROUTER, change("BACKUP", "MASTER"))
-    (only,) = (tmp_path / "state").iterdir()
-    assert only.read_text().startswith("MASTER\n")
-
-
-def test_the_check_fails_while_the_router_is_drained(plugin: StateFile, tmp_path: Path) -> None:
-    assert plugin.check() == Verdict(True, "not drained")
+def test_a_router_that_is_drained_hands_over_and_its_file_says_why(
+    start: Callable[..., PluginUnderTest], hafw_sim: Simulates, tmp_path: Path
+) -> None:
+    plugin, sim = start(), hafw_sim({"lb1": 200, "lb2": 100})
+    sim.watch("lb1", plugin)
+    sim.follow("lb1", plugin)
+    sim.run(10)
+    assert sim.master == "lb1"
     (tmp_path / "drained").touch()
-    assert plugin.check() == Verdict(False, f"{tmp_path}/drained exists")
+    assert plugin.check().detail == f"{tmp_path}/drained exists"
+    sim.run_until(lambda: sim.master == "lb2")
+    assert (tmp_path / "state" / "VI_1").read_text().endswith("because check-failed\n")
+
+
+def test_it_keeps_what_a_plugin_promises(start: Callable[..., PluginUnderTest], tmp_path: Path) -> None:
+    file = tmp_path / "state" / "VI_1"
+    start().assert_keeps_promises(observe=lambda: file.read_text() if file.exists() else "")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (
-            Options(folder="state", drained="d"),
-            ['folder: = "state": must be an absolute path', 'drained: = "d": must be an absolute path'],
+            {"folder": "state", "drained": "d"},
+            [
+                'plugin.state_file.folder = "state": must be an absolute path',
+                'plugin.state_file.drained = "d": must be an absolute path',
+            ],
         ),
         (
-            Options(folder="/proc/nowhere"),
-            ['folder: = "/proc/nowhere": cannot be written to: set user to one who may'],
+            {"folder": "/proc/nowhere"},
+            ['plugin.state_file.folder = "/proc/nowhere": cannot be written to: set user to one who may'],
         ),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_in_words(options: Options, said: list[str]) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
-        StateFile().configure(options, [ROUTER])
-    assert str(caught.value).splitlines() == said
+def test_a_configuration_that_cannot_work_is_refused_in_words(
+    start: Callable[..., PluginUnderTest], options: dict[str, str], said: list[str]
+) -> None:
+    with pytest.raises(PluginRefused) as caught:
+        start(**options)
+    assert caught.value.mistakes == said

@@ -235,3 +235,9 @@ def test_a_link_to_a_pipe_is_not_followed(fifo, path, tmp_path):
     assert plugin.became_master(ROUTER, change_to("MASTER"))["output"] == (
         f"{path}: is there and no named pipe: remove it, or choose another path: this line is lost"
     )
+
+
+@pytest.mark.long
+def test_it_keeps_what_a_plugin_promises(hafw_plugin, tmp_path):
+    plugin = hafw_plugin("fifo", options={"path": tmp_path / "notify.fifo"}, user=tmp_path.owner())
+    plugin.assert_keeps_promises()

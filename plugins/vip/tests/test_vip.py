@@ -5,29 +5,21 @@ from importlib.metadata import entry_points
 import pytest
 
 import hafw
-from hafw.api import Address, Router
+from hafw.api import Address
 
-ROUTER = Router(
-    name="VI_1",
-    vrid=51,
-    version=3,
-    priority=100,
-    interface="eth0",
-    addresses=(
+
+def test_every_configured_address_is_bound_in_configured_order_with_all_that_was_said_of_it(hafw_plugin):
+    addresses = [
+        "192.0.2.10/32",
+        {"address": "192.0.2.11/24", "interface": "eth1", "label": "eth1:vip", "scope": "link"},
+    ]
+    instance = {"virtual_addresses": addresses, "excluded_addresses": ["2001:db8::10/128"]}
+    plugin = hafw_plugin("vip", instances={"VI_1": instance})
+    assert list(plugin.takeover().addresses.values()) == [
         Address(address="192.0.2.10", prefixlen=32, interface="eth0"),
         Address(address="192.0.2.11", prefixlen=24, interface="eth1", label="eth1:vip", scope="link"),
         Address(address="2001:db8::10", prefixlen=128, interface="eth0", advertised=False),
-    ),
-)
-
-
-def load():
-    (entry,) = entry_points(group="hafw", name="vip")
-    return entry.load()
-
-
-def test_every_configured_address_is_bound_in_configured_order_with_all_that_was_said_of_it():
-    assert load().takeover(router=ROUTER) == list(ROUTER.addresses)
+    ]
 
 
 @pytest.mark.parametrize("name", ["vip", "arp", "nginx", "notify_script", "notify_email"])
