@@ -49,6 +49,7 @@ def chapter(name: str, command: click.Command, parent: click.Context) -> Iterato
     """One verb; those below it, if it has any."""
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
+    usage = re.sub(r"\[(\[[^]]*])]", r"\1", usage)  # click before 8.4.2 puts a choice that may be left out into two
     yield f"## `{context.command_path}`"
     yield from paragraphs(command.help or "")
     yield f"```\n{usage}\n```"

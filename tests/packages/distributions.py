@@ -67,6 +67,6 @@ class Environment:
         return run(self.folder / "bin/hafw", *words)
 
     def files(self) -> set[str]:
-        """Everything in it, but what pip itself leaves when it runs."""
-        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+        """All files in it, but what pip itself leaves when it runs. Folders that scapy had, pip leaves there, empty."""
+        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if not path.is_dir()}
         return {name for name in found if "__pycache__" not in name or "hafw" in name}

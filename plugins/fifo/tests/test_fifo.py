@@ -219,7 +219,10 @@ def test_at_the_end_the_reader_gets_the_last_line_before_hafw_goes(fifo, script)
             {"path": "/etc/hostname"},
             'path: = "/etc/hostname": is there and no named pipe: remove it, or choose another path',
         ),
-        ({"path": "/tmp/x", "group": "nobodys"}, 'group: = "nobodys": no such group on this machine'),
+        (
+            {"path": "/tmp/hafw-not-here", "group": "nobodys"},
+            'group: = "nobodys": no such group on this machine',
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):
