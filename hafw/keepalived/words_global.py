@@ -122,7 +122,7 @@ GLOBAL: Rows = (
     (
         "fifo_write_vrrp_states_on_reload",
         "not carried over",
-        "after a reload `hafw status` tells the states to who asks",
+        "`replay = true` in `[plugin.fifo]` tells them to each new process of the plugin; `hafw status` to who asks",
     ),
     ("log_unknown_vrids", "dropped", "the kernel drops what is for other VRIDs before hafw hears it"),
     (

@@ -91,7 +91,9 @@ CHINESE = {
     "`path` of `[plugin.fifo]`": "`[plugin.fifo]` 的 `path`",
     "`script` of `[plugin.fifo]`": "`[plugin.fifo]` 的 `script`",
     "a change of priority is an event of its own: `hafw events`": "优先级变化本身就是事件：`hafw events`",
-    "after a reload `hafw status` tells the states to who asks": "重载之后，状态可以用 `hafw status` 查询",
+    "`replay = true` in `[plugin.fifo]` tells them to each new process of the plugin; `hafw status` to who asks": (
+        "`[plugin.fifo]` 里的 `replay = true` 会把状态告诉插件的每个新进程；也可以用 `hafw status` 查询"
+    ),
     "the kernel drops what is for other VRIDs before hafw hears it": "别的 VRID 的报文，内核在 hafw 听到之前就丢掉了",
     "hafw sizes its socket buffers itself": "hafw 自己决定套接字缓冲区的大小",
     "hafw names the interface of a virtual MAC by itself": "虚拟 MAC 的网卡由 hafw 自己命名",
