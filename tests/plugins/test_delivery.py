@@ -17,7 +17,7 @@ from hafw.daemon.plugins.introduce import Limits
 from hafw.daemon.plugins.losses import PAUSE, Loss, Losses
 from hafw.daemon.plugins.mailbox import LETTERS_MAX, Letter
 from hafw.daemon.plugins.telling import Telling
-from hafw.pipe import Hello, Reply, StateChange, VipChange
+from hafw.pipe import Address, Hello, Reply, Router, StateChange, VipChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +39,8 @@ class Plugin:
         self.heard: list[tuple[Any, ...]] = []
         """Instance, seq, attempt, missed, replayed."""
         self.dies_of: set[int] = set()
-        self.telling = Telling("4f1c", None, dict)
+        self.routers: dict[str, Router] = {}
+        self.telling = Telling("4f1c", None, dict, self.routers)
         self.losses = Losses(self.told.append)
         self.deliveries = self.new()
 
@@ -201,6 +202,25 @@ async def test_a_replay_knows_the_addresses_and_nothing_of_what_was_deleted_or_i
     async with plugin.life(replay=True):
         await trio.sleep(5)
     assert plugin.heard == [("VI_1", 2, 1, 0, True), ("VI_1", 3, 1, 0, True)]
+
+
+async def test_a_replay_is_of_the_instance_as_it_is_now_and_of_the_addresses_that_it_still_has(autojump_clock):
+    plugin = Plugin()
+    old, new = (
+        Router(
+            name="VI_1", vrid=1, version=3, priority=priority, interface="eth0", addresses=tuple(map(address, names))
+        )
+        for priority, names in ((100, "ab"), (150, "bc"))
+    )
+    for seq, name in enumerate("ab", 1):
+        about = VipChange(seq=seq, time="", instance="VI_1", address=name, change="vip_bound")
+        plugin.put("VI_1", Letter("vip_changed", old, vip_change=about))
+    plugin.routers["VI_1"] = new
+    assert [(lane, letter.seq, letter.router) for lane, letter in plugin.telling.replays()] == [("VI_1", 2, new)]
+
+
+def address(name: str) -> Address:
+    return Address(address=name, prefixlen=24, interface="eth0")
 
 
 async def test_a_successor_delivers_what_was_left_and_goes_on_counting(autojump_clock):

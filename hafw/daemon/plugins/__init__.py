@@ -88,14 +88,14 @@ class Plugins:
         ``run``: the name of this daemon's life, for ``change.run``. ``outbox``: the file that keeps what is queued.
         ``adopts``: nothing else in this process starts processes, so every orphan is one of a plugin's.
         """
-        self.telling = Telling(run, outbox, lambda: {name: host.letters for name, host in self._hosts.items()})
+        self._routers: dict[str, Router] = {}
+        self.telling = Telling(run, outbox, self._queues, self._routers)
         self._quarters = Quarters(adopts=adopts)
         self._commands = commands
         self._witness = witness
         self._limits = limits or Limits()
         self._verdict = verdict
         self._notice = notice
-        self._routers: dict[str, Router] = {}
         self._known: dict[str, Router] = {}
         """As configured, to tell what a new configuration changes."""
         self._hosts: dict[str, Host] = {}
@@ -254,6 +254,9 @@ class Plugins:
             host = self._hosts.get(name)
             if lost := queue.hand_on(self._routers, host.deliver if host else None):
                 self._notice("plugin_failed", {"plugin": name, "detail": lost})
+
+    def _queues(self) -> dict[str, tuple[bool, list[tuple[str, Letter]]]]:
+        return {name: host.letters for name, host in self._hosts.items()}
 
     def snapshot(self, *, closely: bool = False) -> list[PluginStatus]:
         """Every plugin, in configured order; ``closely``: with its limits and every hook."""

@@ -62,7 +62,7 @@ class Deliveries:
         self._limits = limits
         self._pulse = pulse
         self._losses = losses
-        self._present = telling.present
+        self._telling = telling
         self._changed = telling.outbox.changed
         self._life: tuple[Child, Hello, trio.Nursery] | None = None
         self._at_work: set[str] = set()
@@ -100,11 +100,11 @@ class Deliveries:
         unwanted = self._mailbox.settle(policy, hello.hooks)
         self.figures.taken -= len(unwanted)
         self.figures.waited -= sum(each.waited for each in unwanted)
-        for lane, letter in self._present.letters() if replay else ():
+        for lane, letter in self._telling.replays() if replay else ():
             if letter.hook in hello.hooks and not self._mailbox.knows(lane, letter.subject):
                 self.figures.taken += 1
                 self.figures.replayed += 1
-                self._mailbox.put(lane, letter.again())
+                self._mailbox.put(lane, letter)
         for lane in self._mailbox.lanes:
             self._work_on(lane)
 

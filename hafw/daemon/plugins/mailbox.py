@@ -68,9 +68,11 @@ class Letter:
                 given[name] = replace(change, attempt=self.attempts, missed=self.missed, replayed=self.replayed)
         return given
 
-    def again(self) -> Letter:
-        """A replay of it."""
-        return replace(self, attempts=0, missed=0, waited=False, replayed=True, number=next(_NUMBERS), kept=b"")
+    def again(self, router: Router | None) -> Letter:
+        """A replay of it, with its router as that is now."""
+        fresh = replace(self, router=router, attempts=0, missed=0, waited=False, replayed=True)
+        fresh.number, fresh.kept = next(_NUMBERS), b""
+        return fresh
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from hafw.daemon.plugins.present import Present
 from hafw.pipe import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hafw.daemon.plugins.mailbox import Letter
@@ -25,9 +25,15 @@ Queue = tuple[bool, "Sequence[tuple[str, Letter]]"]
 class Telling:
     """Of one daemon."""
 
-    def __init__(self, run: str, path: Path | None, queues: Callable[[], Mapping[str, Queue]]) -> None:
-        """``run``: what tells this daemon's numbers from those of others. ``path``: of the outbox, if there is one."""
+    def __init__(
+        self, run: str, path: Path | None, queues: Callable[[], Mapping[str, Queue]], routers: Mapping[str, Router]
+    ) -> None:
+        """``run``: what tells this daemon's numbers from those of others. ``path``: of the outbox, if there is one.
+
+        ``routers``: every instance as it is now; kept up to date by the owner.
+        """
         self.run = run
+        self._routers = routers
         self.present = Present()
         self.outbox = Outbox(path, self._snapshot)
         self._queues = queues
@@ -38,6 +44,18 @@ class Telling:
         """The next change, as plugins are told of it; or with ``seq``, if not 0, one that was told before."""
         self._seq += not seq
         return replace(change, seq=seq or self._seq, run=self.run)
+
+    def replays(self) -> Iterator[tuple[str, Letter]]:
+        """How things are, each with its lane: of instances as they are now, and of addresses that are still theirs."""
+        addresses: dict[str, set[str]] = {}
+        for lane, letter in self.present.letters():
+            router = self._routers.get(letter.router.name, letter.router) if letter.router else None
+            if router and letter.vip_change:
+                if lane not in addresses:
+                    addresses[lane] = {each.address for each in router.addresses}
+                if letter.vip_change.address not in addresses[lane]:
+                    continue
+            yield lane, letter.again(router)
 
     def go_on(self, kept: Kept) -> None:
         """Count from where the daemon before us was."""
