@@ -226,6 +226,9 @@ def test_c_sec_05_owners_whose_link_flaps_take_over_together_once_an_interval():
     assert adverts(pair.run(0.99)) == []
     assert adverts(pair.run(1.0)) == [(ONE, 255), (TWO, 255)]
     assert pair.reasons == ["owner", "owner"]
+    pair.now = 2.0
+    pair.link("eth0", up=False)
+    assert adverts(pair.link("eth0")) == [(ONE, 255), (TWO, 255)]
 
 
 # -- preempting
