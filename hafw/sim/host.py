@@ -38,11 +38,17 @@ class Host:
     """Seconds that its clock counts while one second passes."""
     slept: float = 0.0
     """Seconds by which its clock is behind, since it stood still."""
+    deadline: float = inf
+    """When its Node wants to be called next, by the clock of the LAN: looked at after each call, for many ask."""
 
-    @property
-    def deadline(self) -> float:
-        """When its Node wants to be called next, by the clock of the LAN."""
-        return inf if self.node is None else self.moment(self.node.deadline)
+    def run(self, node: Node | None) -> None:
+        """Go on with this daemon; ``None``: with none."""
+        self.node = node
+        self.look()
+
+    def look(self) -> None:
+        """See when its Node wants to be called next."""
+        self.deadline = inf if self.node is None else self.moment(self.node.deadline)
 
     def clock(self, now: float) -> float:
         """What its own clock shows at this moment: the only time that its Node knows."""

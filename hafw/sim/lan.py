@@ -96,7 +96,7 @@ class Lan:
         host = self.hosts[name]
         self._end(host)
         host.kernel, host.wanted = {}, {}
-        host.node = self.node(host)
+        host.run(self.node(host))
         for interface in dict.fromkeys(each.router.interface for each in host.instances):
             self.inject(name, LinkChanged(interface, up=True, primary=host.primary))
         for each in host.instances:
@@ -150,6 +150,7 @@ class Lan:
         if host.node is None:
             return
         actions = host.node.handle(event, host.clock(self.now))
+        host.look()
         if not actions:
             return
         moved = False
@@ -172,7 +173,7 @@ class Lan:
 
     def run_until(self, time: float) -> None:
         """Let everything happen that is due up to and including ``time``."""
-        self._drive(lambda: False, time)
+        self._drive(None, time)
         self.now = time
 
     def drive_bounded(self, condition: Callable[[], bool], limit: float) -> float:
@@ -181,9 +182,9 @@ class Lan:
             raise Runaway(f"the condition did not hold within {limit} s: at {self.now:.6f} {self.summary()}")
         return self.now
 
-    def _drive(self, condition: Callable[[], bool], until: float) -> bool:
+    def _drive(self, condition: Callable[[], bool] | None, until: float) -> bool:
         steps, moment, waiting = 0, self.now, self._due
-        while not condition():
+        while condition is None or not condition():
             arrival, (deadline, name) = waiting[0][0] if waiting else inf, self._next_deadline()
             due = min(arrival, deadline)
             if due > until:
@@ -312,7 +313,7 @@ class Lan:
         self.inject(host.name, AddressesInstalled(wanted.router))
 
     def _end(self, host: Host) -> None:
-        host.node = None
+        host.run(None)
         host.life += 1
 
     # -- what was seen ------------------------------------------------------------------------------------------

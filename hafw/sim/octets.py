@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from hafw.sim.host import Host
-    from hafw.vrrp.packet import Advertisement
     from hafw.vrrp.settings import IPAddress, RouterSettings
 
-_Heard = tuple[str, "Advertisement"]
-"""A router, and what it is told."""
 TAPE = 64
 """Datagrams that somebody who listens has recorded."""
 EPOCH = 1.8e9
@@ -41,8 +38,8 @@ class OctetLan(TroubledLan):
         self.wall: dict[str, float] = {}
         """By host, the seconds by which its time of day is ahead."""
         self._messages: dict[tuple[str, str, int], Datagram] = {}
-        self._known: dict[tuple[str, int], tuple[Datagram, _Heard | None]] = {}
-        """By receiver and identity, what was made of a message that is not signed: always the same."""
+        self._known: dict[tuple[str, int], tuple[Datagram, AdvertReceived | None]] = {}
+        """By receiver and identity, what comes of a message that is not signed: always the same."""
         self._signers: dict[tuple[str, str], Signer] = {}
         self._verifiers: dict[tuple[str, str], Verifier] = {}
         self._accepted: dict[tuple[str, str], set[bytes]] = {}
@@ -98,21 +95,21 @@ class OctetLan(TroubledLan):
 
     def hear(self, host: Host, datagram: Datagram) -> None:
         """A datagram arrives; what is refused is heard by nobody."""
-        self._pass_on(host, datagram, self.judge(host, datagram))
+        self._pass_on(host, self.judge(host, datagram))
 
     def _hear_again(self, host: Host, datagram: Datagram) -> None:
         key = host.name, id(datagram)
         known = self._known.get(key)
         if known is None or known[0] is not datagram:
             known = self._known[key] = datagram, self.judge(host, datagram)
-        self._pass_on(host, datagram, known[1])
+        self._pass_on(host, known[1])
 
-    def _pass_on(self, host: Host, datagram: Datagram, heard: _Heard | None) -> None:
-        if heard is not None:
-            self.inject(host.name, AdvertReceived(heard[0], heard[1], datagram.source))
+    def _pass_on(self, host: Host, event: AdvertReceived | None) -> None:
+        if event is not None:
+            self.inject(host.name, event)
 
-    def judge(self, host: Host, datagram: Datagram) -> _Heard | None:
-        """Whose it is, and what it says; ``None``: it is refused."""
+    def judge(self, host: Host, datagram: Datagram) -> AdvertReceived | None:
+        """What it tells whom; ``None``: it is refused."""
         settings = self._addressee(host, datagram)
         if settings is None:
             return None
@@ -123,7 +120,7 @@ class OctetLan(TroubledLan):
             return None
         if settings.hmac is not None:
             self._accepted.setdefault((host.name, settings.name), set()).add(datagram.payload)
-        return settings.name, advert
+        return AdvertReceived(settings.name, advert, datagram.source)
 
     def was_heard(self, host: Host, datagram: Datagram) -> bool:
         """Whether this daemon has accepted it already, and can tell: it is signed."""

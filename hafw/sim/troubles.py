@@ -221,7 +221,7 @@ class TroubledLan(Lan):
         node = host.node if frozen is None else frozen.node
         if node is None:
             return None
-        host.node = None
+        host.run(None)
         self._absent[name] = _Absence(node, host.life, [] if frozen is None else frozen.heard)
         return self._absent[name]
 
@@ -230,7 +230,7 @@ class TroubledLan(Lan):
         if self._absence(name) is not absence:
             return False
         del self._absent[name]
-        self.hosts[name].node = node
+        self.hosts[name].run(node)
         return True
 
     def _wake(self, name: str, absence: _Absence) -> None:

@@ -13,6 +13,7 @@ from hafw.vrrp.speaker import REPLIES_PER_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from hafw.node import Node
     from hafw.sim.host import Host
@@ -44,6 +45,7 @@ class Watched:
     def __init__(self, name: str, settings: RouterSettings, world: World) -> None:
         self.name = name
         self.settings = settings
+        self._every = frozenset(settings.all_addresses)
         self._hold_limit = 2 * world.patience + MUST_ANSWER
         self._spoke: float | None = None
         """When it last advertised as MASTER; ``None``: it has no promise to keep (not MASTER, or it said goodbye)."""
@@ -156,13 +158,12 @@ class Watched:
         if router.state is State.MASTER and router.tenure.installed and here != allowed:
             raise Violation("addresses", f"{self.name} is MASTER without {_listed(allowed - here)}", now)
 
-    def _allowed(self, host: Host, router: VirtualRouter, now: float) -> set[IPAddress]:
-        every = router.settings.all_addresses
+    def _allowed(self, host: Host, router: VirtualRouter, now: float) -> AbstractSet[IPAddress]:
         if router.tenure.bound:
             if router.state not in {State.MASTER, State.BACKUP}:
                 raise Violation("addresses", f"{self.name} binds as {router.state}", now)
             self._served, self._left = router.state is State.MASTER, None
-            return set(every)
+            return self._every
         if self._served:
             self._served, self._left, self._claimed = False, now, set()
         if self._left is None:
@@ -172,7 +173,7 @@ class Watched:
         is_awake = host.node is not None and host.node.deadline >= now - EPSILON
         if is_awake and now > self._left + self._hold_limit:
             return set()
-        return set(every) - self._claimed
+        return self._every - self._claimed
 
 
 class Watcher:
@@ -219,7 +220,7 @@ class Watcher:
         """What one event made of a host."""
         assert host.node is not None
         time = host.clock(now)
-        names = dict.fromkeys([each.router for each in actions])
+        names = [actions[0].router] if len(actions) == 1 else dict.fromkeys([each.router for each in actions])
         for name in names:
             mine = actions if len(names) == 1 else [each for each in actions if each.router == name]
             self._watched[host.name, name].did(host, host.node.instances[name].router, mine, time)
@@ -248,5 +249,5 @@ class Watcher:
                 self._together(host, host.node, host.clock(now))
 
 
-def _listed(addresses: set[IPAddress]) -> list[str]:
+def _listed(addresses: AbstractSet[IPAddress]) -> list[str]:
     return sorted(map(str, addresses))

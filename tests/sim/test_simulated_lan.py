@@ -57,7 +57,7 @@ def test_what_never_comes_true_is_reported_with_who_is_what():
 
 def test_time_that_stands_still_is_a_runaway():
     lan = lan_of(100, 100)
-    lan.hosts["a"].node = Insatiable([], 0.0)
+    lan.hosts["a"].run(Insatiable([], 0.0))
     with pytest.raises(Runaway, match=r"time stands still at 0.000000"):
         lan.run_until(1.0)
 
