@@ -40,6 +40,19 @@ def test_who_is_master_is_known_in_fault_too(bench):
     assert (vr.router.peer.source, vr.router.peer.live(4.9), vr.router.peer.live(5.0)) == (PEER, True, False)
 
 
+def test_a_degraded_master_is_known_in_fault_too(bench):
+    vr = faulted(bench().backup())
+    vr.at(2.0).advert(1)
+    assert (vr.router.peer.source, vr.router.peer.live(4.9)) == (PEER, True)
+
+
+def test_c_sec_04_in_fault_too_the_goodbye_of_a_stranger_is_none_of_the_master(bench):
+    vr = faulted(bench().backup())
+    vr.at(2.0).advert(200)
+    vr.at(2.5).advert(0, source=STRANGER)
+    assert (vr.router.peer.source, vr.router.peer.priority) == (PEER, 200)
+
+
 def test_recovery_listens_for_a_whole_master_down_interval(bench):
     vr = faulted(bench(priority=100).backup())
     vr.at(50.0)
