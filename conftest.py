@@ -25,6 +25,7 @@ PEER_PROGRAMS = {
     "nginx": "nginx",
     "haproxy": "haproxy",
     "frr": "vtysh",
+    "bird2": "bird",
     "tshark": "tshark",
     "openssl": "openssl",
     "chromium-driver": "chromedriver",

@@ -42,6 +42,7 @@ ROOMS = {
     "hafw.config": ("hafw.vrrp", "hafw.node", "hafw.pipe", "hafw.secret", "hafw.config"),
     "hafw.hookspecs": ("hafw.pipe",),
     "hafw.notification": ("hafw.hookspecs", "hafw.pipe"),
+    "hafw.patience": ("hafw.notification",),
     "hafw.role": ("hafw.hookspecs", "hafw.pipe"),
     "hafw.command": ("hafw.config", "hafw.deprecation"),
     "hafw.api": ("hafw.hookspecs", "hafw.pipe", "hafw.config", "hafw.secret", "hafw.deprecation"),

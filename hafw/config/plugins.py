@@ -37,7 +37,9 @@ PACKAGES = {
             "routes",
             "web",
             "webhook",
+            "apprise",
             "service",
+            "bird",
         )
     },
     **dict.fromkeys(("interface", "file", "process", "tcp", "http", "ping"), "checks"),

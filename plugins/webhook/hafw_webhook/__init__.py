@@ -7,11 +7,12 @@ given up, and the outcome says why and what to do: hafw does not repeat what a p
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hafw.api import Router, hookimpl, refuse
 from hafw.notification import Notifier, Outcome
+from hafw.patience import tell_all
 from hafw_webhook.options import PATIENCE, Options, mistakes, receivers, warn
 from hafw_webhook.shapes import render
 
@@ -57,21 +58,7 @@ class Webhook(Notifier):
         if self._options is None:
             return None
         message = render(self._options, notification, self.node)
-        found: dict[str, str] = {}
-
-        def ask(receiver: Receiver) -> None:
-            found[receiver.name] = receiver.deliver(message)
-
-        others = [threading.Thread(target=ask, args=(each,), daemon=True) for each in self._receivers[1:]]
-        for thread in others:
-            thread.start()
-        ask(self._receivers[0])
-        for thread in others:
-            thread.join()
-        told = [each.name for each in self._receivers if not found.get(each.name)]
-        failures = [f"{name}: {why}" for name, why in found.items() if why]
-        said = ([f"told {', '.join(told)}"] if told else []) + failures
-        return Outcome(output="; ".join(said), exit=1 if failures else 0)
+        return tell_all([(each.name, partial(each.deliver, message)) for each in self._receivers])
 
 
 plugin = Webhook()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hafw.patience import Clock, insist
 from hafw_webhook.signature import signature
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from hafw_webhook.post import Answer, Way
 
-FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 60.0
 MOST_SAID: Final = 200
 """Characters of what a receiver says that are passed on."""
 AGAIN: Final = {408, 425, 429, *range(500, 600)}
@@ -34,19 +33,6 @@ ADVICE: Final = {
     413: "the message is too long for it: shorten template",
     429: "it takes fewer messages than we send: fewer words in on, or fewer instances",
 }
-
-
-class Clock(Protocol):
-    """What passes and what is waited for."""
-
-    def monotonic(self) -> float:
-        """Seconds, for durations."""
-
-    def time(self) -> float:
-        """Seconds since 1970, for signatures and dates."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
 
 
 class Message(Protocol):
@@ -83,27 +69,22 @@ class Receiver:
 
     def deliver(self, message: Message) -> str:
         """Empty when it was taken; otherwise why not, how often it was tried, and what to do."""
-        begin = self.clock.monotonic()
-        deadline, attempts, why = begin + self.patience, 0, ""
-        while True:
-            now = self.clock.monotonic()
-            pause = max(self.rest_until - now, backoff(attempts, self.chance()) if attempts else 0.0)
-            if now + pause >= deadline:
-                why = why or "it asked not to be told anything for now, longer than patience lasts"
-                return self._given_up(why, attempts, now - begin)
-            if pause:
-                self.clock.sleep(pause)
-            attempts += 1
-            why, final = self._attempt(message, deadline)
-            if final or not why:
-                return self._shown(why)
+        why = insist(
+            lambda left: self._attempt(message, left),
+            self.patience,
+            rest_until=lambda: self.rest_until,
+            clock=self.clock,
+            chance=self.chance,
+        )
+        for secret in self.hidden:
+            why = why.replace(secret, "...")
+        return why
 
-    def _attempt(self, message: Message, deadline: float) -> tuple[str, bool]:
+    def _attempt(self, message: Message, left: float) -> tuple[str, bool]:
         """Why it was not taken, if it was not, and whether that is final."""
         headers = {**self.headers, "Content-Type": message.kind, "Idempotency-Key": message.identity}
         if self.key:
             headers["X-Hafw-Signature"] = signature(self.key, int(self.clock.time()), message.body)
-        left = max(deadline - self.clock.monotonic(), 0.1)
         try:
             answer = self.way.post(message.body, headers, min(self.timeout, left))
         except ssl.SSLCertVerificationError as error:
@@ -115,21 +96,6 @@ class Receiver:
         if answer.status in {429, 503}:
             self.rest_until = self.clock.monotonic() + seconds_of(answer.retry_after, self.clock.time())
         return told(answer), answer.status not in AGAIN
-
-    def _given_up(self, why: str, attempts: int, seconds: float) -> str:
-        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        return self._shown(f"given up after {tries} in {math.ceil(seconds)}s: {why}")
-
-    def _shown(self, text: str) -> str:
-        for secret in self.hidden:
-            text = text.replace(secret, "...")
-        return text
-
-
-def backoff(attempts: int, chance: float) -> float:
-    """Seconds before the next attempt: doubling, and less by up to a half, so that many senders do not come at once."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 30))
-    return longest * (1 - chance / 2)
 
 
 def seconds_of(retry_after: str, now: float) -> float:

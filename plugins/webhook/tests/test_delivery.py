@@ -7,9 +7,10 @@ import socket
 import threading
 
 import pytest
-from hafw_webhook.patience import AGAIN, backoff, seconds_of
+from hafw_webhook.patience import AGAIN, seconds_of
 
 from hafw.api import Duration, Group, GroupChange, Secret
+from hafw.patience import backoff
 
 TIMEOUT = Duration(0.2)
 
