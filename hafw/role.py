@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from hafw.pipe import Group, Router, StateChange
 
+__all__ = ["RoleFollower", "subject_mistakes"]
+
 
 def subject_mistakes(instance: str, group: str, routers: Sequence[Router]) -> Iterator[tuple[str, str]]:
     """For ``refuse``: whose role it is has to be clear, for what one instance starts another one must not stop."""
@@ -59,7 +61,7 @@ class RoleFollower:
         raise NotImplementedError
 
     def superseded(self, change: StateChange | GroupChange, seconds: float = 0.0) -> bool:
-        """Wait so long for a newer change to another state; whether there is one, so that this one is pointless."""
+        """Wait so many seconds for a newer change to another state; whether there is one: then this is pointless."""
         with self._news:
             return self._news.wait_for(lambda: self._newest[0] > change.time and self._newest[1] != change.new, seconds)
 

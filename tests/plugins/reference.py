@@ -21,6 +21,7 @@ MODULES: Final = {
     "hafw.api": "What every plugin imports. The hooks have [pages of their own](README.md#the-hooks).",
     "hafw.command": "For plugins that run programs of the operator's, as `notify_script` and `script` do.",
     "hafw.notification": "For plugins that tell somebody, as `notify_email` and `webhook` do.",
+    "hafw.role": "For plugins that make the machine fit the role, as `service` does.",
 }
 """``hafw.testing`` has a page of its own."""
 HOMES: Final = ("hafw", "hafw.hookspecs")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hafw.deprecation import Deprecation
 
-MODULES: Final = ("hafw.api", "hafw.command", "hafw.notification", "hafw.testing")
+MODULES: Final = ("hafw.api", "hafw.command", "hafw.notification", "hafw.role", "hafw.testing")
 """Those that authors import from."""
 STORED: Final = Path(__file__).with_name("api.txt")
 HEAD: Final = """\
@@ -217,4 +217,10 @@ def broken_promises(known: Sequence[Deprecation], surface: Sequence[str]) -> lis
             and minor(each.removed_in) > minor(hafw.__version__)
         ):
             wrong.append(f"{each.kind} {each.subject}: there is no such thing, and it may not be gone yet")
+        module, _, name = each.subject.rpartition(".")
+        if each.kind == "name" and (
+            name in vars(import_module(module)) or "__getattr__" not in vars(import_module(module))
+        ):
+            way_out = f"let {module}.__getattr__ find it by deprecation.name_of, and say in now_at where it is"
+            wrong.append(f"{each.subject}: whoever imports it is not warned: {way_out}")
     return wrong

@@ -142,6 +142,12 @@ def test_a_deprecation_of_nothing_is_refused(known):
     assert wrong == f"{known.kind} {known.subject}: there is no such thing, and it may not be gone yet"
 
 
+@pytest.mark.parametrize("subject", ["hafw.api.Router", "hafw.role.Gone"])
+def test_a_deprecated_name_that_nobody_would_be_warned_of_is_refused(subject):
+    (wrong,) = surface.broken_promises([gone("name", subject)], BEFORE)
+    assert wrong.startswith(f"{subject}: whoever imports it is not warned: let hafw.")
+
+
 # -- docstrings ---------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +193,7 @@ def test_every_field_of_a_value_says_what_it_is(name):
 def test_what_is_a_number_of_seconds_says_so():
     wrong = [
         function.__qualname__
-        for function in functions()
+        for function in functions(*reference.MODULES)
         if any(each.annotation == "float" for each in inspect.signature(function).parameters.values())
         if not re.search(r"\bseconds?\b|\b\d+ s\b", inspect.getdoc(function) or "")
     ]

@@ -128,6 +128,11 @@ def test_every_plugin_that_comes_along_is_in_the_gallery():
     assert [name for name, text in sections if "```toml" in text] == [name for name, _ in rows]
 
 
+def test_every_attribute_that_a_plugin_may_declare_is_described_and_no_other():
+    rows = re.findall(r"^\| `(\w+) = .+?` \|", PROCESS, re.MULTILINE)
+    assert sorted(rows) == [each.partition(":")[0] for each in surface.attributes()]
+
+
 def test_the_limits_are_those_of_the_code():
     limits = Limits()
     assert f"import with `options` | {limits.load:g} s" in PROCESS
