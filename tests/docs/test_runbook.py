@@ -93,6 +93,10 @@ def reasons() -> set[str]:
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("(self.state, self.reason"):
                 assert isinstance(node.value, ast.Tuple)
                 told |= {*strings(node.value.elts[1])}
+            elif isinstance(node, ast.FunctionDef) and node.name == "_vacancy":
+                told |= {
+                    word for each in ast.walk(node) if isinstance(each, ast.Return) for word in strings(each.value)
+                }
     return {word for word in told if REASON.fullmatch(word)} - {"somebody"}
 
 

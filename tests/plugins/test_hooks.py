@@ -324,10 +324,10 @@ plugin = Mine()
 async def test_became_master_keeps_the_output_and_an_exit_but_0_is_a_failure(shown, play):
     command = ["/bin/sh", "-c", "echo no route >&2; exit 3"]
     async with play(shown(BECAME_MASTER, command=command)) as stage:
-        stage.deliver("MASTER", 7)
+        stage.deliver("MASTER")
         await stage.plugins.drain(10)
         (result,) = stage.status("mine").results
-        assert (result.hook, result.seq, result.exit, result.output) == ("became_master", 7, 3, "no route\n")
+        assert (result.hook, result.seq, result.exit, result.output) == ("became_master", 1, 3, "no route\n")
         assert stage.failures() == ["/bin/sh: exit 3: no route"]
 
 
