@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hafw.testing.configuration import text_of
+from hafw.testing.traces import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +46,11 @@ class LanUnderTest:
     ) -> None:
         """Build it; raises ``LanRefused``. ``options`` may say ``{folder}``: where a router keeps its files."""
         self._stage = subprocess.Popen(
-            [sys.executable, "-m", "hafw.testing.stage"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "hafw.testing.stage"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != MARK},
         )
         self._folders: dict[str, Path] = {}
         self._texts: dict[str, str] = {}

@@ -193,7 +193,7 @@ class Life:
     @property
     def left_behind(self) -> dict[int, str]:
         """By process id, the command lines of all that it has started and that live on, when it was closed."""
-        return traces.survivors(self.record.pids, {pid for each in _LIVING for pid in each.record.pids})
+        return traces.survivors(self.name, self.record.pids, {pid for each in _LIVING for pid in each.record.pids})
 
     def _status(self) -> PluginStatus:
         return self._plugins.snapshot()[0]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hafw.daemon.plugins.census import MARK as PLUGIN_MARK
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -77,10 +79,11 @@ def _environment(pid: int) -> dict[str, str]:
     return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
 
 
-def survivors(sessions: Collection[int], others: Collection[int]) -> dict[int, str]:
+def survivors(plugin: str, sessions: Collection[int], others: Collection[int]) -> dict[int, str]:
     """By process id, the command line of each that was started by a plugin which has ended.
 
-    ``sessions``: of its processes, each of which led one. ``others``: of plugins that are under test beside it; theirs
+    What the test itself has started carries our mark too, but not that of the plugin. ``sessions``: of the plugin's
+    processes, each of which led one. ``others``: of plugins that are under test beside it; theirs
     are left out, and so is everybody whom we descend from: pytest itself may have been started with the mark.
     """
     found = {}
@@ -90,11 +93,16 @@ def survivors(sessions: Collection[int], others: Collection[int]) -> dict[int, s
             session = os.getsid(pid)
             if pid in spared or session in others:
                 continue
-            if session in sessions or _environment(pid).get(MARK) == _OURS:
+            if session in sessions or _is_marked(pid, plugin):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 if words:  # what is dead and not buried yet has none
                     found[pid] = words
     return found
+
+
+def _is_marked(pid: int, plugin: str) -> bool:
+    variables = _environment(pid)
+    return variables.get(MARK) == _OURS and variables.get(PLUGIN_MARK) == plugin
 
 
 def ancestors() -> set[int]:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 pytestmark = [pytest.mark.wire, pytest.mark.long]
@@ -43,6 +50,28 @@ def stopped(router, change): note(router, change)
 @hookimpl
 def check():
     return Verdict(not os.path.exists(folder + "/ill"), "ill")
+"""
+
+TEST = """
+import os
+from pathlib import Path
+
+FILE = Path(__file__).with_name("local.py")
+
+def test_lan(hafw_lan):
+    check = {"critical": True, "interval": "200ms"}
+    lan = hafw_lan(file=FILE, options={"folder": "{folder}"}, check=check, user="root")
+    lan.wait_for_master("lb1")
+    lan.kill("lb1")
+    lan.wait_for_master("lb2")
+    lan.wait_for(lambda: "MASTER no-response" in (lan.folder("lb2") / "states").read_text())
+
+def test_plugin(hafw_plugin, tmp_path):
+    assert os.geteuid()
+    plugin = hafw_plugin(file=FILE, options={"folder": str(tmp_path)})
+    plugin.become("MASTER")
+    assert (tmp_path / "states").read_text() == "MASTER test\\n"
+    plugin.assert_keeps_promises("answers", "processes", "descriptors", "files", "options", "output")
 """
 
 
@@ -95,3 +124,26 @@ def test_cables_are_cut_daemons_crash_and_what_does_not_happen_is_told_with_the_
         lan.wait_for(lambda: False, "pigs fly", timeout=0.01)
     with pytest.raises(ValueError, match="router 'lb9': there are lb1, lb2"):
         lan.kill("lb9")
+
+
+def test_an_ordinary_user_needs_no_root(for_everybody, tmp_path):
+    """Neither for a real failover nor for a plugin in its process."""
+    folder = Path(tempfile.mkdtemp(prefix="hafw-test-", dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        (folder / "local.py").write_text(PLUGIN)
+        (folder / "test_it.py").write_text(TEST)
+        nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        pytest_ = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--hafw-lan", str(folder)]
+        done = subprocess.run(
+            [*for_everybody, *nobody, *pytest_],
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:])},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=170,
+        )
+        assert "2 passed" in done.stdout, done.stdout + done.stderr
+    finally:
+        shutil.rmtree(folder)

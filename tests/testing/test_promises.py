@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,17 @@ def test_children_for_whom_nobody_waits_pile_up_and_are_found(start):
     """)
     with pytest.raises(PromiseBroken, match="children more after 2 more rounds: wait for them"):
         plugin.assert_keeps_promises("processes")
+
+
+def test_what_the_test_itself_has_started_is_not_blamed_on_the_plugin_and_lives_on(start):
+    plugin = start("@hookimpl\ndef stopped(): pass")
+    own = subprocess.Popen(["sleep", "600"])
+    try:
+        plugin.assert_keeps_promises("processes")
+        assert own.poll() is None
+    finally:
+        own.kill()
+        own.wait()
 
 
 @pytest.mark.long
