@@ -11,6 +11,8 @@ import itertools
 import json
 import os
 import platform
+import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -19,6 +21,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.zoo import ZOO
 from hafw.lab import namespaces, routers
 from hafw.lab.network import Lab
 
@@ -35,6 +40,8 @@ PLUGINS = {
     "the log's reader is stalled": "@hookimpl\ndef check():\n    print('x' * 5000)\n    return Verdict(True)\n",
 }
 STALLED = "the log's reader is stalled"
+WHOLE_ZOO = "the zoo: fifteen at once"
+SCENARIOS = (*PLUGINS, WHOLE_ZOO)
 CONFIG = """\
 [instance.VI_1]
 interface = "eth0"
@@ -64,14 +71,24 @@ def ask(lab: Lab, host: str, what: str) -> tuple[dict[str, Any], float]:
     return reply, time.perf_counter() - began
 
 
-def start(lab: Lab, host: str, code: str, *, stalled: bool) -> None:
-    """A hafw with the guest plugin; ``stalled``: its log goes to a pipe that is full and that nobody reads."""
+def configure(lab: Lab, host: str, name: str) -> str:
+    """The configuration of a host with the plugins of a scenario, which are written to files of its own."""
+    if name == WHOLE_ZOO:
+        for animal in ZOO:
+            shutil.copy(animal.file, lab.path(host, animal.file.name))
+        instance = CONFIG.partition("[instance.VI_1.check")[0].format()
+        return instance + "".join(animal.config("VI_1", lab.path(host, "")) for animal in ZOO)
     plugin = lab.path(host, "guest.py")
-    plugin.write_text(HEAD + code)
-    if not stalled:
-        routers.start_hafw(lab, host, CONFIG.format(plugin=plugin))
+    plugin.write_text(HEAD + PLUGINS[name])
+    return CONFIG.format(plugin=plugin)
+
+
+def start(lab: Lab, host: str, name: str) -> None:
+    """A hafw with the plugins of a scenario; of one, its log goes to a pipe that is full and that nobody reads."""
+    if name != STALLED:
+        routers.start_hafw(lab, host, configure(lab, host, name))
         return
-    lab.path(host, "config.toml").write_text(CONFIG.format(plugin=plugin))
+    lab.path(host, "config.toml").write_text(configure(lab, host, name))
     lab.path(host, "run").mkdir()
     _unread, log = os.pipe()
     os.set_blocking(log, False)
@@ -90,14 +107,32 @@ def start(lab: Lab, host: str, code: str, *, stalled: bool) -> None:
     lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
+def said_of(plugins: list[dict[str, Any]]) -> dict[str, str]:
+    """What is said of each, for the table."""
+    said = {}
+    for each in plugins:
+        words = "; ".join(filter(None, (each["last_error"], *each["remarks"])))
+        said[each["name"]] = f"{each['state']}: {words or 'nothing'}"
+    return said
+
+
+def summary(name: str, plugins: list[dict[str, Any]]) -> str:
+    """One line about those of a scenario."""
+    said = said_of(plugins)
+    if name != WHOLE_ZOO:
+        return said["guest"]
+    named = [animal.name for animal in ZOO if re.search(animal.named, said[animal.name])]
+    return f"{len(named)} of {len(ZOO)} named by what they do"
+
+
 def play(name: str, seconds: float) -> dict[str, Any]:
-    """One scenario: lb1 has the guest, lb2 would take over if lb1 fell silent."""
+    """One scenario: lb1 has the guests, lb2 would take over if lb1 fell silent."""
     with Lab() as lab:
         for number, host in enumerate(("lb1", "lb2"), 1):
             lab.add_host(host, f"10.77.0.{number}/24", f"fe80::{number}/64")
         capture = lab.capture()
-        start(lab, "lb1", PLUGINS[name], stalled=name == STALLED)
-        start(lab, "lb2", HARMLESS, stalled=False)
+        start(lab, "lb1", name)
+        start(lab, "lb2", "none (control)")
         first = capture.wait_for_advert(
             lambda each: each.host == "lb1" and each.priority > 0, since=0, timeout=PATIENCE
         )
@@ -111,7 +146,7 @@ def play(name: str, seconds: float) -> dict[str, Any]:
         gaps = [after - before for before, after in itertools.pairwise(times)]
         # lb2 may have become MASTER before lb1 had started; what counts is what it says once lb1 speaks.
         foreign = [each for each in capture.adverts("lb2", first.time + INTERVAL) if each.priority > 0]
-        guest = next(each for each in ask(lab, "lb1", "plugins")[0]["plugins"] if each["name"] == "guest")
+        guests = [each for each in ask(lab, "lb1", "plugins")[0]["plugins"] if each["name"] not in {"vip", "arp"}]
         status = ask(lab, "lb1", "status")[0]
     return {
         "scenario": name,
@@ -121,9 +156,10 @@ def play(name: str, seconds: float) -> dict[str, Any]:
         "adverts_of_backup": len(foreign),
         "status_median_ms": statistics.median(took) * 1000,
         "status_max_ms": max(took) * 1000,
-        "failures": guest["failures"],
-        "restarts": guest["restarts"],
-        "said": f"{guest['state']}: {guest['last_error'] or 'nothing'}",
+        "failures": sum(each["failures"] for each in guests),
+        "restarts": sum(each["restarts"] for each in guests),
+        "said": summary(name, guests),
+        "said_of_each": said_of(guests),
         "log_lines_dropped": status["log_lines_dropped"],
     }
 
@@ -133,6 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=SCENARIOS, action="append", help="Instead of all; more than one is fine.")
     options = parser.parse_args()
     namespaces.enter()
     print(
@@ -141,7 +178,7 @@ def main() -> int:
     print(f"{'':28} adverts  interval  off schedule   backup   status ms      plugin")
     print(f"{'':28}          median ms    worst ms      spoke  median   max")
     results = []
-    for name in PLUGINS:
+    for name in options.only or SCENARIOS:
         row = play(name, options.seconds)
         results.append(row)
         print(

@@ -18,12 +18,12 @@ def test_hostile_plugins_move_no_address_and_are_named(tmp_path):
         [sys.executable, str(BENCH), "--seconds", "1", "--json", str(raw)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["scenario"]: row for row in json.loads(raw.read_text())}
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert {row["adverts_of_backup"] for row in rows.values()} == {0}
     assert rows["none (control)"]["failures"] == 0
     assert "longer than 0.4s" in rows["loops for ever in check"]["said"]

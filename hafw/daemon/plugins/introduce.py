@@ -61,9 +61,9 @@ def explain(failure: Failure, hook: str) -> str:
     if failure.problems:
         return "; ".join(f"{path}: {message}" for path, message in failure.problems)
     what = f"{hook} raised" if hook else "cannot be loaded:"
-    kind = f"{failure.kind}: " if failure.kind else ""
+    said = ": ".join(filter(None, (failure.kind, " ".join(failure.message.split()))))
     place = f" ({failure.trace})" if failure.trace else ""
-    return f"{what} {kind}{' '.join(failure.message.split())}{place}"
+    return f"{what} {said}{place}"
 
 
 def why_failed(outcome: Outcome) -> str:
