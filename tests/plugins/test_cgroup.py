@@ -58,6 +58,14 @@ def test_a_group_in_which_others_live_is_left_alone(top):
     assert not (top / "hafw").exists()
 
 
+def test_a_unit_s_group_without_delegate_is_systemd_s_even_when_nobody_else_lives_in_it(top, monkeypatch):
+    monkeypatch.setattr(cgroup, "own_group", lambda: top)
+    monkeypatch.setattr(cgroup, "inside", lambda: "/system.slice/hafw.service")
+    assert cgroup.find().why_not == f"{top} is not delegated to hafw (systemd: Delegate=)"
+    monkeypatch.setattr(cgroup, "inside", lambda: "/")
+    assert cgroup.find().path == top, "a container's"
+
+
 def test_a_plugin_that_the_kernel_has_ended_for_want_of_memory_is_named(top, write):
     group = cgroup.find(top).group("local", LIMITS)
     (group.path / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n")

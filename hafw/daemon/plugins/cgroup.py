@@ -1,7 +1,7 @@
 """A cgroup v2 for each plugin, where one was delegated to hafw: what is in it cannot leave it, and the kernel counts.
 
-It is used only when it is ours: systemd says so of a unit with ``Delegate=``, and one in which nobody lives but this
-daemon, its guard and its plugins (a container's) is nobody else's either. Everything here may block.
+It is used only when it is ours: systemd says so of a unit with ``Delegate=``, and the root of a container in which
+nobody lives but this daemon, its guard and its plugins is nobody else's either. Everything here may block.
 """
 
 from __future__ import annotations
@@ -108,12 +108,14 @@ class Group:
 
 
 def find(own: Path | None = None) -> Delegation:
-    """What was delegated to this daemon; ``own``: the group that it is in, if that is not to be found out."""
+    """What was delegated to this daemon; ``own``: the root in which it is, if that is not to be found out."""
+    is_root = own is not None or inside() in ("/", f"/{LEAF}")
     own = own or own_group()
     if own is None:
         return Delegation(why_not="this machine has no cgroup v2")
     top = own.parent if own.name == LEAF else own
-    if not _is_delegated(top) and not _is_ours_alone(top):
+    # A unit's is systemd's, though nobody else may live in it.
+    if not _is_delegated(top) and not (is_root and _is_ours_alone(top)):
         return Delegation(why_not=f"{top} is not delegated to hafw (systemd: Delegate=)")
     if not os.access(top, os.W_OK):
         return Delegation(why_not=f"{top} is read-only for hafw")
@@ -130,14 +132,20 @@ def find(own: Path | None = None) -> Delegation:
 
 def own_group() -> Path | None:
     """The cgroup v2 that this process is in."""
-    ours = [line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")]
+    ours = inside()
     for line in Path("/proc/self/mountinfo").read_text().splitlines() if ours else ():
         before, _, after = line.partition(" - ")
         root, point = before.split()[3:5]
         if after.split()[0] == "cgroup2":
-            inside = os.path.relpath(ours[0], root)
-            return None if inside.startswith("..") else (Path(point) / inside)
+            below = os.path.relpath(ours, root)
+            return None if below.startswith("..") else (Path(point) / below)
     return None
+
+
+def inside() -> str:
+    """The path of this process's group below the root that it knows: in a container ``/``. Empty: no cgroup v2."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return next((line[3:] for line in lines if line.startswith("0::")), "")
 
 
 def _is_delegated(group: Path) -> bool:
