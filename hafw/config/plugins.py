@@ -30,6 +30,7 @@ PACKAGES = {
             *DEFAULT_PLUGINS,
             "nginx",
             "haproxy",
+            "systemd",
             "script",
             "notify_script",
             "notify_email",

@@ -24,6 +24,7 @@ PLUGINS = (
     "tcp",
     "http",
     "ping",
+    "systemd",
     "notify_script",
     "notify_email",
     "webhook",
