@@ -42,8 +42,9 @@ def test_who_is_master_is_known_in_fault_too(bench):
 
 def test_a_degraded_master_is_known_in_fault_too(bench):
     vr = faulted(bench().backup())
-    vr.at(2.0).advert(1)
-    assert (vr.router.peer.source, vr.router.peer.live(4.9)) == (PEER, True)
+    vr.at(2.0).advert(200, source=STRANGER)
+    vr.at(2.5).advert(1)
+    assert (vr.router.peer.source, vr.router.peer.priority) == (PEER, 1)
 
 
 def test_c_sec_04_in_fault_too_the_goodbye_of_a_stranger_is_none_of_the_master(bench):
