@@ -52,7 +52,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@echo "==> pytest"
-	@$(VENV)/bin/pytest --numprocesses 2 --dist loadgroup -m "not long" $(ARGS)
+	@$(VENV)/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-long: $(VENV)/.installed-dev
 	@echo "==> pytest: what takes minutes"

@@ -82,11 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What listens to a wire goes to one process, and first: two of it would disturb each other."""
-    for item in items:
-        if item.get_closest_marker("wire") or item.get_closest_marker("peer"):
-            item.add_marker(pytest.mark.xdist_group("wire"))
-    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))  # stable: all else stays in order
+    """What listens to a wire first: it waits most, and each process has its share of it to the end."""
+    items.sort(key=lambda item: not (item.get_closest_marker("wire") or item.get_closest_marker("peer")))
 
 
 @pytest.hookimpl(tryfirst=True)
