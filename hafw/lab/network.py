@@ -129,6 +129,7 @@ class Lab:
         environment = dict(options.pop("env", os.environ))
         tree = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [tree, environment.get("PYTHONPATH")]))
+        environment["TMPDIR"] = str(self._hosts[host].directory)  # what is killed leaves its temporary files to the lab
         return self.popen(host, [sys.executable, "-m", module, *arguments], env=environment, **options)
 
     def run(self, host: str, argv: Sequence[str]) -> str:

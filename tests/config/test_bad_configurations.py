@@ -963,7 +963,7 @@ rise = 0
 interface = "eth0"
 vrid = 52
 virtual_addresses = ["192.0.2.1"]
-[plugin.haproxy]
+[plugin.relayd]
 """
     assert [line.split(": ")[0:2] for line in complaints(tmp_path, text)] == [
         ["config.toml:2", "node.nam"],
@@ -978,7 +978,7 @@ virtual_addresses = ["192.0.2.1"]
         ["config.toml:13", "instance.VI_1.check.nginx.rise = 0"],
         ["config.toml:14", "warning"],
         ["config.toml:17", 'instance.VI_2.virtual_addresses[0] = "192.0.2.1"'],
-        ["config.toml:18", "plugin.haproxy"],
+        ["config.toml:18", "plugin.relayd"],
     ]
 
 

@@ -35,7 +35,7 @@ def temporary(tmp_path, monkeypatch):
     folder = tmp_path / "tmp"
     folder.mkdir()
     folder.chmod(0o1777)
-    for each in (tmp_path, *tmp_path.parents[:2]):
+    for each in (tmp_path, *tmp_path.parents[:3]):
         each.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder

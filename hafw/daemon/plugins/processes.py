@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 PROC = Path("/proc")
 _PYTHONS_OWN = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
-"""Signals that every Python process ignores."""
+"""Signals that every Python process ignores; others it has from whoever started the daemon, such as nohup."""
 _SHOWN = 4
 """Signals of a remark."""
 
@@ -92,9 +93,14 @@ def marked(pid: int, name: str) -> str:
     return next((each[len(start) :].decode(errors="replace") for each in variables if each.startswith(start)), "")
 
 
+@functools.cache
+def _inherited() -> int:
+    return seen(os.getpid()).ignored
+
+
 def habits(pid: int, found: Seen) -> Iterator[str]:
     """What a process does that is no offence, and that an operator wants to know when its scripts behave oddly."""
-    if ignored := _names(found.ignored & ~_PYTHONS_OWN):
+    if ignored := _names(found.ignored & ~_PYTHONS_OWN & ~_inherited()):
         yield f"ignores {ignored}: hafw ends it by SIGKILL all the same"
     if blocked := _names(found.blocked):
         yield f"blocks {blocked}: so do the programs that it starts"

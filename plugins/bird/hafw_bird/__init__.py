@@ -45,7 +45,7 @@ class Announcer(RoleFollower):
         self._state = ""
         """The last one that we were told."""
         self._lock = threading.Lock()
-        self._watching = False
+        self._watching, self._over = False, threading.Event()
         self._complaint = ""
 
     @property
@@ -126,8 +126,7 @@ class Announcer(RoleFollower):
 
     def _refresh(self) -> None:
         """A BIRD that was restarted has the protocols as its file says: down."""
-        pause = threading.Event()
-        while not pause.wait(self._options.refresh):
+        while not self._over.wait(self._options.refresh):
             with self._lock:
                 try:
                     self._settle(self._state)

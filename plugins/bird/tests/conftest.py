@@ -114,11 +114,15 @@ def impostor(tmp_path):
 @pytest.fixture
 def world():
     """What tests talk about."""
+    made = []
 
     def configured(socket, routers=None, **options):
         plugin = Announcer()
         brief = {"refresh": Duration(0), "verify": False, "socket": socket}
         plugin.configure(Options(**{**brief, **options}), routers or (router(),))
+        made.append(plugin)
         return plugin
 
-    return SimpleNamespace(router=router, change_to=change_to, configured=configured)
+    yield SimpleNamespace(router=router, change_to=change_to, configured=configured)
+    for each in made:
+        each._over.set()
