@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hafw.node.instance import Instance
+    from hafw.vrrp.peer import Peer
 
 REASON = "sync-group"
 """Of whatever happens to a member because of another one."""
@@ -45,15 +46,17 @@ class Group:
         """Bring every member to what the others are."""
         return [*self._share_causes(now), *self._pull(now), *self._take_over(now), *self._go_on(now)]
 
-    def hasten(self, priority: int, now: float) -> None:
+    def hasten(self, resigned: Instance, left: Peer, now: float) -> None:
         """The MASTER of one member has resigned: the others need not wait for three adverts that do not come.
 
-        ``priority``: what it advertised. On another network it has another address; whoever advertises another
-        priority there is somebody else, and lives.
+        ``left``: as it was heard there. Whoever advertises another priority to another member is somebody else, and
+        lives; so is whoever has another address on the same network (C-SIM-03).
         """
         for each in self.members:
             peer = each.router.peer
-            same = peer is not None and peer.priority == priority
+            same = peer is not None and peer.priority == left.priority
+            if same and each.network == resigned.network:
+                same = peer is not None and peer.source == left.source
             if same and each.router.state is State.BACKUP and not each.router.willing:
                 each.router.listener.hasten(now)
 

@@ -95,7 +95,7 @@ class Node:
             return []
         if left is None or left.source != event.source or not left.priority:
             return []
-        group.hasten(left.priority, now)
+        group.hasten(self.instances[event.router], left, now)
         return [group]
 
     def _regroup(self) -> None:

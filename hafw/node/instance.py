@@ -150,6 +150,11 @@ class Instance:
     # -- for the sync group -------------------------------------------------------------------------------------
 
     @property
+    def network(self) -> tuple[str, int]:
+        """Where a router has one address: interface and family."""
+        return self.settings.router.interface, self.settings.router.family
+
+    @property
     def own_causes(self) -> list[Cause]:
         """Without what another member of the group is the cause of."""
         return [cause for key, cause in self.causes.items() if key != GROUP]

@@ -388,6 +388,25 @@ def test_a_master_that_is_still_heard_in_the_other_member_is_believed(first):
 
 
 @ORDERS
+def test_c_sim_03_on_one_network_an_equal_priority_at_another_address_is_another_router(first):
+    """Found by the swarm: two of the same priority were MASTER, one left, and a nopreempt group displaced the other."""
+    vips = {ONE: "10.77.0.250", TWO: "10.77.0.251"}
+    shared = [
+        RouterSettings(name=name, interface="eth0", vrid=vrid, virtual_addresses=(ip_address(vips[name]),), group=GROUP)
+        for name, vrid in ((ONE, 51), (TWO, 52))
+    ]
+    for source, hastened in (("10.77.0.30", False), ("10.77.0.20", True)):
+        pair = Pair(members=[InstanceSettings(router=each) for each in shared]).backup()
+        for second in (1.0, 2.0):
+            pair.run(second)
+            pair.advert(first, 150, source)
+            pair.advert(other_of(first), 150, "10.77.0.20")
+        before = pair.router(other_of(first)).listener.down_at
+        pair.advert(first, 0, source)
+        assert (pair.router(other_of(first)).listener.down_at < before) is hastened
+
+
+@ORDERS
 def test_a_goodbye_of_one_router_says_nothing_of_another_that_is_master_in_the_other_member(first):
     """Found by the swarm: a nopreempt group took over from a MASTER that lived."""
     pair = Pair().backup()
