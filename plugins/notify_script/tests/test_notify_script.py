@@ -160,6 +160,7 @@ def test_a_bare_name_is_sought_on_path():
 
 def test_the_environment_tells_what_the_arguments_do_not(script, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")
+    monkeypatch.delenv("HAFW_TESTED_BY", raising=False)  # of a plugin that was tested in this process before
     path = script("env.sh", "env | grep -e ^HAFW_ -e ^LD_PRELOAD | sort")
     told = change(peer="192.0.2.2", run="4f1c", attempt=2, missed=3, replayed=True)
     outcome = configured(notify_master=path).became_master(ROUTER, told)
