@@ -12,6 +12,7 @@ import click
 from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.config.permissions import is_security_message
+from hafw.config.problem import enumerate_words
 from hafw.config.system import CAPABILITIES, Own, check_devices, check_system
 from hafw.wire.systemd import priority
 
@@ -53,7 +54,11 @@ def exit_code(problems: Sequence[Problem], *, strict: bool = False) -> int:
 @click.command()
 @click.argument("config", type=click.Path())
 @click.option("--node", default=None, metavar="NAME", help="Check what this node would run, not this machine's.")
-@click.option("--no-system", is_flag=True, help="Leave the machine out: for a file of another machine.")
+@click.option(
+    "--no-system",
+    is_flag=True,
+    help="For a file of another machine: looks at nothing here, and calls no configure of a plugin.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 4 when there are warnings.")
 @click.option("--print", "shown", is_flag=True, help="Print the effective configuration; secrets are hidden.")
 @click.option(
@@ -78,14 +83,16 @@ def check(  # noqa: PLR0913 - click's options
 ) -> None:
     """Check CONFIG and report every mistake at once: syntax, rules, plugins and this machine.
 
-    Run it as the daemon runs, as root for example; without root with --no-system.
+    Run it as the daemon runs, as root for example. Without root it names the rights that are missing, and checks
+    everything else.
 
     Exit codes: 0 fine, 1 a check failed (--run), 3 cannot run, or not beside OTHER, 4 warnings (with --strict),
     5 script security, 7 capability missing.
     """
     if execute and no_system:
         raise click.UsageError("--run executes the checks on this machine, and --no-system leaves it out: drop one")
-    loaded, problems = _examined(config, node, machine=not no_system)
+    unasked = set[str]()
+    loaded, problems = _examined(config, node, machine=not no_system, unasked=unasked)
     if loaded is not None and others:
         from hafw.cli.pairing import compared  # noqa: PLC0415 - used by this option alone
 
@@ -100,9 +107,17 @@ def check(  # noqa: PLR0913 - click's options
         click.echo(f"ok: {_plural(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
     if problems:
         click.echo(_count(problems), err=True)
+    if unasked:
+        click.echo(_not_called(unasked), err=True)
     executed = execute and loaded is not None and not failed
     sound = _execute(loaded) if executed and loaded is not None else True
     sys.exit(exit_code(problems, strict=strict) if sound else FAILED)
+
+
+def _not_called(unasked: set[str]) -> str:
+    """What ``--no-system`` leaves out without being asked to: most of what a plugin refuses, it refuses there."""
+    names = enumerate_words(sorted(unasked))
+    return f"not called: configure of {names}, which may refuse more: hafw check without --no-system calls it"
 
 
 def _execute(config: Config) -> bool:
@@ -139,8 +154,11 @@ def schema() -> None:
     click.echo(json.dumps(whole_schema(schemas(sorted(installed_plugins()))), indent=2))
 
 
-def _examined(path: str, node: str | None, *, machine: bool) -> tuple[Config | None, list[Problem]]:
-    """The configuration, and every problem that file, plugins and machine have with it, sorted by line."""
+def _examined(path: str, node: str | None, *, machine: bool, unasked: set[str]) -> tuple[Config | None, list[Problem]]:
+    """The configuration, and every problem that file, plugins and machine have with it, sorted by line.
+
+    ``unasked`` gets the plugins that were not asked, as of ``examine``.
+    """
     try:
         config, problems = load(path, node, machine=machine)
     except ConfigErrors as errors:
@@ -151,7 +169,8 @@ def _examined(path: str, node: str | None, *, machine: bool) -> tuple[Config | N
 
     partial = any(each.severity == "error" for each in problems)
     # That a plugin is used by nobody may only mean that the instance which uses it has a mistake.
-    found = [each for each in examine(config, with_system=machine) if each.severity == "error" or not partial]
+    examined = examine(config, with_system=machine, unasked=unasked)
+    found = [each for each in examined if each.severity == "error" or not partial]
     if machine:
         found += [*check_system(config, _interfaces()), *_check_devices(config)]
     placed = Lines.read(path).place([*problems, *found])

@@ -85,7 +85,7 @@ next:
   cd {folder}
   python3 -m venv .venv && .venv/bin/pip install --editable '.[dev]'
   .venv/bin/pytest
-  .venv/bin/hafw check --no-system config.toml
+  .venv/bin/hafw check config.toml   # without root: says which rights the daemon needs, and checks the rest
 then change {names.module}/__init__.py"""
 
 

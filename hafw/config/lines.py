@@ -34,6 +34,8 @@ class Lines:
         self._text = text.replace("\r\n", "\n")
         self._newlines = [match.start() for match in re.finditer("\n", self._text)]
         self._arrays: dict[str, int] = {}
+        self._implied: set[str] = set()
+        """Top tables without a header of their own: ``plugin`` in ``[plugin.nginx]``."""
         self._scan()
 
     @classmethod
@@ -51,9 +53,13 @@ class Lines:
         return path in self._lines
 
     def find(self, path: str) -> int:
-        """The line of this key, or of the nearest table that it would stand in; 0 when there is none."""
+        """The line of this key, or of the nearest table that it would stand in; 0 when there is none.
+
+        What only a neighbour implies is none: ``plugin.arp`` does not stand in ``[plugin.nginx]``.
+        """
+        asked = path
         while path:
-            if path in self._lines:
+            if path in self._lines and (path == asked or path not in self._implied):
                 return self._lines[path]
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return 0
@@ -83,16 +89,24 @@ class Lines:
         is_array = self._text.startswith("[[", at)
         parts, end = self._key(at + 1 + is_array)
         path = ""
+        self._imply(parts)
         for part in parts[:-1]:
             path = self._entry(f"{path}.{part}" if path else part)
             self._note(path, at)
         path = f"{path}.{parts[-1]}" if path else parts[-1]
+        if path in self._implied:  # its own header comes after those of its tables
+            self._implied.discard(path)
+            self._lines.pop(path)
         if is_array:
             self._note(path, at)
             self._arrays[path] = self._arrays.get(path, -1) + 1
         path = self._entry(path)
         self._note(path, at)
         return path, end + 1 + is_array
+
+    def _imply(self, parts: list[str]) -> None:
+        if len(parts) > 1 and parts[0] not in self._lines:
+            self._implied.add(parts[0])
 
     def _entry(self, path: str) -> str:
         """Of an array of tables the last entry: what headers that follow it mean."""
@@ -112,6 +126,8 @@ class Lines:
         """``a.b = value``: note each part of the key; where the value ends."""
         parts, end = self._key(at)
         path = prefix
+        if not prefix:
+            self._imply(parts)
         for part in parts:
             path = f"{path}.{part}" if path else part
             self._note(path, at)

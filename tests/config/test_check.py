@@ -40,7 +40,53 @@ def test_good_configuration_is_one_line(tmp_path: Path):
 def test_a_user_of_another_machine_is_no_mistake_without_the_system(tmp_path: Path):
     text = f'{GOOD}[plugin.notify_script]\nnotify = "/bin/true"\nuser = "keepalived_script"\n'
     done = check(tmp_path, text, "--no-system")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, not_called("notify_script"))
+
+
+def not_called(names: str) -> str:
+    return f"not called: configure of {names}, which may refuse more: hafw check without --no-system calls it\n"
+
+
+PICKY = """\
+from hafw.api import hookimpl, refuse
+
+@hookimpl
+def configure(options):
+    refuse([("any", "nothing will do")])
+"""
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_without_the_system_it_is_told_whose_configure_was_not_called(tmp_path: Path, mistaken: bool):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.py").write_text(PICKY)
+    (tmp_path / "plain.py").write_text("from hafw.api import hookimpl\n\n@hookimpl\ndef stopped():\n    pass\n")
+    text = GOOD.replace("51", "300") if mistaken else GOOD
+    text += "".join(f'[plugin.{name}]\nfile = "{name}.py"\n' for name in ("b", "plain", "a"))
+    done = check(tmp_path, text, "--no-system", "--strict")
+    assert done.stderr.endswith(not_called("a and b"))
+    assert (done.returncode, "1 error\n" in done.stderr) == ((3, True) if mistaken else (0, False))
+
+
+def test_one_that_is_on_by_default_is_told_of_only_where_the_file_sets_it(tmp_path: Path):
+    done = check(tmp_path, f"{GOOD}[plugin.arp]\nreply = true\n", "--no-system")
+    assert done.stderr == not_called("arp"), "and test_good_configuration_is_one_line"
+
+
+def test_without_root_every_refusal_is_told_beside_the_rights_that_are_missing(tmp_path: Path):
+    """``check`` of a plugin's author: no root, and no --no-system."""
+    (tmp_path / "a.py").write_text(PICKY)
+    bare = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-all"]
+    (tmp_path / "config.toml").write_text(f'{GOOD}[plugin.a]\nfile = "a.py"\n')
+    (tmp_path / "config.toml").chmod(0o644)
+    command = [*bare, sys.executable, "-m", "hafw", "check", "--node", "lb1", "config.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "config.toml:5: plugin.a: any: nothing will do\n" in done.stderr
+    assert "capabilities: CAP_NET_ADMIN and CAP_NET_RAW are needed for the daemon" in done.stderr
+    assert "not called" not in done.stderr
+    (tmp_path / "a.py").write_text(PICKY.replace('[("any", "nothing will do")]', "[]"))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 7, done.stderr
 
 
 def test_mistakes_of_file_and_plugins_are_reported_in_one_run(tmp_path: Path):
@@ -61,6 +107,7 @@ def test_a_mistake_in_an_instance_makes_no_plugin_useless(tmp_path: Path):
     assert check(tmp_path, text, "--no-system").stderr.splitlines() == [
         "config.toml:3: instance.VI_1.vrid = 300: must be 1 to 255",
         "1 error",
+        not_called("nginx").rstrip(),
     ]
 
 

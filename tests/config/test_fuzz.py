@@ -155,3 +155,12 @@ def test_lines_of_arrays_of_tables_and_of_what_is_missing():
     assert lines.find("v.list[1].sub.y.z[1].w") == 8
     assert lines.find("v.list[0].missing.key") == 2
     assert lines.find("unknown") == 0
+
+
+def test_what_only_a_neighbour_implies_has_no_line():
+    for text in ("[plugin.nginx]\nurl = 3\n", "plugin.nginx.url = 3\n", "[plugin.nginx]\n[plugin.web]\n"):
+        lines = Lines(text)
+        assert (lines.find("plugin.arp"), lines.find("plugin.nginx.missing"), lines.find("plugin")) == (0, 1, 1)
+    assert Lines("[plugin]\n[plugin.nginx]\n").find("plugin.arp") == 1
+    assert Lines("[plugin.nginx]\n[plugin]\nx = 1\n").find("plugin.arp") == 2
+    assert Lines("plugin = { nginx = {} }\n").find("plugin.arp") == 1

@@ -21,7 +21,7 @@ import hafw
 from hafw import hookspecs
 from hafw.cli.verbs import cli
 from hafw.config import load
-from hafw.config.plugins import installed_plugins
+from hafw.config.plugins import DEFAULT_PLUGINS, installed_plugins
 from hafw.daemon.plugins import examine
 from hafw.scaffold import LICENCES, Order, compatible, fill, render, write
 from hafw.scaffold.hooks import HOOKS
@@ -85,6 +85,38 @@ def test_the_project_names_the_same_things_as_its_files(wanted: Order):
     (needed,) = map(Requirement, project["dependencies"])
     assert (needed.name, needed.specifier.contains(hafw.__version__)) == ("hafw", True)
     assert tomllib.loads(files["config.toml"])["plugin"][plugin]
+
+
+def test_what_its_configuration_needs_comes_with_what_its_author_installs():
+    files = render(order())
+    (ours,) = (
+        each
+        for each in map(Requirement, tomllib.loads(files["pyproject.toml"])["project"]["optional-dependencies"]["dev"])
+        if each.name == "hafw"
+    )
+    assert {*DEFAULT_PLUGINS, "testing"} <= ours.extras
+
+
+@pytest.mark.long
+def test_its_tests_may_lack_annotations_and_its_package_may_not(tmp_path: Path):
+    """As the pages write tests; mypy is strict about the package."""
+    for name, text in render(order()).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    test = tmp_path / "tests/test_disk_space.py"
+    test.write_text(
+        f"{test.read_text()}\n\ndef folder(tmp_path):\n    return tmp_path\n\n\ndef test_it():\n    folder(1)\n"
+    )
+    assert mypy(tmp_path).startswith("Success: no issues found in 2 source files")
+    with (tmp_path / "hafw_disk_space/__init__.py").open("a") as module:
+        module.write("\n\ndef bare(x):\n    return x\n")
+    assert "__init__.py" in (said := mypy(tmp_path))
+    assert "Function is missing a type annotation" in said
+
+
+def mypy(folder: Path) -> str:
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(Path(__file__).parents[2] / ".mypy_cache/scaffold")]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60).stdout
 
 
 def test_no_placeholder_is_left_and_every_file_ends_with_one_line_break():

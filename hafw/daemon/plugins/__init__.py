@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from hafw.config.model import PluginConfig
+from hafw.config.plugins import DEFAULT_PLUGINS
 from hafw.config.problem import Problem
 from hafw.daemon.plugins.about import router_of, with_link
 from hafw.daemon.plugins.child import Child, ChildGone
@@ -287,11 +288,12 @@ def examine(
     *,
     with_system: bool = True,
     limits: Limits | None = None,
+    unasked: set[str] | None = None,
 ) -> list[Problem]:
     """Load and configure every plugin in a process of its own, and collect every mistake; blocks.
 
-    ``with_system=False``: the file is of another machine, so the plugins only read their options. Not to be called
-    inside a running trio loop.
+    ``with_system=False``: the file is of another machine, so the plugins only read their options, and ``unasked`` gets
+    the names of those whose ``configure`` might have refused more. Not to be called inside a running trio loop.
     """
     limits = limits or Limits()
     routers = [router_of(each) for each in config.instances.values()] if routers is None else routers
@@ -304,11 +306,18 @@ def examine(
             async with visit(start) as child:
                 hello = await introduce(child, routers, limits, configure=with_system)
                 found[plugin.name] = [*misused(plugin.name, checks_of(config, plugin.name), hello)]
+                if unasked is not None and not with_system and _might_refuse(plugin, hello):
+                    unasked.add(plugin.name)
         except (RefusedError, ChildGone, OSError) as error:
             found[plugin.name] = problems_of(plugin.name, error)
 
     visit_all(look_at, config.plugins.values())
     return [problem for name in config.plugins for problem in found[name]]
+
+
+def _might_refuse(plugin: PluginConfig, hello: Hello) -> bool:
+    """One that is on by default and has nothing but defaults takes them anywhere."""
+    return "configure" in hello.hooks and (bool(plugin.options) or plugin.name not in DEFAULT_PLUGINS)
 
 
 def schemas(names: Iterable[str]) -> dict[str, dict[str, Any]]:
