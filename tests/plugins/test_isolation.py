@@ -276,7 +276,7 @@ async def test_temporary_files_are_in_a_folder_of_its_own_that_goes_with_the_pro
     async with play(write(LOOK_AT_TMP, user=user)) as stage:
         folder, mode, owner, file = await answer(stage)
         assert Path(folder).parent == temporary
-        assert Path(folder).name.startswith("hafw-plugin-local-")
+        assert Path(folder).name.startswith("hafw-tmp-local-")
         assert (mode, Path(file).parent) == ("0o40700", Path(folder))
         assert owner == (pwd.getpwnam(user).pw_uid if user else os.geteuid())
         assert in_force(stage)["tmp"][1] == folder
@@ -290,16 +290,46 @@ async def test_temporary_files_are_in_a_folder_of_its_own_that_goes_with_the_pro
 
 
 def test_what_a_dead_daemon_has_left_is_swept_and_nothing_else(temporary):
-    dead, alive, other = (temporary / name for name in ("hafw-plugin-a-1", "hafw-plugin-b-2", "else"))
+    dead, alive, other = (temporary / name for name in ("hafw-tmp-a-0x7yabcd", "hafw-tmp-b-_1234567", "else"))
     for folder in (dead, alive, other):
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
     (dead / "deep").mkdir()
     (dead / "deep" / "file").write_text("x")
-    (temporary / "hafw-plugin-link").symlink_to(other)
+    (temporary / "hafw-tmp-link-abcdefgh").symlink_to(other)
     with Held(alive):
         assert scratch.sweep() == [str(dead)]
-    assert names(temporary) == ["else", "hafw-plugin-b-2", "hafw-plugin-link"]
+    assert names(temporary) == ["else", "hafw-tmp-b-_1234567", "hafw-tmp-link-abcdefgh"]
     assert scratch.sweep() == [str(alive)]
+
+
+@pytest.mark.parametrize(
+    "name", ["hafw-plugin-desktop-notify", "hafw-plugin-desktop-notified", "hafw-tmp-desktop-notify", "hafw-tmp-mine"]
+)
+def test_the_package_of_an_author_in_the_temporary_folder_is_not_taken_for_a_leftover(temporary, name):
+    """`hafw plugins new` in /tmp makes hafw-plugin-NAME, and nobody holds a lock on it."""
+    (temporary / name).mkdir(mode=0o755)
+    (temporary / name / "pyproject.toml").write_text("a day's work")
+    assert scratch.sweep() == []
+    assert names(temporary / name) == ["pyproject.toml"]
+
+
+def test_of_daemons_side_by_side_none_sweeps_what_another_one_uses(temporary):
+    """A lock is not of a process id: it is free when its holder is gone, and then at once."""
+    begin = "import sys; from hafw.daemon.plugins.scratch import Scratch; mine = Scratch('a'); "
+    wait = "print(mine.path, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", begin + wait],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ) as other:
+        folder = other.stdout.readline().strip()
+        assert Path(folder).parent == temporary
+        assert scratch.sweep() == []
+        other.kill()
+        other.wait()
+        assert scratch.sweep() == [folder]
 
 
 class Held:
@@ -395,5 +425,5 @@ def test_examine_confines_as_the_daemon_does(write, config, temporary):
         """
     )
     (problem,) = examine(config(plugins=(limited(plugin, files=99),)))
-    assert problem.message.startswith(f"99 {temporary}/hafw-plugin-local-")
+    assert problem.message.startswith(f"99 {temporary}/hafw-tmp-local-")
     assert names(temporary) == []

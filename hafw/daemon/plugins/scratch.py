@@ -1,7 +1,9 @@
 """A folder of its own for the temporary files of every plugin process.
 
 It is gone with the process. What a daemon leaves behind that was killed is swept by the next one: whoever lives holds a
-lock on the folders of its plugins, whichever namespace it runs in, and the kernel gives the locks of the dead back.
+lock on the folders of its plugins, whichever namespace it runs in, and the kernel gives the locks of the dead back. So no
+process id is compared, which another process may have by now. A folder without a lock is not yet a leftover: somebody may
+have called theirs like ours, so only what has the name and the mode that we give is taken for one.
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
-PREFIX = "hafw-plugin-"
+PREFIX = "hafw-tmp-"
+"""Not hafw-plugin-, as packages are called: their authors have folders of that name, in the temporary folder too."""
+_OURS = re.compile(rf"{PREFIX}.+-[a-z0-9_]{{8}}")
+"""As ``mkdtemp`` ends it."""
 _UNNAMED = ".hafw-new-"
 """Until it is locked it has another name, so that nobody sweeps it in between."""
 
@@ -57,11 +64,16 @@ def sweep() -> list[str]:
         except OSError:
             continue  # another user's, no folder, or gone
         with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(str(folder))
-            swept.append(str(folder))
+            if _is_ours(folder.name, lock):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(str(folder))
+                swept.append(str(folder))
         os.close(lock)
     return swept
+
+
+def _is_ours(name: str, folder: int) -> bool:
+    return bool(_OURS.fullmatch(name)) and stat.S_IMODE(os.fstat(folder).st_mode) == stat.S_IRWXU
 
 
 def _remove(path: str) -> None:
