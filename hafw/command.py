@@ -49,6 +49,9 @@ _libc = ctypes.CDLL(None)
 def split(command: str | list[str]) -> list[str]:
     """Arguments as keepalived splits them, by blanks and quotes and without a shell; a bare name is sought on PATH.
 
+    That of this process: the daemon's, under systemd not the one of a login; of ``hafw check`` its caller's. A list
+    is taken as it is, for arguments with blanks in them.
+
     Raises ``ValueError`` for a quotation that does not end.
     """
     argv = shlex.split(command) if isinstance(command, str) else list(command)
@@ -60,7 +63,8 @@ def split(command: str | list[str]) -> list[str]:
 def mistakes(command: str | list[str]) -> Iterator[str]:
     """Everything that would keep the command from running, or that makes it unsafe to run: for ``refuse``.
 
-    Each says the way out. Nothing is run, and nothing is raised.
+    A string is judged as it is split, a list as it stands: see ``split``, which has to be given the same one. Each says
+    the way out. Nothing is run, and nothing is raised.
     """
     try:
         argv = split(command)
@@ -68,10 +72,10 @@ def mistakes(command: str | list[str]) -> Iterator[str]:
         yield f'= "{command}": cannot be split into arguments: {str(error).lower()}'
         return
     if not argv or not argv[0]:
-        yield "names no command: leave the key out to run nothing"
+        yield "names no command: begin it with the path of a program"
         return
     if "/" not in argv[0]:
-        yield f"{argv[0]} is not on PATH: write its absolute path"
+        yield f"{argv[0]} is not on PATH: install it, or write its absolute path"
         return
     for word in ("|", ">", ">>", "<", "&&", "||", "&", ";"):
         if word in argv[1:]:
@@ -103,7 +107,11 @@ def unrunnable(path: str) -> Iterator[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Our own environment, as a script may have it, and what it is told beside. Nothing is raised."""
+    """Our own environment without what a script must not have, and ``more`` by name. Nothing is raised.
+
+    Left out are ``TMPDIR``, which goes with the plugin, and ``LD_PRELOAD``, ``LD_LIBRARY_PATH`` and ``IFS``. Our own is
+    not that of a login: it has no ``DBUS_SESSION_BUS_ADDRESS`` and no ``DISPLAY``; give those in ``more``.
+    """
     return {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | more
 
 
@@ -117,7 +125,7 @@ def user_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended."""
+    """How a command ended: not what a hook returns, which is the dictionary ``hafw.notification.Outcome``."""
 
     exit: int
     """As the shell counts: 128 + N when killed by signal N, 124 when it took too long, 127 when it could not start."""

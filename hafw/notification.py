@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 State = Literal["master", "backup", "fault", "stop"]
-"""``stop`` is also told of an instance that ``hafw reload`` has removed."""
+"""A ``Literal``: the strings themselves. ``stop`` is also told of an instance that ``hafw reload`` has removed."""
 Word = Literal[
     "master", "backup", "fault", "stop", "group_changed",
     "vip_bound", "vip_lost", "vip_restored", "vip_released", "announced", "takeover_complete", "handover_started",
@@ -44,9 +44,9 @@ Word = Literal[
     "plugin_failed", "plugin_restarted", "config_reloaded", "stall", "resumed", "restarted", "fenced", "flapping",
     "degraded", "maintenance", "will_not_written",
 ]  # fmt: skip
-"""What ``on`` may name: the states, and the event types of the control socket."""
+"""A ``Literal``: what ``on`` may name, the states and the event types of the control socket."""
 Severity = Literal["info", "good", "warning", "bad"]
-"""How bad it is that something happened."""
+"""A ``Literal``: how bad it is that something happened."""
 
 ALSO_KNOWN_AS: Final = {"takeover_complete": "vip_bound"}
 """The event of the stream that tells it, and the word that the ``vip_changed`` hook has for it."""
@@ -64,7 +64,7 @@ MOST_FIELDS: Final = 40
 
 
 class Outcome(TypedDict):
-    """What the host keeps of one message."""
+    """What a hook returns, a dictionary; ``run`` of ``hafw.command`` has an ``Outcome`` of its own, with attributes."""
 
     output: str
     """Of a message that could not be sent: why."""
@@ -107,12 +107,15 @@ class Notification:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def identity(self, node: str) -> str:
-        """The same each time that this is told, and of nothing else, whichever daemon of whichever node told it."""
+        """The same each time that this is told, and of nothing else, whichever daemon of whichever node told it.
+
+        ``node``: of a ``Notifier`` its ``node``.
+        """
         daemon = self.run or f"{self.moment:%Y%m%d%H%M%S%f}"
         return f"{plain(self.key)}.{plain(self.instance)}.{plain(daemon)}@{plain(node)}"
 
     def fields(self, node: str) -> dict[str, str]:
-        """What a template may name: see ``FIELDS``."""
+        """``node``, ``instance``, ``what``, ``reason``: what a template names. ``node``: of a ``Notifier`` its own."""
         return {"node": node, "instance": self.instance, "what": self.what, "reason": self.reason}
 
 
@@ -260,7 +263,11 @@ def unknown_instances(instances: Sequence[str], routers: Sequence[Router]) -> It
 
 
 class Notifier:
-    """The hooks of a plugin that tells somebody, and who is MASTER as far as it has heard."""
+    """The hooks of a plugin that tells somebody, and who is MASTER as far as it has heard.
+
+    Its event hooks are ``became_master``, ``became_backup``, ``faulted``, ``stopped``, ``group_changed`` and ``event``.
+    ``options`` and ``configure`` are the plugin's own. ``node`` is this router's name: ``$HAFW_NODE``, or the host's.
+    """
 
     def __init__(self) -> None:
         self.node = os.environ.get("HAFW_NODE") or socket.gethostname().partition(".")[0]
@@ -270,11 +277,18 @@ class Notifier:
         """By instance, as of its last change."""
 
     def listen_for(self, on: Sequence[Word], instances: Sequence[str] = ()) -> None:
-        """From ``configure``: what is worth a message. No instances: all. What is about the host is always meant."""
+        """From ``configure``: what is worth a message, states and event types. What is about the host is always meant.
+
+        No instances: all. Until it is called nothing is told.
+        """
         self._on, self._instances = frozenset(on), frozenset(instances)
 
     def tell(self, word: str, notification: Notification) -> Outcome | None:
-        """Tell it, in the caller's time; what is returned is what the hook returns. To be overridden."""
+        """Tell it, in the caller's time; what is returned is what the hook returns. To be overridden.
+
+        ``word``: that of ``on`` by which it is told, of an event its type. What comes again is told again: see
+        ``Notification.identity``.
+        """
         raise NotImplementedError
 
     @hookimpl

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LINKS_MAX = 40
 """As the kernel's own limit."""
+_LESS = 'set user to one that is not root, such as "nobody"'
+"""No way out for what everybody or a group can write: that is refused whoever runs it."""
 
 
 def check_script(path: str, runs_as_root: bool) -> list[str]:  # noqa: FBT001 - a plugin author names it
@@ -45,7 +47,7 @@ def _unfit(path: str, *, executable: bool) -> Iterator[str]:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a path with a NUL raises here, not earlier
     except FileNotFoundError:
-        yield f"{path} does not exist"
+        yield f"{path} does not exist: correct the path, or put it there"
         return
     except OSError as error:
         yield f"{path}: {(error.strerror or '').lower()}"
@@ -60,10 +62,10 @@ def _unfit(path: str, *, executable: bool) -> Iterator[str]:
 
 
 def _insecure(path: str, offence: str, *, as_root: bool) -> Iterator[str]:
-    prefix, suffix = (f"{offence}, but ", ', or set user = "nobody"') if as_root else ("", "")
+    prefix = f"{offence}, but " if as_root else ""
     for place, found in _way_to(path):
         for complaint in _complaints(place, found, as_root=as_root):
-            yield f"{prefix}{complaint}{suffix}"
+            yield f"{prefix}{complaint}"
 
 
 def _way_to(path: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -95,7 +97,7 @@ def _complaints(place: str, found: os.stat_result, *, as_root: bool) -> Iterator
             yield f"{place} is writable by group {_group(found.st_gid)} (mode {mode:04o}): chmod g-w {place}"
     if as_root and found.st_uid not in _roots():
         option = "-h " if stat.S_ISLNK(found.st_mode) else ""
-        yield f"{place} belongs to {_user(found.st_uid)}: chown {option}root {place}"
+        yield f"{place} belongs to {_user(found.st_uid)}: chown {option}root {place}, or {_LESS}"
 
 
 @cache

@@ -112,8 +112,8 @@ class PluginUnderTest(Life):
     def become(self, state: str, instance: str = "", *, reason: str = "test", **change: Any) -> Result:  # noqa: ANN401
         """Let an instance become MASTER, BACKUP, FAULT, STOP or DELETED, and wait for the hook.
 
-        ``change`` are fields of ``StateChange``: ``old`` (otherwise what it became last), ``priority``, ``peer``,
-        ``time``. Raises ``HookFailed``.
+        ``change`` are fields of ``StateChange``: ``old`` (otherwise what it became last, at first INITIALIZE),
+        ``priority``, ``peer``, ``time``. Raises ``HookFailed``.
         """
         return self.send(state, instance, reason=reason, **change).wait()
 

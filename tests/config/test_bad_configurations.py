@@ -493,7 +493,7 @@ CHECKS_AND_PLUGINS = {
         config('[plugin.web]\nplugin = "nginx"\nfile = "/etc/hafw/web.py"'),
         [
             '6: plugin.web.plugin = "nginx": file names the plugin already: leave one out',
-            "7: plugin.web.file: /etc/hafw/web.py does not exist",
+            "7: plugin.web.file: /etc/hafw/web.py does not exist: correct the path, or put it there",
         ],
     ),
     "plugin not installed": (
@@ -506,7 +506,7 @@ CHECKS_AND_PLUGINS = {
     ),
     "plugin file missing": (
         config('[plugin.mine]\nfile = "mine.py"'),
-        "6: plugin.mine.file: DIR/mine.py does not exist",
+        "6: plugin.mine.file: DIR/mine.py does not exist: correct the path, or put it there",
     ),
     "plugin file is a folder": (config('[plugin.mine]\nfile = "/usr"'), "6: plugin.mine.file: /usr is a folder"),
     "limits are no table": (

@@ -280,7 +280,9 @@ def test_script_check_needs_the_standard_library_only():
         [sys.executable, "-c", code, permissions], capture_output=True, text=True, check=True, timeout=60
     )
     assert not {"hafw", "msgspec"} & set(done.stdout.split())
-    assert check_script("/nonexistent", runs_as_root=False) == ["/nonexistent does not exist"]
+    assert check_script("/nonexistent", runs_as_root=False) == [
+        "/nonexistent does not exist: correct the path, or put it there"
+    ]
 
 
 def test_installed_plugins_are_found_by_metadata_without_importing_them():

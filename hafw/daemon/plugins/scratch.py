@@ -1,9 +1,9 @@
 """A folder of its own for the temporary files of every plugin process.
 
 It is gone with the process. What a daemon leaves behind that was killed is swept by the next one: whoever lives holds a
-lock on the folders of its plugins, whichever namespace it runs in, and the kernel gives the locks of the dead back. So no
-process id is compared, which another process may have by now. A folder without a lock is not yet a leftover: somebody may
-have called theirs like ours, so only what has the name and the mode that we give is taken for one.
+lock on the folders of its plugins, whichever namespace it runs in, and the kernel gives the locks of the dead back. So
+no process id is compared, which another process may have by now. A folder without a lock is no leftover yet: somebody
+may have called theirs like ours, so only what has the name and the mode that we give is taken for one.
 """
 
 from __future__ import annotations

@@ -108,8 +108,8 @@ def test_what_the_table_of_an_instance_has_replaces_the_general_command_for_it_a
 def test_a_table_of_nobody_and_a_bad_command_in_one_are_refused():
     scripts = {"VI_1": InstanceScripts(notify="/nonexistent/n.sh"), "VI_9": InstanceScripts()}
     assert refusal(instance=scripts, group={"VG_2": Scripts(notify_stop="/nonexistent/n.sh")}) == [
-        "instance.VI_1.notify: /nonexistent/n.sh does not exist",
-        "group.VG_2.notify_stop: /nonexistent/n.sh does not exist",
+        "instance.VI_1.notify: /nonexistent/n.sh does not exist: correct the path, or put it there",
+        "group.VG_2.notify_stop: /nonexistent/n.sh does not exist: correct the path, or put it there",
         "instance.VI_9: no such instance: there is VI_1, VI_2",
         "group.VG_2: no such group: there is VG_1",
     ]
@@ -304,9 +304,9 @@ def test_a_script_that_cannot_run_is_refused_and_every_mistake_told_at_once(fold
     plain = folder / "plain.sh"
     plain.write_text("#!/bin/sh\n")
     assert refusal(notify="/nonexistent/n.sh", notify_master=str(plain), notify_stop="no-such-command-at-all x") == [
-        "notify: /nonexistent/n.sh does not exist",
+        "notify: /nonexistent/n.sh does not exist: correct the path, or put it there",
         f"notify_master: {plain} is not executable: chmod +x {plain}",
-        "notify_stop: no-such-command-at-all is not on PATH: write its absolute path",
+        "notify_stop: no-such-command-at-all is not on PATH: install it, or write its absolute path",
     ]
 
 
@@ -340,8 +340,8 @@ def test_a_file_that_the_kernel_would_not_start_is_refused(folder, content, said
 @pytest.mark.parametrize(("command", "said"), [
     ("/bin/echo 'a", "= \"/bin/echo 'a\": cannot be split into arguments: no closing quotation"),
     ("/bin/echo a | grep b", '| would be an argument, there is no shell: ["/bin/sh", "-c", "..."] runs one'),
-    ("   ", "names no command: leave the key out to run nothing"),
-    (["", "a"], "names no command: leave the key out to run nothing"),
+    ("   ", "names no command: begin it with the path of a program"),
+    (["", "a"], "names no command: begin it with the path of a program"),
     ("bin/echo a", "bin/echo must be an absolute path"),
 ])  # fmt: skip
 def test_a_command_that_makes_no_sense_is_refused(command, said):
