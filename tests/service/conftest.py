@@ -306,4 +306,5 @@ def elect(first: Router, second: Router, *parts: str) -> None:
     for router in (first, second):
         router.wait_until_ready()
     first.wait_until_it_serves()
+    until(lambda: second.instance()["state"] == "BACKUP", "lb2 BACKUP")  # it hears lb1 before it takes part, too
     until(lambda: (heard := second.instance()["master"]) and not heard["self"], "lb1 heard")
