@@ -103,8 +103,8 @@ def made(tmp_path):
 
 def test_two_files_of_the_configured_size_and_each_can_be_read_alone(made):
     ours = made()
-    for _ in range(40):
-        ours.live(50)
+    for _ in range(200):
+        ours.live(10)  # more that waits than the reserve of a full file would be lost, and told
         until(ours.recorder._queue.empty)
         assert all(page.stat().st_size <= MAX_SIZE for page in ours.pages())
     pages = ours.written()
