@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import pwd
 import re
 import subprocess
-import threading
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -381,42 +379,18 @@ plugin = Mine()
 """
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent, and answers as it is told."""
-
-    def do_POST(self):
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.answer)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def receiver():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        server.heard, server.answer = [], 204
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-async def test_faulted_tells_somebody_and_says_when_it_could_not(shown, play, receiver):
-    url = f"http://127.0.0.1:{receiver.server_port}/"
-    async with play(shown(FAULTED, url=url)) as stage:
+async def test_faulted_tells_somebody_and_says_when_it_could_not(shown, play, http_receiver):
+    async with play(shown(FAULTED, url=http_receiver.url)) as stage:
         stage.deliver("FAULT", 1)
         await stage.plugins.drain(10)
-        receiver.answer = 500
+        http_receiver.script(500)
         stage.deliver("FAULT", 2)
         await stage.plugins.drain(10)
         assert [result.error.partition(" (")[0] for result in stage.status("mine").results] == [
             "",
             "faulted raised HTTPError: HTTP Error 500: Internal Server Error",
         ]
-    assert receiver.heard[0] == {"instance": "VI_1", "reason": "test", "id": 1}
+    assert http_receiver.received[0].json() == {"instance": "VI_1", "reason": "test", "id": 1}
 
 
 STOPPED = """\

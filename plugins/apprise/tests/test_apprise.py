@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import threading
 import tomllib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from hafw_apprise.service import instance_of
 
 from hafw.api import Address, Duration, Router, Secret, StateChange
 from hafw.config.convert import convert
+from hafw.testing import Delay, HttpReceiver
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of apprise itself
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -35,49 +33,25 @@ def change_to(new, **more):
     return StateChange(seq=1, time="2026-11-22T21:14:02.118Z", new=new, **{**fields, **more})
 
 
-class Conversation(BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        if status is None:
-            self.server.over.wait(20)
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, *answers):
-        super().__init__(("127.0.0.1", 0), Conversation)
-        self.answers, self.heard, self.over = list(answers), [], threading.Event()
-        self.url = f"json://me:s3cr3tpass@127.0.0.1:{self.server_port}/t0ps3cr3t"
-
-    def handle_error(self, *_):
-        """A client that hangs up is what is tested."""
-
-
 @pytest.fixture
 def receiver():
-    """``receiver(status, ...)``: answers so, then 200; None: not at all."""
+    """``receiver(step, ...)``: one more, which answers so, and then that all is well."""
     with contextlib.ExitStack() as stack:
 
-        def start(*answers):
-            server = stack.enter_context(Server(*answers))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.shutdown)
-            stack.callback(server.over.set)
+        def start(*steps):
+            server = stack.enter_context(HttpReceiver())
+            server.script(*steps)
             return server
 
         yield start
+
+
+def url_of(server):
+    return f"json://me:s3cr3tpass@{server.address}/t0ps3cr3t"
+
+
+def heard(server):
+    return [each.json() for each in server.received]
 
 
 class Clock:
@@ -108,9 +82,9 @@ def configured(monkeypatch):
 
 def test_a_message_has_a_title_the_details_and_a_kind(receiver, configured):
     server = receiver()
-    outcome = configured(server.url).became_master(ROUTER, change_to("MASTER"))
+    outcome = configured(url_of(server)).became_master(ROUTER, change_to("MASTER"))
     assert outcome == {"output": "told urls[0] json", "exit": 0}
-    (told,) = server.heard
+    (told,) = heard(server)
     assert told["title"] == "[hafw] lb1 VI_1: BACKUP -> MASTER"
     assert told["message"].startswith("VI_1 on lb1 is now MASTER, it was BACKUP.\n\nwhen: 2026-11-22T21:14:02.118Z\n")
     assert "\nwhy: no-response\n" in told["message"]
@@ -128,29 +102,29 @@ def test_a_message_has_a_title_the_details_and_a_kind(receiver, configured):
 )
 def test_the_kind_follows_from_what_happened(event, kind, receiver, configured):
     server = receiver()
-    configured(server.url, on=(event["type"],)).event({"seq": 1, "time": "x", **event})
-    assert server.heard[0]["type"] == kind
+    configured(url_of(server), on=(event["type"],)).event({"seq": 1, "time": "x", **event})
+    assert heard(server)[0]["type"] == kind
 
 
 def test_only_what_on_and_instances_name_is_told(receiver, configured):
     server = receiver()
-    plugin = configured(server.url, on=("fault",), instances=("VI_1",))
+    plugin = configured(url_of(server), on=("fault",), instances=("VI_1",))
     assert plugin.became_master(ROUTER, change_to("MASTER")) is None
     assert plugin.faulted(ROUTER, change_to("FAULT", instance="VI_2")) is None
     assert plugin.faulted(ROUTER, change_to("FAULT"))["exit"] == 0
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 def test_what_a_service_does_not_take_is_tried_again(receiver, configured):
     server = receiver(500, 503)
-    plugin = configured(server.url)
+    plugin = configured(url_of(server))
     assert plugin.became_master(ROUTER, change_to("MASTER"))["exit"] == 0
     assert plugin._services[0].clock.pauses == [1.0, 2.0]
 
 
 def test_after_patience_it_says_in_apprises_words_why_and_shows_no_secret(receiver, configured):
     server = receiver(*[500] * 20)
-    outcome = configured(server.url, patience=Duration(30)).became_master(ROUTER, change_to("MASTER"))
+    outcome = configured(url_of(server), patience=Duration(30)).became_master(ROUTER, change_to("MASTER"))
     assert outcome["exit"] == 1
     assert outcome["output"].startswith("urls[0] json: given up after 5 attempts in 15s: ")
     assert "500" in outcome["output"]
@@ -159,14 +133,14 @@ def test_after_patience_it_says_in_apprises_words_why_and_shows_no_secret(receiv
 
 def test_one_service_that_fails_does_not_keep_the_others_from_being_told(receiver, configured):
     good, bad = receiver(), receiver(*[500] * 20)
-    outcome = configured(bad.url, good.url, patience=Duration(30)).became_master(ROUTER, change_to("MASTER"))
+    outcome = configured(url_of(bad), url_of(good), patience=Duration(30)).became_master(ROUTER, change_to("MASTER"))
     assert outcome["output"].startswith("told urls[1] json; urls[0] json: given up after 5 attempts")
-    assert len(good.heard) == 1
+    assert len(good.received) == 1
 
 
 def test_a_service_that_hangs_costs_no_more_than_the_timeout(receiver, configured):
-    server = receiver(*[None] * 5)
-    plugin = configured(f"{server.url}?rto=15", timeout=Duration(0.3), patience=Duration(1))
+    server = receiver(*[Delay(20)] * 5)
+    plugin = configured(f"{url_of(server)}?rto=15", timeout=Duration(0.3), patience=Duration(1))
     outcome = plugin.became_master(ROUTER, change_to("MASTER"))
     said = "given up after 1 attempt in 0s: no end within 0.3s: is there a firewall or a busy service?"
     assert outcome["output"] == f"urls[0] json: {said}"
@@ -174,9 +148,9 @@ def test_a_service_that_hangs_costs_no_more_than_the_timeout(receiver, configure
 
 def test_what_a_template_names_is_filled_in_and_a_long_text_is_cut(receiver, configured):
     server = receiver()
-    plugin = configured(server.url, title="{what}", body="{node}|{instance}|{reason}|{time}")
+    plugin = configured(url_of(server), title="{what}", body="{node}|{instance}|{reason}|{time}")
     plugin.became_master(ROUTER, change_to("MASTER", reason="x{node}\n" + "y" * 9000))
-    (told,) = server.heard
+    (told,) = heard(server)
     assert told["title"] == "BACKUP -> MASTER"
     assert told["message"].startswith("lb1|VI_1|x{node}\nyyy")
     assert len(told["message"]) == 4000
