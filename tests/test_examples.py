@@ -88,27 +88,31 @@ print("listening", flush=True)
 input()
 """
 
-ROUTER = """
-import pathlib, subprocess, sys, urllib.request
+STAGE = """
+import pathlib, subprocess, sys, time, urllib.request
 
 def fetch(url):
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
         return f"{answer.status} {answer.read().decode()}"
 
-web = subprocess.Popen(["unshare", "--net", sys.executable, "-c", sys.argv[2]],
+web = subprocess.Popen(["unshare", "--net", sys.executable, "-c", sys.argv[1]],
                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 web.stdout.readline()
-subprocess.run(f"mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/log && mkdir /var/log/nginx"
+subprocess.run(f"mount -t tmpfs tmpfs /run && mkdir /run/haproxy"
+               f" && mount -t tmpfs tmpfs /var/log && mkdir /var/log/nginx"
                f" && ip link add name eth0 type veth peer name web netns {web.pid}"
                f" && ip address add 192.168.161.1/24 dev eth0 && ip address add 192.168.161.250/32 dev eth0"
                f" && ip link set lo up && ip link set eth0 up", shell=True, check=True)
 print(file=web.stdin, flush=True)
 web.stdout.readline()
-subprocess.run(["nginx", "-c", sys.argv[1]], check=True)
+"""
+
+NGINX = """
+subprocess.run(["nginx", "-c", sys.argv[2]], check=True)
 print(fetch("http://127.0.0.1/healthz"))
 print(*sorted(fetch("http://192.168.161.250/") for _ in range(4)), sep="\\n")
 print(pathlib.Path("/run/nginx.pid").read_text().strip().isdigit())
-subprocess.run(["nginx", "-c", sys.argv[1], "-s", "quit"], check=True)
+subprocess.run(["nginx", "-c", sys.argv[2], "-s", "quit"], check=True)
 web.communicate("\\n")
 """
 
@@ -118,8 +122,8 @@ web.communicate("\\n")
 def test_nginx_balances_two_upstreams_on_the_virtual_address_and_answers_the_check():
     """In network and mount namespaces of its own, with the very addresses, port and files of the example."""
     done = run(
-        *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", sys.executable, "-c", ROUTER),
-        *(CLASSIC / "nginx/nginx.conf", WEB_SERVERS),
+        *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", sys.executable, "-c"),
+        *(STAGE + NGINX, WEB_SERVERS, CLASSIC / "nginx/nginx.conf"),
     )
     assert done.stdout.splitlines() == [
         "204 ",
@@ -130,28 +134,13 @@ def test_nginx_balances_two_upstreams_on_the_virtual_address_and_answers_the_che
 
 
 BALANCER = """
-import subprocess, sys, time, urllib.request
-
-def fetch(url):
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
-        return answer.read().decode()
-
-config, haproxy_cfg, web_servers = sys.argv[1:]
-web = subprocess.Popen(["unshare", "--net", sys.executable, "-c", web_servers],
-                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-web.stdout.readline()
-subprocess.run(f"mount -t tmpfs tmpfs /run && mkdir /run/haproxy"
-               f" && ip link add name eth0 type veth peer name web netns {web.pid}"
-               f" && ip address add 192.168.161.1/24 dev eth0 && ip address add 192.168.161.250/32 dev eth0"
-               f" && ip link set lo up && ip link set eth0 up", shell=True, check=True)
-print(file=web.stdin, flush=True)
-web.stdout.readline()
+config, haproxy_cfg = sys.argv[2:]
 haproxy = subprocess.Popen(["haproxy", "-Ws", "-q", "-f", haproxy_cfg])
 deadline = time.monotonic() + 30
 found = set()
 while len(found) < 2 and time.monotonic() < deadline:
     try:
-        found.add(fetch("http://192.168.161.250/"))
+        found.add(fetch("http://192.168.161.250/").removeprefix("200 "))
     except OSError:
         time.sleep(0.05)
 print(*sorted(found), flush=True)
@@ -169,7 +158,7 @@ def test_haproxy_balances_two_servers_on_the_virtual_address_and_the_check_of_th
     """As above, with the files of the pair, and as the user that Debian has for HAProxy."""
     done = run(
         *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c"),
-        *(BALANCER, HAPROXY / "config.toml", HAPROXY / "haproxy.cfg", WEB_SERVERS),
+        *(STAGE + BALANCER, WEB_SERVERS, HAPROXY / "config.toml", HAPROXY / "haproxy.cfg"),
     )
     lines = done.stdout.splitlines()
     assert lines[0] == "192.168.161.11 192.168.161.12", done.stderr
