@@ -1,6 +1,7 @@
 """The markers ``peer`` and ``wire``: what a test needs of the machine, and what to do when it is not there.
 
-It stands at the root because the tests of the plugins, each a distribution of its own, need the markers too.
+And what many tests need alike: to wait, a program, a port, a certificate. It stands at the root because the tests of
+the plugins, each a distribution of its own, need all of this too.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ import functools
 import os
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 PEER_PROGRAMS = {
     "keepalived": "keepalived",
@@ -52,11 +56,12 @@ _not_run: Counter[tuple[str, str]] = Counter()
 """How many tests lack a peer, or namespaces."""
 
 
-def _peer_is_installed(name: str) -> bool:
+def _program_of(name: str) -> str | None:
+    """Where this peer is; ``None``: not installed."""
     if name not in PEER_PROGRAMS:
         known = ", ".join(sorted(PEER_PROGRAMS))
         raise pytest.UsageError(f"peer({name!r}): unknown, known are {known}: add it to PEER_PROGRAMS in conftest.py")
-    return shutil.which(PEER_PROGRAMS[name], path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}") is not None
+    return shutil.which(PEER_PROGRAMS[name], path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
 
 
 @functools.cache
@@ -89,14 +94,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture runs: a fixture may already start the peer."""
-    for mark in item.iter_markers("peer"):
-        (name,) = mark.args
-        if not _peer_is_installed(name):
+    for name in _peers_of(item):
+        if _program_of(name) is None:
             item.user_properties.append(("missing", name))
             pytest.skip(f"{name} is not installed")
     if item.get_closest_marker("wire") and _wire_denial():
         item.user_properties.append(("denied", "wire"))
         pytest.skip(f"no network namespaces: {_wire_denial()}")
+
+
+def _peers_of(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("peer"):
+        (name,) = mark.args
+        yield name
+    if certificate_of.__name__ in getattr(item, "fixturenames", ()):
+        yield "openssl"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -134,6 +146,65 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     yield
     for line in _advice():
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture
+def program_of() -> Callable[[str], str | None]:
+    """``program_of("bird2")``: where this peer is, also where the PATH of an ordinary user does not look."""
+    return _program_of
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """``until(condition)``: look again until it is so, and return what was seen. A test fails rather than hangs."""
+
+    def until(condition: Callable[[], Any], *, patience: float = 20.0) -> Any:  # noqa: ANN401 - what was seen
+        deadline = time.monotonic() + patience
+        while not (seen := condition()):
+            assert time.monotonic() < deadline, "did not happen"
+            time.sleep(0.005)
+        return seen
+
+    return until
+
+
+@pytest.fixture
+def free_port() -> int:
+    """One on the loopback address that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def certificate_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``certificate_of("IP:127.0.0.1")``: a folder with ``key.pem`` and ``cert.pem`` of that name, signed by itself."""
+
+    @functools.cache
+    def certificate_of(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("tls")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-days", "2", "-subj", f"/CN={name.partition(':')[2]}", "-addext", f"subjectAltName={name}",
+             "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+            check=True, capture_output=True, timeout=20,
+        )  # fmt: skip
+        return folder
+
+    return certificate_of
+
+
+@pytest.fixture
+def certificate(certificate_of: Callable[[str], Path]) -> Path:
+    """That of a server on the loopback address."""
+    return certificate_of("IP:127.0.0.1")
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """What a server with that certificate shakes hands by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
 
 
 @pytest.fixture

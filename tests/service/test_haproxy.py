@@ -23,9 +23,9 @@ frontend www
 
 
 @pytest.fixture
-def haproxy():
+def haproxy(program_of):
     """Start it on a router; single processes, so that their death is the death of HAProxy."""
-    program = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    program = program_of("haproxy")
 
     def start(router):
         config, admin = router.lab.path(router.host, "haproxy.cfg"), socket_of(router)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 from hafw_bird import Announcer
 from hafw_bird.options import Options
 
 from hafw.api import Address, Duration, Router, StateChange
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIG = """
 router id 10.0.0.1;
@@ -43,14 +39,15 @@ def change_to(new, seq=1, **more):
 class RunningBird:
     """It runs until ``stop``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binary: str) -> None:
+        self._binary = binary
         self.socket = str(folder / "bird.ctl")
         self.file = folder / "bird.conf"
         self.file.write_text(CONFIG.format(folder=folder))
         self.start()
 
     def start(self) -> None:
-        argv = ["bird", "-f", "-c", str(self.file), "-s", self.socket]
+        argv = [self._binary, "-f", "-c", str(self.file), "-s", self.socket]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while self._process.poll() is None:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
@@ -66,7 +63,8 @@ class RunningBird:
         self._process.wait(10)
 
     def say(self, *words: str) -> str:
-        done = subprocess.run(["birdc", "-s", self.socket, *words], capture_output=True, text=True, check=True)
+        argv = [Path(self._binary).with_name("birdc"), "-s", self.socket, *words]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
         return done.stdout
 
     def up(self) -> set[str]:
@@ -75,10 +73,8 @@ class RunningBird:
 
 
 @pytest.fixture
-def bird(tmp_path):
-    if not shutil.which("bird"):
-        pytest.skip("needs bird: apt install bird2")
-    running = RunningBird(tmp_path)
+def bird(tmp_path, program_of):
+    running = RunningBird(tmp_path, program_of("bird2"))
     yield running
     running.stop()
 

@@ -70,7 +70,7 @@ def test_an_address_of_a_master_that_has_no_route_is_named(bird, world):
 
 
 @pytest.mark.peer("bird2")
-def test_a_bird_that_was_restarted_is_made_so_again(bird, world, capsys):
+def test_a_bird_that_was_restarted_is_made_so_again(bird, world, capsys, until):
     plugin = world.configured(bird.socket, refresh=Duration(0.05))
     plugin.became_master(world.router(), world.change_to("MASTER"))
     bird.stop()
@@ -78,10 +78,8 @@ def test_a_bird_that_was_restarted_is_made_so_again(bird, world, capsys):
     assert outcome["exit"] == 1
     assert outcome["output"].endswith("does BIRD run (systemctl status bird)?; tried again every 0.05s")
     bird.start()
-    while bird.up() != {"hafw"}:
-        pass
-    while "BIRD does what it is told again" not in capsys.readouterr().out:
-        pass
+    until(lambda: bird.up() == {"hafw"})
+    until(lambda: "BIRD does what it is told again" in capsys.readouterr().out)
     plugin.stopped(world.router(), world.change_to("STOP", 3))
 
 

@@ -1,30 +1,16 @@
-"""A thread that monitors, waiting for what it reports, and servers that talk as told."""
+"""A thread that monitors, and servers that talk as told."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import socket
-import ssl
-import subprocess
 import threading
-import time
 
 import pytest
 
 PATIENCE = 20.0
 """Seconds after which a test fails rather than hangs."""
-
-
-@pytest.fixture
-def until():
-    def until(condition):
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, "did not happen"
-            time.sleep(0.005)
-
-    return until
 
 
 @pytest.fixture
@@ -69,30 +55,8 @@ def accept(listener, talk, tls):
 
 
 @pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    """A folder with ``key.pem`` and ``cert.pem`` of www.example.com, signed by itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True, timeout=PATIENCE,
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def tls(certificate):
-    """What a server with that certificate shakes hands by."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context
+def certificate(certificate_of):
+    return certificate_of("DNS:www.example.com")
 
 
 @pytest.fixture

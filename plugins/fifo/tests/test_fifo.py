@@ -6,7 +6,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -29,13 +28,6 @@ def change_to(state: str, priority: int = 150) -> StateChange:
         reason="test",
         priority=priority,
     )
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -182,7 +174,7 @@ def script(tmp_path_factory):
         yield program, seen
 
 
-def test_the_script_reads_and_is_started_again_when_it_ends(fifo, script):
+def test_the_script_reads_and_is_started_again_when_it_ends(fifo, script, until):
     program, seen = script
     plugin = fifo(script=f"{program} of ours")
     plugin.became_backup(ROUTER, change_to("BACKUP"))
@@ -200,7 +192,7 @@ def test_the_script_reads_and_is_started_again_when_it_ends(fifo, script):
     ]
 
 
-def test_at_the_end_the_reader_gets_the_last_line_before_hafw_goes(fifo, script):
+def test_at_the_end_the_reader_gets_the_last_line_before_hafw_goes(fifo, script, until):
     program, seen = script
     plugin = fifo(script=str(program))
     plugin.became_backup(ROUTER, change_to("BACKUP"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -40,25 +39,12 @@ backend api
 """
 
 
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (seen := condition()):
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
-    return seen
-
-
-@pytest.fixture(name="until")
-def until_as_fixture():
-    return until
-
-
 class RealHaproxy:
     """A master process and its worker, as the unit of Debian runs them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, binary, until):
         self.socket, self.config = folder / "admin.sock", folder / "haproxy.cfg"
-        self._binary = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+        self._binary, self._until = binary, until
         self.servers = {name: socket.create_server(("127.0.0.1", 0)) for name in "ab"}
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
@@ -69,7 +55,7 @@ class RealHaproxy:
     def start(self):
         command = [self._binary, "-W", "-q", "-f", self.config]
         self.master = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-        until(lambda: self.pid)
+        self._until(lambda: self.pid)
 
     def tell(self, line):
         """By its socket, as an operator would."""
@@ -94,7 +80,7 @@ class RealHaproxy:
             meanwhile()
             return self.pid not in (0, before)
 
-        until(done)
+        self._until(done)
 
     def end(self):
         for each in self.servers.values():
@@ -110,8 +96,8 @@ class _Patience:
 
 
 @pytest.fixture
-def real_haproxy(tmp_path):
-    haproxy = RealHaproxy(tmp_path)
+def real_haproxy(tmp_path, program_of, until):
+    haproxy = RealHaproxy(tmp_path, program_of("haproxy"), until)
     yield haproxy
     haproxy.end()
 

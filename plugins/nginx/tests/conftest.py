@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hafw_nginx import Nginx, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATIENCE = 10.0
 """Seconds after which a test fails rather than hangs."""
 
 
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
-
-
-@pytest.fixture(name="until")
-def until_as_fixture():
-    return until
+@pytest.fixture
+def until(until):
+    return functools.partial(until, patience=PATIENCE)
 
 
 @pytest.fixture
@@ -47,7 +43,7 @@ def follows():
 
 
 @pytest.fixture
-def watched():
+def watched(until):
     """Configure the plugin and follow the pid file in a thread; hands back the plugin and a queue of its reports."""
 
     def start(**options):
@@ -92,7 +88,7 @@ def accept(listener, asked, answer, tls):
 
 
 @pytest.fixture
-def process():
+def process(until):
     """Start ``sleep`` processes; those that still run are killed at the end."""
     with contextlib.ExitStack() as stack:
 
@@ -109,12 +105,12 @@ def process():
 class RealNginx:
     """One nginx with its own configuration, on a loopback port of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binary: str, until: Callable[..., Any]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.pid_file = folder / "nginx.pid"
         self.config = folder / "nginx.conf"
-        self.binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+        self.binary, self._until = binary, until
         self._sessions: set[int] = set()
         temporary = "".join(
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -128,7 +124,7 @@ class RealNginx:
 
     def start(self) -> None:
         subprocess.run([self.binary, "-c", self.config], check=True, timeout=PATIENCE)
-        until(lambda: self.pid_file.exists() and self.pid_file.read_text().strip())
+        self._until(lambda: self.pid_file.exists() and self.pid_file.read_text().strip())
         self._sessions.add(self.pid)
 
     @property
@@ -153,13 +149,7 @@ class RealNginx:
 
 
 @pytest.fixture
-def real_nginx(tmp_path):
-    nginx = RealNginx(tmp_path)
+def real_nginx(tmp_path, program_of, until):
+    nginx = RealNginx(tmp_path, program_of("nginx"), until)
     yield nginx
     nginx.end()
-
-
-@pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ssl
 import subprocess
 import sys
 import time
@@ -112,23 +111,14 @@ def test_a_check_imports_nothing_because_nobody_may_not_be_able_to_read_it(answe
     assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=20) == "[]\n"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True, timeout=20,
-    )  # fmt: skip
-    return folder
+@pytest.fixture
+def certificate(certificate_of):
+    return certificate_of("DNS:www.example.com")
 
 
 @pytest.fixture
-def https(answering, certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    port, _ = answering([OK], context)
+def https(answering, tls):
+    port, _ = answering([OK], tls)
     return f"https://127.0.0.1:{port}/"
 
 

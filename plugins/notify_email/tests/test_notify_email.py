@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
-import subprocess
 from functools import partial
 
 import pytest
@@ -34,25 +32,6 @@ CHANGE = StateChange(
     peer="192.0.2.2",
 )
 WHOM = {"from_": "hafw@example.com", "to": ["ops@example.com", "Night <night@example.com>"]}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True, timeout=20,
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context
 
 
 def configured(**options: object) -> NotifyEmail:

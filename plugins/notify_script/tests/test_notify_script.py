@@ -261,7 +261,7 @@ def test_a_daemon_that_a_script_starts_is_not_waited_for(script):
     os.kill(daemon, signal.SIGKILL)
 
 
-def test_a_script_ends_with_the_plugin_process_so_that_a_second_delivery_finds_none_running(script, folder):
+def test_a_script_ends_with_the_plugin_process_so_that_a_second_delivery_finds_none_running(script, folder, until):
     path = script("slow.sh", f"echo $$ > {folder}/pid.new; mv {folder}/pid.new {folder}/pid; exec sleep 1000")
     code = (
         "from hafw.command import run; import os; "
@@ -269,10 +269,7 @@ def test_a_script_ends_with_the_plugin_process_so_that_a_second_delivery_finds_n
     )  # fmt: skip
     plugin_process = subprocess.Popen([sys.executable, "-c", code])
     pid_file = folder / "pid"
-    deadline = time.monotonic() + PATIENCE
-    while not pid_file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(pid_file.exists, patience=PATIENCE)
     plugin_process.kill()
     plugin_process.wait()
     assert is_gone(int(pid_file.read_text()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 import tomllib
 from pathlib import Path
 
@@ -214,14 +213,13 @@ def test_an_action_that_takes_too_long_is_left_to_systemd(machine):
     assert outcome["output"] == "start db.service: not done after 0.2s, systemd goes on with it: systemctl list-jobs"
 
 
-def test_a_start_is_no_longer_waited_for_when_the_router_is_backup_again(machine):
+def test_a_start_is_no_longer_waited_for_when_the_router_is_backup_again(machine, until):
     machine.put("db.service.hangs")
     plugin = configured(on_master=("start db", "reload web"), on_backup=("stop db",), timeout=Duration(60))
     found = []
     thread = threading.Thread(target=lambda: found.append(plugin.became_master(router(), change_to("MASTER", 1))))
     thread.start()
-    while not machine.calls:
-        time.sleep(0.01)
+    until(lambda: machine.calls)
     plugin.event({"type": "state_changed", "instance": "VI_1", "time": "2026-11-22T21:14:01.100Z", "to": "MASTER"})
     plugin.event({"type": "state_changed", "instance": "VI_2", "time": "2026-11-22T21:14:02.100Z", "to": "BACKUP"})
     plugin.event({"type": "state_changed", "instance": "VI_1", "time": "2026-11-22T21:14:02.100Z", "to": "BACKUP"})

@@ -7,7 +7,6 @@ import queue
 import subprocess
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -29,19 +28,6 @@ DAEMON = """
   </policy>
 </busconfig>
 """
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not (seen := condition()):
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.005)
-    return seen
-
-
-@pytest.fixture(name="until")
-def until_as_fixture():
-    return until
 
 
 class StagedSystemd:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import ssl
-import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hafw_webhook import Webhook
 from hafw_webhook.options import Options
 
 from hafw.api import Address, Router, Secret, StateChange
+
+if TYPE_CHECKING:
+    import ssl
 
 ROUTER = Router(
     name="VI_1",
@@ -120,25 +121,6 @@ def receiver():
             return server
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True, timeout=20,
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def tls(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context
 
 
 class Clock:

@@ -215,10 +215,8 @@ def test_two_receivers_are_told_and_the_one_that_refuses_is_named(receiver, conf
     assert len(good.heard) == 1
 
 
-def test_nobody_listens(configured, world):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    plugin = configured(f"http://127.0.0.1:{port}/")
+def test_nobody_listens(configured, world, free_port):
+    plugin = configured(f"http://127.0.0.1:{free_port}/")
     assert refusal(plugin, world).endswith("connection refused")
     assert len(world.clock_of(plugin).pauses) == 9
 
