@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
 
     from hafw.daemon.plugins.mailbox import Letter
 
@@ -38,7 +38,10 @@ class Present:
         change = letter and (letter.change or letter.group_change)
         return change.new if change else ""
 
-    def letters(self) -> Iterator[tuple[str, Letter]]:
+    def unsorted(self) -> list[tuple[str, Letter]]:
+        """Each with its lane."""
+        return [(lane, each) for lane, letters in self._letters.items() for each in letters.values()]
+
+    def letters(self) -> list[tuple[str, Letter]]:
         """Each with its lane, the oldest first: members of a group before the group."""
-        everything = [(lane, each) for lane, letters in self._letters.items() for each in letters.values()]
-        yield from sorted(everything, key=lambda each: each[1].number)
+        return sorted(self.unsorted(), key=lambda each: each[1].number)
