@@ -155,6 +155,7 @@ class Host:
             try:
                 async with self._quarters.house(self.plugin, child, group) as self._watched:
                     hello = await introduce(child, tuple(self._routers.values()), self._limits)
+                    self._in_force = await self._quarters.in_force(self.plugin, self._watched)
                     self._begin(child, hello, nursery)
                     await self._wait_for_end(child, hello)
             except (ChildGone, RefusedError) as error:
@@ -169,8 +170,6 @@ class Host:
     def _begin(self, child: Child, hello: Hello, nursery: trio.Nursery) -> None:
         self.hello, self._child = hello, child
         self._used, self._asked = trio.current_time(), False
-        assert self._watched is not None
-        self._in_force = self._quarters.in_force(self.plugin, self._watched)
         self._become("running")
         self._warned.say(hello.warnings)
         if self._counts.restarts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -59,9 +60,10 @@ class Quarters:
         finally:
             self.census.forget(watched)
 
-    def in_force(self, plugin: PluginConfig, watched: Watched) -> tuple[InForce, ...]:
-        """Its limits, as they are."""
-        return in_force(plugin, watched, why_not=self._delegation.why_not, counted=self.census.can_count)
+    async def in_force(self, plugin: PluginConfig, watched: Watched) -> tuple[InForce, ...]:
+        """Its limits, as they are; in a thread, for the name of a user may be asked of a server."""
+        read = partial(in_force, why_not=self._delegation.why_not, counted=self.census.can_count)
+        return await trio.to_thread.run_sync(read, plugin, watched, abandon_on_cancel=True)
 
 
 def ran_out_of_memory(plugin: PluginConfig, group: Group | None, before: int) -> str:
