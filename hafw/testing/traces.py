@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hafw.daemon.plugins.census import MARK as PLUGIN_MARK
+from hafw.daemon.plugins.processes import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,7 +88,7 @@ def survivors(plugin: str, sessions: Collection[int], others: Collection[int]) -
     are left out, and so is everybody whom we descend from: pytest itself may have been started with the mark.
     """
     found = {}
-    spared = ancestors()
+    spared = {1, os.getpid(), *ancestors(os.getpid())}  # the first of all, too, though it be in another namespace
     for pid in (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()):
         with contextlib.suppress(OSError):
             session = os.getsid(pid)
@@ -103,16 +104,6 @@ def survivors(plugin: str, sessions: Collection[int], others: Collection[int]) -
 def _is_marked(pid: int, plugin: str) -> bool:
     variables = _environment(pid)
     return variables.get(MARK) == _OURS and variables.get(PLUGIN_MARK) == plugin
-
-
-def ancestors() -> set[int]:
-    """This process and all above it, and the first of all."""
-    found, pid = {1}, os.getpid()
-    while pid > 1:
-        found.add(pid)
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        pid = int(stat.rpartition(")")[2].split()[1])
-    return found
 
 
 def end(pids: Collection[int]) -> None:

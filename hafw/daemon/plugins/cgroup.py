@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hafw.daemon.plugins.processes import ancestors
+
 if TYPE_CHECKING:
     from hafw.config.model import PluginLimits
 
@@ -162,23 +164,11 @@ def _is_ours_alone(top: Path) -> bool:
         living = {int(pid) for group in (top, top / LEAF) if group.is_dir() for pid in _living(group)}
     except OSError:
         return False
-    return all(pid in {os.getpid(), os.getppid()} or os.getpid() in _ancestors(pid) for pid in living)
+    return all(pid in {os.getpid(), os.getppid()} or os.getpid() in ancestors(pid) for pid in living)
 
 
 def _living(group: Path) -> list[str]:
     return (group / "cgroup.procs").read_text().split()
-
-
-def _ancestors(pid: int) -> set[int]:
-    found: set[int] = set()
-    while pid > 1:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
-            break
-        pid = int(stat.rpartition(b")")[2].split()[1])
-        found.add(pid)
-    return found
 
 
 def _enable(top: Path, controllers: set[str]) -> None:

@@ -75,12 +75,26 @@ def seen(pid: int) -> Seen:
 
 def session_of(pid: int) -> tuple[str, int]:
     """Its state (``Z``: dead, and nobody has asked yet) and its session; empty when it is gone."""
+    fields = _stat(pid)
+    return (fields[0].decode(), int(fields[3])) if fields else ("", 0)
+
+
+def ancestors(pid: int) -> set[int]:
+    """Everybody above it, up to the first process of all; as far as they live."""
+    found: set[int] = set()
+    while pid > 1 and (fields := _stat(pid)):
+        pid = int(fields[1])
+        found.add(pid)
+    return found
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields behind its name: state, parent, group, session, ...; none when it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            fields = file.read().rpartition(b")")[2].split()
+            return file.read().rpartition(b")")[2].split()
     except OSError:
-        return "", 0
-    return fields[0].decode(), int(fields[3])
+        return []
 
 
 def marked(pid: int, name: str) -> str:
