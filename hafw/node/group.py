@@ -54,10 +54,11 @@ class Group:
         """
         for each in self.members:
             peer = each.router.peer
-            same = peer is not None and peer.priority == left.priority
-            if same and each.network == resigned.network:
-                same = peer is not None and peer.source == left.source
-            if same and each.router.state is State.BACKUP and not each.router.willing:
+            if peer is None or peer.priority != left.priority:
+                continue
+            if each.network == resigned.network and peer.source != left.source:
+                continue
+            if each.router.state is State.BACKUP and not each.router.willing:
                 each.router.listener.hasten(now)
 
     def transition(self, actions: Iterable[Action]) -> list[Action]:

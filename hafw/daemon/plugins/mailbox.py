@@ -166,10 +166,7 @@ class Mailbox:
         return self._lanes[lane].head if lane in self._lanes else None
 
     def take(self, lane: str) -> Letter | None:
-        """The next one, if it may be delivered: it does not give way any more until ``put_back``.
-
-        One about a group comes after all that its members were to be told before.
-        """
+        """The next one, if it ``is_ready``: it does not give way any more until ``put_back``."""
         letter = self.head(lane)
         if letter is None or not self.is_ready(letter):
             return None
