@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
 from hafw.api import Duration, Secret, Verdict, hookimpl, refuse
+from hafw_checks.reach import source_mistakes
 from hafw_checks.request import MOST_BODY, Expect, Probe, parse_url
 from hafw_checks.tls import TlsOptions, context_of, tls_mistakes
 
@@ -80,17 +80,6 @@ def mistakes(options: Options) -> Iterator[tuple[str, str]]:
     yield from _body_mistakes(options)
     secure = options.url.startswith("https:") or options.redirects > 0
     yield from tls_mistakes(options, used="" if secure else "https")
-
-
-def source_mistakes(source: str, instead: str) -> Iterator[tuple[str, str]]:
-    """``instead``: the key that leaves no choice of an own address; empty: there is none."""
-    try:
-        ip_address(source)
-    except ValueError:
-        yield "source", f'= "{source}": must be an address of this machine'
-        return
-    if instead:
-        yield "source", f'= "{source}": has no meaning with {instead}: leave one of them out'
 
 
 def _header_mistakes(options: Options) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import encodings.idna  # noqa: F401 - see below
 import socket
-import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final, Self
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
 
 # socket encodes host names with encodings.idna, which Python would load at the first check. By then the process is
 # nobody, and where Python lies under a private home (pyenv of root), nobody may not read it.
@@ -46,6 +50,17 @@ class Place:
         if self.path:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def source_mistakes(source: str, instead: str) -> Iterator[tuple[str, str]]:
+    """``instead``: the key that leaves no choice of an own address; empty: there is none."""
+    try:
+        ip_address(source)
+    except ValueError:
+        yield "source", f'= "{source}": must be an address of this machine'
+        return
+    if instead:
+        yield "source", f'= "{source}": has no meaning with {instead}: leave one of them out'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +107,8 @@ class Stream:
                 raise
 
     def _secure(self, place: Place, tls: Tls, deadline: Deadline) -> None:
+        import ssl  # noqa: PLC0415 - 5 MiB, which whoever has made the context holds already
+
         try:
             self.socket = tls.context.wrap_socket(
                 self.socket, server_hostname=tls.name, do_handshake_on_connect=False, suppress_ragged_eofs=True

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from msgspec import Meta
 
 from hafw.api import Duration, Verdict, hookimpl, refuse
-from hafw_checks.http import source_mistakes
-from hafw_checks.reach import Deadline, Place, ReachError, Stream, Tls
+from hafw_checks.reach import Deadline, Place, ReachError, Stream, Tls, source_mistakes
 from hafw_checks.tls import TlsOptions, context_of, tls_mistakes
 
 if TYPE_CHECKING:
