@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from hafw.api import Duration, Secret, Verdict, hookimpl, refuse
 from hafw_checks.reach import source_mistakes
-from hafw_checks.request import MOST_BODY, Expect, Probe, parse_url
+from hafw_checks.request import MOST_BODY, Expect, Probe, parse_url, question_mistakes
 from hafw_checks.tls import TlsOptions, context_of, tls_mistakes
 
 if TYPE_CHECKING:
@@ -64,13 +64,7 @@ class Options(TlsOptions):
 
 def mistakes(options: Options) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
-    for key, parse in (("url", parse_url), ("expect", Expect.parse)):
-        try:
-            parse(getattr(options, key))
-        except ValueError as error:
-            yield key, str(error)
-    if re.search(r"[^!-~]", options.host):
-        yield "host", f'= "{options.host}": must be a host name, with a port if need be'
+    yield from question_mistakes(url=options.url, expect=options.expect, host=options.host)
     if options.socket and not Path(options.socket).is_absolute():
         yield "socket", f'= "{options.socket}": must be an absolute path'
     if options.source:

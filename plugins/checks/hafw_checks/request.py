@@ -8,6 +8,7 @@ check wants to see.
 from __future__ import annotations
 
 import http.client
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -17,7 +18,7 @@ from hafw_checks.reach import Deadline, Place, ReachError, Stream, Tls
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MOST_BODY: Final = 64 * 1024
 """Octets of the body that are read; more proves nothing more."""
@@ -66,6 +67,17 @@ def parse_url(text: str) -> SplitResult:
     if any(ord(character) <= 32 or ord(character) > 126 for character in text):
         raise ValueError(f"{rule}, blanks, control and non-ASCII characters must be percent-encoded")
     return url
+
+
+def question_mistakes(*, url: str, expect: str, host: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with these three keys, which every plugin that asks a web server has."""
+    for key, text, parse in (("url", url, parse_url), ("expect", expect, Expect.parse)):
+        try:
+            parse(text)
+        except ValueError as error:
+            yield key, str(error)
+    if re.search(r"[^!-~]", host):
+        yield "host", f'= "{host}": must be a host name, with a port if need be'
 
 
 def _anything(_body: bytes) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hafw_checks.drain import drained
-from hafw_checks.request import Expect, Probe, parse_url
+from hafw_checks.request import Expect, Probe, parse_url, question_mistakes
+from hafw_checks.tls import TlsOptions, context_of
 from msgspec import Meta
 
 from hafw.api import Duration, Verdict, hookimpl, refuse
@@ -68,13 +68,7 @@ class Options:
 
 def mistakes(options: Options) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
-    for key, parse in (("url", parse_url), ("expect", Expect.parse)):
-        try:
-            parse(getattr(options, key))
-        except ValueError as error:
-            yield key, str(error)
-    if re.search(r"[^!-~]", options.host):
-        yield "host", f'= "{options.host}": must be a host name, with a port if need be'
+    yield from question_mistakes(url=options.url, expect=options.expect, host=options.host)
     for key in ("pid_file", "config_file"):
         path = getattr(options, key)
         if path and not Path(path).is_absolute():
@@ -108,15 +102,13 @@ class Nginx:
 
     def _apply(self, options: Options) -> None:
         url = parse_url(options.url)
-        tls = None
-        if url.scheme == "https":
-            tls = ssl.create_default_context()
-            if options.insecure:
-                tls.check_hostname = False
-                tls.verify_mode = ssl.CERT_NONE
         self._options = options
         self._probe = Probe(
-            url=url, host=options.host, expect=Expect.parse(options.expect), timeout=options.timeout, tls=tls
+            url=url,
+            host=options.host,
+            expect=Expect.parse(options.expect),
+            timeout=options.timeout,
+            tls=context_of(TlsOptions(insecure=options.insecure)) if url.scheme == "https" else None,
         )
         self._revival = Revival(options.restart)
         self._watch: Watch | None = None
