@@ -10,7 +10,7 @@ import os
 import select
 import shlex
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
@@ -116,8 +116,6 @@ class Process:
         """How many were found last."""
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Readable when the check has found others than the monitor waits for."""
-        self._told = True
-        """Whether the monitor has reported the failure that lasts."""
         self._apply(Options(process="nginx"))
 
     def _apply(self, options: Options) -> None:
@@ -141,10 +139,7 @@ class Process:
     @hookimpl
     def check(self) -> Verdict:
         """Look once."""
-        verdict = self._settled.now()
-        if verdict.healthy:
-            self._told = False
-        return verdict
+        return self._settled.now()
 
     @hookimpl
     def monitor(self, report: Callable[[Verdict], None]) -> NoReturn:
@@ -152,10 +147,8 @@ class Process:
         report(self.check())
         while True:
             self._wait()
-            verdict = self.check()
-            if not verdict.healthy and not self._told:
-                self._told = True
-                report(replace(verdict, immediate=True))
+            if (failure := self._settled.failure()) is not None:
+                report(failure)
 
     def _wait(self) -> None:
         """Until one of those found ends, or it is time to search again."""

@@ -24,6 +24,8 @@ class Settled:
         self._counts: Verdict | None = None
         self._since = 0.0
         """When what is pending began; 0: nothing is."""
+        self._told = True
+        """Whether a monitor was given the failure that lasts; the first verdict is for the check to say."""
 
     def now(self) -> Verdict:
         """The verdict that counts at this moment. The first one counts at once."""
@@ -38,6 +40,15 @@ class Settled:
                 return self._count(seen)
             return replace(self._counts, detail=f"{seen.detail}, which counts in {left:.1f}s")
 
+    def failure(self) -> Verdict | None:
+        """For a monitor, what to report past ``fall``: a failure, once. That it is well again the check says."""
+        verdict = self.now()
+        with self._lock:
+            if verdict.healthy or self._told:
+                return None
+            self._told = True
+            return replace(verdict, immediate=True)
+
     @property
     def left(self) -> float | None:
         """Seconds until what is pending counts; ``None``: nothing is pending."""
@@ -48,4 +59,5 @@ class Settled:
 
     def _count(self, seen: Verdict) -> Verdict:
         self._counts, self._since = seen, 0.0
+        self._told = self._told and not seen.healthy
         return seen

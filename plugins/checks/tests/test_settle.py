@@ -61,3 +61,28 @@ def test_what_comes_back_in_time_never_counted(clock):
     clock.now, clock.sees = clock.now + 1.9, False
     assert settled.now().healthy, "counted anew"
     assert settled.left == 2.0
+
+
+def test_a_monitor_is_given_a_failure_once_and_the_first_verdict_never(clock):
+    settled = Settled(clock.look, down=0.0, up=0.0)
+    clock.sees = False
+    assert settled.failure() is None, "nothing was well before"
+    clock.sees = True
+    assert settled.failure() is None
+    clock.sees = False
+    assert settled.failure() == Verdict(False, "ill", immediate=True)
+    assert settled.failure() is None, "it lasts, and was told"
+    clock.sees = True
+    settled.now()
+    clock.sees = False
+    settled.now()
+    assert settled.failure() == Verdict(False, "ill", immediate=True), "the check knew first"
+
+
+def test_a_monitor_is_given_no_failure_that_does_not_count_yet(clock):
+    settled = Settled(clock.look, down=2.0, up=0.0)
+    settled.now()
+    clock.sees = False
+    assert settled.failure() is None
+    clock.now += 2.0
+    assert settled.failure() == Verdict(False, "ill", immediate=True)

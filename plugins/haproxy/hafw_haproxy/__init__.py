@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
@@ -98,8 +98,6 @@ class Haproxy:
         self._settled = Settled(self._look, down=options.down_delay, up=0.0)
         self._servers: int | None = None
         """Of the backends, when HAProxy said so last."""
-        self._told = True
-        """Whether the monitor has reported the failure that lasts."""
 
     @hookimpl
     def options(self) -> type[Options]:
@@ -122,10 +120,7 @@ class Haproxy:
     @hookimpl
     def check(self) -> Verdict:
         """Ask once."""
-        verdict = self._settled.now()
-        if verdict.healthy:
-            self._told = False
-        return verdict
+        return self._settled.now()
 
     @hookimpl
     def monitor(self, report: Callable[[Verdict], None]) -> NoReturn:
@@ -134,10 +129,8 @@ class Haproxy:
             ended = self._worker.wait(self._settled.left)
             if not ended and self._settled.left is None:
                 continue
-            verdict = self.check()
-            if not verdict.healthy and not self._told:
-                self._told = True
-                report(replace(verdict, immediate=True))
+            if (failure := self._settled.failure()) is not None:
+                report(failure)
 
     @hookimpl
     def before_release(self, router: Router, budget: float) -> Mapping[str, Any] | None:
