@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hafw.keepalived.toml import key, string
+from hafw.config.toml import key, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

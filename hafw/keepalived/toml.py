@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from hafw.config.toml import key, value
 from hafw.keepalived.draft import ByNode
 from hafw.keepalived.report import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hafw.keepalived.draft import Draft, Entry, Path, Section, Value
+    from hafw.keepalived.draft import Draft, Entry, Path, Section
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 110
 _ORDER = ("node", "instance", "group", "plugin", "control", "process", "journal")
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def text_of(draft: Draft) -> str:
@@ -53,44 +51,12 @@ def _comments(lines: list[str]) -> Iterator[str]:
 
 def _entry(name: str, entry: Entry) -> Iterator[str]:
     comment = f"  # {printable(entry.comment)}" if entry.comment else ""
-    line = f"{key(name)} = {value(entry.value)}"
-    if not isinstance(entry.value, list) or len(line) <= _WIDTH:
+    found = entry.value.values if isinstance(entry.value, ByNode) else entry.value
+    line = f"{key(name)} = {value(found)}"
+    if not isinstance(found, list) or len(line) <= _WIDTH:
         yield line + comment
         return
     yield f"{key(name)} = [{comment}"
-    for each in entry.value:
+    for each in found:
         yield f"  {value(each)},"
     yield "]"
-
-
-def key(name: str) -> str:
-    """A key, in quotes where TOML wants them."""
-    return name if _BARE.fullmatch(name) else string(name)
-
-
-def value(found: Value | ByNode) -> str:
-    """A value on one line."""
-    if isinstance(found, ByNode):
-        return value(found.values)
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, int):
-        return str(found)
-    if isinstance(found, str):
-        return string(found)
-    if isinstance(found, list):
-        return f"[{', '.join(map(value, found))}]"
-    return f"{{ {', '.join(f'{key(name)} = {value(each)}' for name, each in found.items())} }}"
-
-
-def string(text: str) -> str:
-    """A basic string."""
-    return '"' + "".join(_character(each) for each in text) + '"'
-
-
-def _character(each: str) -> str:
-    if each in _ESCAPES:
-        return _ESCAPES[each]
-    if each.isprintable() or each == " ":
-        return each
-    return f"\\u{ord(each):04x}" if ord(each) <= 0xFFFF else f"\\U{ord(each):08x}"

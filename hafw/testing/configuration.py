@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hafw.config import toml
 from hafw.config.file import ConfigErrors, loads
 from hafw.config.lines import Lines
 from hafw.config.plugins import DEFAULT_PLUGINS, installed_plugins
-from hafw.config.problem import show
 from hafw.daemon.plugins import router_of
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ FILE = "config.toml"
 NODE = "lb1"
 MAC = "02:00:00:00:00:01"
 IFINDEX = 2
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class PluginRefused(Exception):  # noqa: N818 - what happened to it
@@ -77,7 +75,7 @@ def configuration(  # noqa: PLR0913 - the keys of a file, each by name
 def with_options(text: str, plugin: str, options: Mapping[str, Any]) -> str:
     """A whole file, with these keys besides in the plugin's own table, which must begin with ``[plugin.NAME]``."""
     header = f"[plugin.{plugin}]\n"
-    added = "".join(f"{_key(key)} = {_value(value)}\n" for key, value in options.items())
+    added = "".join(f"{toml.key(key)} = {toml.value(value)}\n" for key, value in options.items())
     return text.replace(header, header + added, 1) if header in text or not added else f"{text}\n{header}{added}"
 
 
@@ -88,28 +86,10 @@ def text_of(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> str:
 
 def _lines(tables: Mapping[tuple[str, ...], Mapping[str, Any]]) -> Iterator[str]:
     for path, table in tables.items():
-        yield f"[{'.'.join(map(_key, path))}]"
+        yield f"[{'.'.join(map(toml.key, path))}]"
         for key, value in table.items():
-            yield f"{_key(key)} = {_value(value)}"
+            yield f"{toml.key(key)} = {toml.value(value)}"
         yield ""
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else show(key)
-
-
-def _value(value: object) -> str:
-    """Whole, unlike in a message; a path is what a file has for it, its text."""
-    if isinstance(value, Path):
-        return _value(str(value))
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in escaped) + '"'
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(str(key))} = {_value(each)}' for key, each in value.items())} }}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read(text: str) -> Config:
