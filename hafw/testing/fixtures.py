@@ -6,7 +6,7 @@ import contextlib
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from hafw.testing.smtp import SmtpServer
 
 
-class StartsPlugin(Protocol):
+class StartsPlugin:
     """The fixture ``hafw_plugin``."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
 
     def __call__(  # noqa: PLR0913 - all but the first by keyword
         self,
@@ -45,14 +48,32 @@ class StartsPlugin(Protocol):
         ``plugin.verdicts`` has what they say. ``deadline``: seconds of an event hook, also when the plugin declares
         more. ``answers``: what ``ask`` in ``serve`` gets, by its word: an answer, or a function of the request.
         """
+        from hafw.testing.configuration import configuration, with_options  # noqa: PLC0415 - pytest starts without it
+        from hafw.testing.harness import PluginUnderTest  # noqa: PLC0415
+
+        called = _called(name, file)
+        write = (
+            partial(with_options, config, called)
+            if config
+            else partial(
+                configuration,
+                called,
+                file=str(file),
+                instances=instances,
+                user=user,
+                check={"interval": interval, "timeout": interval} if interval else None,
+            )
+        )
+        plugin = PluginUnderTest(called, write, options or {}, deadline=deadline, answers=answers)
+        return self._stack.enter_context(plugin)
 
 
-class Simulates(Protocol):
+class Simulates:
     """The fixture ``hafw_sim``."""
 
     def __call__(  # noqa: PLR0913 - all but the first by keyword
         self,
-        routers: Mapping[str, int] = ...,
+        routers: Mapping[str, int] = MappingProxyType({"lb1": 200, "lb2": 100}),
         *,
         critical: bool = True,
         weight: int = 0,
@@ -67,10 +88,25 @@ class Simulates(Protocol):
         ``weight``: then it is not critical. ``settings``: what the file has for an instance, as values, such as
         ``preempt=False``, ``advertisement_interval=0.1`` and ``last_resort=False``.
         """
+        from hafw.testing.simulation import Simulation  # noqa: PLC0415 - as above
+
+        return Simulation(
+            routers,
+            critical=critical and not weight,
+            weight=weight,
+            rise=rise,
+            fall=fall,
+            interval=interval,
+            seed=seed,
+            **settings,
+        )
 
 
-class BuildsLan(Protocol):
+class BuildsLan:
     """The fixture ``hafw_lan``."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
 
     def __call__(  # noqa: PLR0913 - all but the first by keyword
         self,
@@ -80,7 +116,7 @@ class BuildsLan(Protocol):
         options: Mapping[str, Any] | None = None,
         check: Mapping[str, Any] | None = None,
         user: str = "",
-        routers: Mapping[str, int] = ...,
+        routers: Mapping[str, int] = MappingProxyType({"lb1": 150, "lb2": 100}),
         instance: Mapping[str, Any] | None = None,
     ) -> LanUnderTest:
         """Real daemons, each with the plugin, on hosts of a network of their own.
@@ -89,6 +125,23 @@ class BuildsLan(Protocol):
         plugin, such as ``{"critical": True, "interval": "200ms"}``. ``routers``: with their priorities. ``instance``:
         keys of ``[instance.VI_1]`` that shall not be as usual.
         """
+        from hafw.testing.lan import LanRefused, LanUnderTest, configuration  # noqa: PLC0415 - as above
+
+        write = partial(
+            configuration,
+            routers,
+            _called(name, file),
+            file=str(file),
+            options=options or {},
+            check=check,
+            user=user,
+            own=instance or {},
+        )
+        try:
+            lan = LanUnderTest(routers, write)
+        except LanRefused as refused:
+            pytest.skip(str(refused))
+        return self._stack.enter_context(lan)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -112,70 +165,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def hafw_plugin() -> Iterator[StartsPlugin]:
     """A factory: starts a plugin in its real process, driven by the test. It ends with the test."""
-    from hafw.testing.configuration import configuration, with_options  # noqa: PLC0415 - pytest starts without it
-    from hafw.testing.harness import PluginUnderTest  # noqa: PLC0415
-
     with contextlib.ExitStack() as stack:
-
-        def start(  # noqa: PLR0913 - see StartsPlugin
-            name: str = "",
-            *,
-            file: str | Path = "",
-            options: Mapping[str, Any] | None = None,
-            instances: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("VI_1",),
-            config: str = "",
-            user: str = "",
-            interval: str = "",
-            deadline: float | None = None,
-            answers: Mapping[str, Any] | None = None,
-        ) -> PluginUnderTest:
-            called = _called(name, file)
-            write = (
-                partial(with_options, config, called)
-                if config
-                else partial(
-                    configuration,
-                    called,
-                    file=str(file),
-                    instances=instances,
-                    user=user,
-                    check={"interval": interval, "timeout": interval} if interval else None,
-                )
-            )
-            plugin = PluginUnderTest(called, write, options or {}, deadline=deadline, answers=answers)
-            return stack.enter_context(plugin)
-
-        yield start
+        yield StartsPlugin(stack)
 
 
 @pytest.fixture
 def hafw_sim() -> Simulates:
     """A factory: routers on a simulated LAN in virtual time."""
-    from hafw.testing.simulation import Simulation  # noqa: PLC0415 - as above
-
-    def simulate(  # noqa: PLR0913 - see Simulates
-        routers: Mapping[str, int] = MappingProxyType({"lb1": 200, "lb2": 100}),
-        *,
-        critical: bool = True,
-        weight: int = 0,
-        rise: int = 2,
-        fall: int = 2,
-        interval: float = 1.0,
-        seed: int = 0,
-        **settings: Any,  # noqa: ANN401
-    ) -> Simulation:
-        return Simulation(
-            routers,
-            critical=critical and not weight,
-            weight=weight,
-            rise=rise,
-            fall=fall,
-            interval=interval,
-            seed=seed,
-            **settings,
-        )
-
-    return simulate
+    return Simulates()
 
 
 @pytest.fixture
@@ -183,35 +180,8 @@ def hafw_lan(request: pytest.FixtureRequest) -> Iterator[BuildsLan]:
     """A factory: real daemons with a plugin, in network namespaces; skipped without ``--hafw-lan``."""
     if not request.config.getoption("hafw_lan"):
         pytest.skip("it runs real daemons in network namespaces: ask for it with --hafw-lan")
-    from hafw.testing.lan import LanRefused, LanUnderTest  # noqa: PLC0415 - as above
-
     with contextlib.ExitStack() as stack:
-
-        def build(  # noqa: PLR0913 - see BuildsLan
-            name: str = "",
-            *,
-            file: str | Path = "",
-            options: Mapping[str, Any] | None = None,
-            check: Mapping[str, Any] | None = None,
-            user: str = "",
-            routers: Mapping[str, int] = MappingProxyType({"lb1": 150, "lb2": 100}),
-            instance: Mapping[str, Any] | None = None,
-        ) -> LanUnderTest:
-            try:
-                lan = LanUnderTest(
-                    routers,
-                    _called(name, file),
-                    file=str(file),
-                    options=options or {},
-                    check=check,
-                    user=user,
-                    instance=instance or {},
-                )
-            except LanRefused as refused:
-                pytest.skip(str(refused))
-            return stack.enter_context(lan)
-
-        yield build
+        yield BuildsLan(stack)
 
 
 @pytest.fixture

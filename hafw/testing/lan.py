@@ -15,7 +15,7 @@ from hafw.testing.configuration import text_of
 from hafw.testing.traces import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 ADDRESS = "192.0.2.10"
 INSTANCE = "VI_1"
@@ -33,18 +33,8 @@ class LanRefused(Exception):  # noqa: N818 - the machine refused
 class LanUnderTest:
     """Made by the fixture ``hafw_lan``, and taken down by it. All routers run from the beginning."""
 
-    def __init__(  # noqa: PLR0913 - the fixture's own
-        self,
-        routers: Mapping[str, int],
-        plugin: str,
-        *,
-        file: str,
-        options: Mapping[str, Any],
-        check: Mapping[str, Any] | None,
-        user: str,
-        instance: Mapping[str, Any],
-    ) -> None:
-        """Build it; raises ``LanRefused``. ``options`` may say ``{folder}``: where a router keeps its files."""
+    def __init__(self, routers: Iterable[str], write: Callable[[Path, bool], str]) -> None:
+        """Build it; raises ``LanRefused``. ``write``: ``configuration``, but for a router's folder and what follows."""
         self._stage = subprocess.Popen(
             [sys.executable, "-m", "hafw.testing.stage"],
             stdin=subprocess.PIPE,
@@ -56,19 +46,10 @@ class LanUnderTest:
         self._texts: dict[str, str] = {}
         self._running: set[str] = set()
         try:
-            user = "" if self._has_one_user() else user
+            one_user = self._has_one_user()
             for number, name in enumerate(routers, 1):
                 self._folders[name] = Path(self._do("add", name, f"192.0.2.{number}/24"))
-                self._texts[name] = _configuration(
-                    routers,
-                    plugin,
-                    self._folders[name],
-                    file=file,
-                    options=options,
-                    check=check,
-                    user=user,
-                    own=instance,
-                )
+                self._texts[name] = write(self._folders[name], one_user)
             for name in routers:
                 self.start(name)
         except BaseException:
@@ -214,10 +195,11 @@ class LanUnderTest:
         return found
 
 
-def _configuration(  # noqa: PLR0913 - the keys of a file, each by name
+def configuration(  # noqa: PLR0913 - the keys of a file, each by name
     routers: Mapping[str, int],
     plugin: str,
     folder: Path,
+    one_user: bool,  # noqa: FBT001 - what a lab says of itself
     *,
     file: str,
     options: Mapping[str, Any],
@@ -225,6 +207,7 @@ def _configuration(  # noqa: PLR0913 - the keys of a file, each by name
     user: str,
     own: Mapping[str, Any],
 ) -> str:
+    """What all routers run. ``options`` may say ``{folder}``: where a router keeps its files."""
     tables: dict[tuple[str, ...], Mapping[str, Any]] = {
         ("instance", INSTANCE): {
             "interface": "eth0",
@@ -237,7 +220,8 @@ def _configuration(  # noqa: PLR0913 - the keys of a file, each by name
     }
     if check is not None:
         tables["instance", INSTANCE, "check", plugin] = check
-    common = {key: value for key, value in (("file", file), ("user", user)) if value}
+    about = {"file": file, "user": "" if one_user else user}
+    common = {key: value for key, value in about.items() if value}
     tables["plugin", plugin] = {**common, **{key: _placed(value, str(folder)) for key, value in options.items()}}
     return text_of(tables)
 
