@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hafw.testing.configuration import text_of
+from hafw.testing.stage import EVENTS
 from hafw.testing.traces import MARK
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ class LanUnderTest:
 
     def state(self, router: str) -> str:
         """``MASTER``, ``BACKUP``, ``FAULT``, ``INITIALIZE``; empty when no daemon answers."""
-        answer = self.status(router)
-        return str(answer["instances"][0]["state"]) if answer else ""
+        return str(self._do("state", self._known(router)))
 
     def status(self, router: str) -> Mapping[str, Any]:
         """What ``hafw status --json`` shows; empty when no daemon answers."""
@@ -139,7 +139,7 @@ class LanUnderTest:
 
     def events(self, router: str, kind: str = "") -> list[dict[str, Any]]:
         """Its events so far, of whichever daemon, or those of one ``type``."""
-        path = self.folder(router) / "events.jsonl"
+        path = self.folder(router) / EVENTS
         lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
         found = [json.loads(line) for line in lines if line.endswith("\n")]
         return [each for each in found if kind in ("", each.get("type"))]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EVENTS = "events.jsonl"
+"""Of a host, in its directory."""
 
 
 class Stage:
@@ -76,6 +77,10 @@ class Stage:
     def status(self, host: str) -> Mapping[str, Any]:
         """What its daemon says; empty when it does not answer."""
         return routers.hafw_status(self._lab, host)
+
+    def state(self, host: str) -> str:
+        """Of its instance; empty when its daemon does not answer."""
+        return routers.hafw_state(self._lab, host)
 
     def plugins(self, host: str) -> Mapping[str, Any]:
         """What its daemon says of its plugins; empty when it does not answer."""
