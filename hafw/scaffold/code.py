@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from hafw.scaffold.hooks import HOOKS, OPTIONS, TOLD, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hafw.scaffold.hooks import Option, Piece
+    from hafw.scaffold.hooks import Option
+
+MODULES: Final = ("shutil", "time")
+ABSTRACT: Final = {"Callable", "Mapping"}
+"""Of ``collections.abc``; they stand in annotations only."""
+API: Final = {"Address", "Frame", "Group", "GroupChange", "Router", "StateChange", "Verdict", "VipChange"}
+"""Of ``hafw.api``: what the hooks take and return."""
 
 
 def options_of(hooks: Sequence[str]) -> list[Option]:
@@ -20,15 +27,14 @@ def options_of(hooks: Sequence[str]) -> list[Option]:
 
 def module_words(hooks: Sequence[str]) -> dict[str, str]:
     """What the placeholders of the module stand for; they have placeholders too."""
-    pieces, options = [HOOKS[each] for each in hooks], options_of(hooks)
-    methods = "".join(each.method for each in pieces)
-    told = TOLD if "self._told(" in methods else ""
-    verdict = VERDICT if "self._verdict()" in methods else ""
+    options = options_of(hooks)
+    methods = "".join(HOOKS[each].method for each in hooks)
+    methods += (TOLD if "self._told(" in methods else "") + (VERDICT if "self._verdict()" in methods else "")
     return {
-        "imports": "\n".join(_imports(pieces, disk=bool(verdict))),
+        "imports": "\n".join(_imports(methods)),
         "fields": "".join(each.fields for each in options),
         "mistakes": "".join(each.mistakes for each in options),
-        "methods": methods + told + verdict,
+        "methods": methods,
     }
 
 
@@ -39,16 +45,14 @@ def test_words(hooks: Sequence[str]) -> dict[str, str]:
     return {"wrong": first.wrong, "said": first.said, "tests": tests.rstrip("\n")}
 
 
-def _imports(pieces: Sequence[Piece], *, disk: bool) -> Iterator[str]:
-    run = {"hookimpl", "refuse"}.union(*(each.api for each in pieces))
-    told = set[str]().union(*(each.typing for each in pieces)) - run
-    abstract = set[str]().union(*(each.abstract for each in pieces))
-    if disk:
-        yield "import shutil"
-    if any(each.sleeps for each in pieces):
-        yield "import time"
+def _imports(methods: str) -> Iterator[str]:
+    """Of what the methods name; what is called is needed when they run, the rest for their annotations."""
+    named = set(re.findall(r"\w+", methods))
+    run = {"hookimpl", "refuse"} | {each for each in API if f"{each}(" in methods}
+    told, abstract = (named & API) - run, named & ABSTRACT
+    yield from (f"import {each}" for each in MODULES if re.search(rf"\b{each}\.\w", methods))
     yield "from dataclasses import dataclass"
-    typing = [*(["TYPE_CHECKING"] if told | abstract else []), *(["Any"] if any(each.any for each in pieces) else [])]
+    typing = [*(["TYPE_CHECKING"] if told | abstract else []), *(["Any"] if "Any" in named else [])]
     if typing:
         yield f"from typing import {', '.join(typing)}"
     yield f"\nfrom hafw.api import {', '.join(_sorted(run))}"

@@ -1,4 +1,4 @@
-"""For each hook: the method that a new plugin begins with, its test, and what else these two need.
+"""For each hook: the method that a new plugin begins with, its test, and the option that it reads.
 
 Every piece is text of the package that is written, indented as it stands there.
 """
@@ -19,16 +19,6 @@ class Piece:
     """What the plugin does, for its README."""
     option: str = "prefix"
     """What the method reads: a key of ``OPTIONS``."""
-    api: tuple[str, ...] = ()
-    """Names of ``hafw.api`` that run."""
-    typing: tuple[str, ...] = ()
-    """Names of ``hafw.api`` in annotations only."""
-    abstract: tuple[str, ...] = ()
-    """Names of ``collections.abc`` in annotations only."""
-    any: bool = False
-    """Whether its annotations say ``Any``."""
-    sleeps: bool = False
-    """Whether it goes on for ever, with pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +111,6 @@ def test_{hook}_is_told(hafw_plugin: StartsPlugin) -> None:
     assert told.output == "test: VI_1 is {state}: {reason}"
 """,
         sentence=f"tells when an instance is {state}",
-        typing=("Router", "StateChange"),
-        abstract=("Mapping",),
-        any=True,
     )
 
 
@@ -145,7 +132,6 @@ def test_the_check_fails_when_too_little_is_free(hafw_plugin: StartsPlugin) -> N
 """,
         sentence="checks that a file system has space",
         option="free",
-        api=("Verdict",),
     ),
     "monitor": Piece(
         method='''\
@@ -169,9 +155,6 @@ def test_the_monitor_reports_what_it_sees(hafw_plugin: StartsPlugin) -> None:
 """,
         sentence="watches the space of a file system",
         option="free",
-        api=("Verdict",),
-        abstract=("Callable",),
-        sleeps=True,
     ),
     "serve": Piece(
         method='''\
@@ -193,9 +176,6 @@ def test_it_shows_how_the_instances_are(hafw_plugin: StartsPlugin) -> None:
     plugin.wait_for(lambda: "test: VI_1 is MASTER" in plugin.printed)
 """,
         sentence="shows others what the daemon knows",
-        abstract=("Callable", "Mapping"),
-        any=True,
-        sleeps=True,
     ),
     "takeover": Piece(
         method='''\
@@ -213,7 +193,6 @@ def test_the_addresses_of_the_router_are_bound(hafw_plugin: StartsPlugin) -> Non
     assert list(plugin.takeover().addresses.values()) == list(plugin.router().addresses)
 """,
         sentence="binds the addresses, in place of the plugin `vip`",
-        typing=("Address", "Frame", "Router"),
     ),
     "became_master": _state(
         *("became_master", "MASTER", 'become("MASTER", reason="no-response")', "no-response"),
@@ -241,9 +220,6 @@ def test_the_loss_of_an_address_is_told(hafw_plugin: StartsPlugin) -> None:
     assert plugin.vip("vip_lost").output == f"VI_1: {address}: vip_lost"
 """,
         sentence="tells what becomes of each address",
-        typing=("Router", "VipChange"),
-        abstract=("Mapping",),
-        any=True,
     ),
     "group_changed": Piece(
         method='''\
@@ -261,9 +237,6 @@ def test_a_group_that_serves_is_told(hafw_plugin: StartsPlugin) -> None:
     assert plugin.group("MASTER", reason="no-response").output == "group G is MASTER: no-response"
 """,
         sentence="tells when the state of a sync group changes",
-        typing=("Group", "GroupChange"),
-        abstract=("Mapping",),
-        any=True,
     ),
     "event": Piece(
         method='''\
@@ -281,8 +254,6 @@ def test_every_event_is_told(hafw_plugin: StartsPlugin) -> None:
     assert plugin.event({"type": "split_brain", "instance": "VI_1"}).output == "split_brain VI_1"
 """,
         sentence="hears every event",
-        abstract=("Mapping",),
-        any=True,
     ),
     "before_release": Piece(
         method='''\
@@ -300,8 +271,5 @@ def test_a_handover_is_told_before(hafw_plugin: StartsPlugin) -> None:
     assert plugin.before_release(5.0).output == "VI_1 hands over, 5 s to prepare"
 """,
         sentence="prepares for a planned handover",
-        typing=("Router",),
-        abstract=("Mapping",),
-        any=True,
     ),
 }
