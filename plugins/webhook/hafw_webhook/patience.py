@@ -10,7 +10,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from hafw.patience import Clock, insist
 from hafw_webhook.signature import signature
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hafw_webhook.post import Answer, Way
+    from hafw_webhook.shapes import Rendered
 
 MOST_SAID: Final = 200
 """Characters of what a receiver says that are passed on."""
@@ -33,22 +34,6 @@ ADVICE: Final = {
     413: "the message is too long for it: shorten template",
     429: "it takes fewer messages than we send: fewer words in on, or fewer instances",
 }
-
-
-class Message(Protocol):
-    """What is sent; made once, so that every attempt says the same."""
-
-    @property
-    def body(self) -> bytes:
-        """The octets."""
-
-    @property
-    def kind(self) -> str:
-        """``Content-Type``."""
-
-    @property
-    def identity(self) -> str:
-        """The same at each attempt, and when the event is delivered to us again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +52,7 @@ class Receiver:
     rest_until: float = 0.0
     """By its own word nothing is to be sent before, of whichever instance."""
 
-    def deliver(self, message: Message) -> str:
+    def deliver(self, message: Rendered) -> str:
         """Empty when it was taken; otherwise why not, how often it was tried, and what to do."""
         why = insist(
             lambda left: self._attempt(message, left),
@@ -80,7 +65,7 @@ class Receiver:
             why = why.replace(secret, "...")
         return why
 
-    def _attempt(self, message: Message, left: float) -> tuple[str, bool]:
+    def _attempt(self, message: Rendered, left: float) -> tuple[str, bool]:
         """Why it was not taken, if it was not, and whether that is final."""
         headers = {**self.headers, "Content-Type": message.kind, "Idempotency-Key": message.identity}
         if self.key:

@@ -39,11 +39,13 @@ DISCORD_COLOURS: Final = {"good": 0x2EB67D, "info": 0x868686, "warning": 0xECB22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The octets of one message."""
+    """One message; made once, so that every attempt says the same."""
 
     body: bytes
     kind: str
+    """``Content-Type``."""
     identity: str
+    """The same when the event is delivered to us again."""
 
 
 def render(options: Options, notification: Notification, node: str) -> Rendered:
