@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 from hafw.api import Router, hookimpl, refuse
 from hafw.role import RoleFollower
 from hafw_bird.control import Bird, BirdError
-from hafw_bird.options import Options, mistakes, protocols_of
+from hafw_bird.options import Options, mistakes, protocols_of, routers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +65,7 @@ class Announcer(RoleFollower):
         refuse(mistakes(options, routers, bird))
         self._options, self._bird = options, bird
         self.follow(options.instance, options.group, routers)
-        meant = [router for router in routers if self.subject in (router.name, router.group)]
-        self._addresses = tuple(each.address for router in meant for each in router.addresses)
+        self._addresses = tuple(each.address for router in routers_of(options, routers) for each in router.addresses)
 
     def fit(self, change: StateChange | GroupChange) -> Outcome | None:
         """Have the protocols of this state up and all others down."""

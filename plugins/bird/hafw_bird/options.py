@@ -54,6 +54,12 @@ def protocols_of(options: Options, state: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys((*options.master, *options.backup, *options.fault)))
 
 
+def routers_of(options: Options, routers: Sequence[Router]) -> list[Router]:
+    """Those whose addresses are announced; which one is meant where none is named, ``mistakes`` sees to."""
+    subject = options.group or options.instance
+    return [router for router in routers if not subject or subject in (router.name, router.group)]
+
+
 def mistakes(options: Options, routers: Sequence[Router], bird: Bird) -> Iterator[tuple[str, str]]:
     """Every key whose value cannot work, with the rule and the way out."""
     yield from subject_mistakes(options.instance, options.group, routers)
@@ -100,10 +106,9 @@ def warn(options: Options, routers: Sequence[Router], known: dict[str, tuple[str
         if kind != "Direct":
             what = f"master: {name} is {kind}: when hafw dies, it stays up without the address"
             warnings.warn(f"{what}: a protocol direct goes with it", stacklevel=2)
-    for router in routers:
-        if (options.group or options.instance or router.name) in (router.name, router.group):
-            wide = [each for each in router.addresses if each.prefixlen < (128 if ":" in each.address else 32)]
-            for each in wide:
+    for router in routers_of(options, routers):
+        for each in router.addresses:
+            if each.prefixlen < (128 if ":" in each.address else 32):
                 whole = f"{each.address}/{each.prefixlen} of {router.name}"
                 warnings.warn(
                     f"master: {whole}: direct announces the whole network: write it without a length", stacklevel=2
