@@ -109,7 +109,7 @@ def mistakes(options: Options, routers: Sequence[Router], systemd: Systemd) -> I
             if action.unit in OURS and action.verb != "start":
                 yield f"{role}[{number}]", f'= "{text}": would end hafw itself: hafw handover gives the role away'
             places.setdefault(action.unit, []).append((f"{role}[{number}]", action))
-    if not places and not any(getattr(options, role) for role in KEYS):
+    if not any(getattr(options, role) for role in KEYS):
         yield "on_master", 'is missing: nothing is started or stopped: on_master = ["start postgresql"]'
     yield from mistakes_of_units(places, systemd)
 
