@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hafw.cli.words import counted
 from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.config.permissions import is_security_message
@@ -104,7 +105,7 @@ def check(  # noqa: PLR0913 - click's options
             from hafw.config.show import effective  # noqa: PLC0415 - used by this option alone
 
             click.echo(effective(loaded))
-        click.echo(f"ok: {_plural(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
+        click.echo(f"ok: {counted(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
     if problems:
         click.echo(_count(problems), err=True)
     if unasked:
@@ -140,7 +141,7 @@ def _execute(config: Config) -> bool:
         )
     click.echo(table(rows))
     if bad := sum(not each.healthy for each in ran):
-        click.echo(f"{bad} of {_plural(len(ran), 'check')} failed", err=True)
+        click.echo(f"{bad} of {counted(len(ran), 'check')} failed", err=True)
     return not bad
 
 
@@ -211,8 +212,4 @@ def _report(file: str, problems: Sequence[Problem]) -> None:
 def _count(problems: Sequence[Problem]) -> str:
     errors = sum(each.severity == "error" for each in problems)
     counts = {"error": errors, "warning": len(problems) - errors}
-    return ", ".join(_plural(count, word) for word, count in counts.items() if count)
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    return ", ".join(counted(count, word) for word, count in counts.items() if count)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hafw.cli.client import FAILED, ask
-from hafw.cli.words import brief, table
+from hafw.cli.words import brief, counted, table
 from hafw.config.values import format_size
 
 if TYPE_CHECKING:
@@ -99,13 +99,9 @@ def _remarks(answer: list[Record]) -> str:
 def _events(each: Record) -> Iterator[str]:
     """What an operator should know without asking: that it is behind, or was not told of something."""
     if each["queued"] and not each["pid"]:
-        yield f"{_count(each['queued'])} wait{'s' * (each['queued'] == 1)} for its next process"
+        yield f"{counted(each['queued'], 'event')} wait{'s' * (each['queued'] == 1)} for its next process"
     if lost := each["events"]["dropped"] + each["events"]["given_up"]:
-        yield f"was not told of {_count(lost)} since the daemon started: hafw events --since 0 says which"
-
-
-def _count(events: int) -> str:
-    return "1 event" if events == 1 else f"{events} events"
+        yield f"was not told of {counted(lost, 'event')} since the daemon started: hafw events --since 0 says which"
 
 
 def _told(each: Record) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hafw.cli.client import FAILED
-from hafw.cli.words import table
+from hafw.cli.words import counted, table
 
 if TYPE_CHECKING:
     from hafw.sim.replay import Account, Step
@@ -59,11 +59,11 @@ def _told(path: str, account: Account) -> str:
     lines = [f"{path}: {_of_host(host, notes)}" for host, notes in account.hosts.items()]
     lines += [f"line {number} was cut off: the recorder died or the disk was full" for number in account.cut_off]
     if account.lost:
-        lines.append(f"{_count(account.lost, 'event')} could not be recorded, the journal goes on after them")
+        lines.append(f"{counted(account.lost, 'event')} could not be recorded, the journal goes on after them")
     if account.untold:
-        lines.append(f"{_count(account.untold, 'action')} not compared: the journal did not know those routers yet")
-    counts = [_count(account.events, "event"), _count(account.actions, "action")]
-    counts.append(_count(len(account.transitions), "transition"))
+        lines.append(f"{counted(account.untold, 'action')} not compared: the journal did not know those routers yet")
+    counts = [counted(account.events, "event"), counted(account.actions, "action")]
+    counts.append(counted(len(account.transitions), "transition"))
     lines.append(f"{', '.join(counts)} in {account.seconds:.3f} s: {'the same' if not account.difference else 'then'}")
     if account.difference:
         return "\n".join([*lines, "", _difference(path, account)])
@@ -135,7 +135,3 @@ def _document(account: Account) -> dict[str, Any]:
             "actual": found.actual,
         },
     }
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

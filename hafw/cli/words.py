@@ -35,6 +35,11 @@ def brief(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
+def counted(number: int, word: str) -> str:
+    """``1 event``, ``3 events``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def span(seconds: float) -> str:
     """A length of time as an operator says it: ``14s``, ``2h 14m``, ``3d 4h``."""
     whole = int(seconds)
