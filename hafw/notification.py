@@ -106,6 +106,11 @@ class Notification:
             return datetime.now(UTC)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
+    @property
+    def details(self) -> str:
+        """Those of ``lines`` that have a value, for a text: ``why: no-response``, one a line."""
+        return "\n".join(f"{label}: {one_line(value)}" for label, value in self.lines if value)
+
     def identity(self, node: str) -> str:
         """The same each time that this is told, and of nothing else, whichever daemon of whichever node told it.
 

@@ -66,8 +66,8 @@ class Teller(Notifier):
 
 def values(notification: Notification, node: str) -> dict[str, str]:
     """What title and body may name: ``BODY_FIELDS`` of the options."""
-    details = "\n".join(f"{label}: {one_line(value)}" for label, value in notification.lines if value)
-    return {**notification.fields(node), "text": notification.lead, "details": details, "time": notification.time}
+    about = {"text": notification.lead, "details": notification.details, "time": notification.time}
+    return notification.fields(node) | about
 
 
 plugin = Teller()

@@ -140,7 +140,7 @@ def values(options: Options, notification: Notification, node: str) -> dict[str,
         "id": notification.identity(node),
         "time": notification.time,
         "text": notification.lead,
-        "details": "\n".join(f"{label}: {one_line(value)}" for label, value in notification.lines if value),
+        "details": notification.details,
         "severity": notification.severity,
         "token": options.token.reveal() if options.token else "",
     }
