@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hafw import API, deprecation
-from hafw.config.permissions import check_script
+from hafw.config.permissions import check_script, user_name
 from hafw.config.values import Duration
 from hafw.hookspecs import hookimpl
 from hafw.pipe import Address, Frame, Group, GroupChange, Router, StateChange, Verdict, VipChange
@@ -35,6 +35,7 @@ __all__ = [
     "check_script",
     "hookimpl",
     "refuse",
+    "user_name",
 ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import pwd
 import select
 import shlex
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hafw import deprecation
-from hafw.config.permissions import check_script
+from hafw.config.permissions import check_script, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,14 +112,6 @@ def environment(**more: str) -> dict[str, str]:
     not that of a login: it has no ``DBUS_SESSION_BUS_ADDRESS`` and no ``DISPLAY``; give those in ``more``.
     """
     return {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON} | more
-
-
-def user_name() -> str:
-    """Who we are, for messages."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"user {os.geteuid()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ def check_trusted(path: str, runs_as_root: bool) -> list[str]:  # noqa: FBT001 -
     return mistakes or list(_insecure(path, f"{path} would be obeyed as root", as_root=runs_as_root))
 
 
+def user_name() -> str:
+    """Whom this process runs as, for messages: ``nobody``, or ``user 4711`` without a name. Nothing is raised."""
+    return _user(os.geteuid())
+
+
 def is_security_message(message: str) -> bool:
     """Whether a message is about permissions. From a plugin process a message is all that comes, so its words count."""
     return " is writable by " in message or " belongs to " in message

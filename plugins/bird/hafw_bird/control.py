@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import time
 from collections import deque
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Self
+
+from hafw.api import user_name
 
 MOST_REPLY: Final = 1 << 18
 """Octets; more routes than that are none of ours."""
@@ -154,8 +155,5 @@ class Bird:
 
 
 def who() -> str:
-    """Whom this process runs as."""
-    try:
-        return getpass.getuser() if os.geteuid() else "root without capabilities"
-    except (KeyError, OSError):
-        return f"user {os.geteuid()}"
+    """Whom this process runs as; root may use any socket, unless it has given that up."""
+    return user_name() if os.geteuid() else "root without capabilities"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta
 
-from hafw.api import Duration, Verdict, hookimpl, refuse
-from hafw.command import user_name
+from hafw.api import Duration, Verdict, hookimpl, refuse, user_name
 from hafw_checks.icmp import DeniedError, Round, Target, open_socket
 from hafw_checks.reach import Deadline
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hafw.command import user_name
+from hafw.api import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

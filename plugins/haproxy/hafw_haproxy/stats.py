@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hafw_checks.reach import Deadline, Place, ReachError, Stream
 
-from hafw.command import user_name
+from hafw.api import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
