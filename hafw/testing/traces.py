@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hafw.daemon.plugins.census import MARK as PLUGIN_MARK
-from hafw.daemon.plugins.processes import ancestors
+from hafw.daemon.plugins.processes import ancestors, children, environment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,28 +56,18 @@ def _descriptors(pid: int) -> tuple[str, ...]:
 
 
 def _children(pid: int) -> tuple[int, ...]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, task.read_text().split())
-    return tuple(sorted(found))
+    with contextlib.suppress(OSError):
+        return tuple(sorted(children(pid)))
+    return ()
 
 
 def _files(pid: int) -> tuple[str, ...]:
-    folder = _environment(pid).get("TMPDIR")
+    folder = environment(pid).get("TMPDIR")
     if not folder:
         return ()
     with contextlib.suppress(OSError):
         return tuple(sorted(str(each.relative_to(folder)) for each in Path(folder).rglob("*")))
     return ()
-
-
-def _environment(pid: int) -> dict[str, str]:
-    try:
-        text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
-    except OSError:
-        return {}
-    return dict(each.split("=", 1) for each in text.split("\0") if "=" in each)
 
 
 def survivors(plugin: str, sessions: Collection[int], others: Collection[int]) -> dict[int, str]:
@@ -102,7 +92,7 @@ def survivors(plugin: str, sessions: Collection[int], others: Collection[int]) -
 
 
 def _is_marked(pid: int, plugin: str) -> bool:
-    variables = _environment(pid)
+    variables = environment(pid)
     return variables.get(MARK) == _OURS and variables.get(PLUGIN_MARK) == plugin
 
 

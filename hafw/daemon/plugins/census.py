@@ -183,7 +183,7 @@ class Census:
                 self._bury(pid)
             elif pid not in self._orphans:
                 by_session = next((plugin for leader, plugin in self._sessions if leader == session), "")
-                self._orphans[pid] = by_session or processes.marked(pid, MARK)
+                self._orphans[pid] = by_session or processes.environment(pid).get(MARK, "")
 
     def _bury(self, pid: int) -> None:
         if any(pid == leader for leader, _ in self._sessions):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hafw.config.values import format_size
-from hafw.daemon.plugins.processes import fields_of
+from hafw.daemon.plugins.processes import environment, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,11 +128,7 @@ def _limits(pid: int) -> dict[str, str]:
 
 
 def _variables(pid: int) -> list[str]:
-    try:
-        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
-    names = {each.partition(b"=")[0].decode(errors="replace") for each in entries if each}
+    names = set(environment(pid))
     return [*sorted(names - {*_OWN}), *sorted(names & {*_OWN})]
 
 

@@ -34,12 +34,12 @@ class Seen:
 
 
 def children(pid: int) -> Iterator[int]:
-    """Those of all its threads; raises ``OSError`` when it is gone, or when this kernel does not tell."""
+    """Those of all its threads; raises ``OSError`` when it is gone. None where this kernel does not tell."""
     for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - without an object for each
         try:
             with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
                 yield from map(int, file.read().split())
-        except ProcessLookupError:
+        except (FileNotFoundError, ProcessLookupError):  # a thread that has ended since
             continue
 
 
@@ -97,14 +97,13 @@ def _stat(pid: int) -> list[bytes]:
         return []
 
 
-def marked(pid: int, name: str) -> str:
-    """The value of a variable in the environment that it was started with; empty: none, or not for us to see."""
+def environment(pid: int) -> dict[str, str]:
+    """The variables that it was started with; empty when it is gone, or not for us to see."""
     try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        return ""
-    start = name.encode() + b"="
-    return next((each[len(start) :].decode(errors="replace") for each in variables if each.startswith(start)), "")
+        return {}
+    return {name: value for name, _, value in (each.partition("=") for each in entries if each)}
 
 
 @functools.cache
