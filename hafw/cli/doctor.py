@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hafw.cli.check import load_or_exit
+from hafw.cli.words import counted
 
 if TYPE_CHECKING:
     from hafw.doctor.finding import Finding, Unseen
@@ -69,6 +70,6 @@ def _not_seen(unseen: Unseen) -> str:
 def _summary(findings: list[Finding], unseen: list[Unseen], node: str) -> str:
     errors = sum(each.severity == "error" for each in findings)
     counts = {"error": errors, "warning": len(findings) - errors}
-    said = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count)
+    said = ", ".join(counted(count, word) for word, count in counts.items() if count)
     rest = f", {len(unseen)} not seen" if unseen else ""
     return f"{node}: {said or 'nothing found'}{rest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hafw.cli.words import brief, table
+from hafw.cli.words import brief, counted, table
 from hafw.config.values import format_duration
 from hafw.listen.finding import Verdict
 from hafw.listen.place import place
@@ -231,9 +231,8 @@ def account(session: Session, *, dated: bool) -> Iterator[str]:
         yield ""
         rows = [["VRID", "ROUTER", "MAC", "PRIORITY", "EVERY", "ADVERTS", "JITTER", "SILENCES", "RESULT"]]
         yield table([*rows, *(_row(each, dated=dated) for each in accounts)])
-    routers = len(accounts)
-    packets = f"{ledger.packets} packet{'s' * (ledger.packets != 1)}"
-    yield f"{packets} of {routers} router{'s' * (routers != 1)} in {ledger.last - ledger.first:.1f} s"
+    packets, routers = counted(ledger.packets, "packet"), counted(len(accounts), "router")
+    yield f"{packets} of {routers} in {ledger.last - ledger.first:.1f} s"
     for segment, said in ledger.rivals.items():
         yield f"VRID {segment[3]}: {said}"
     if ledger.beyond:
