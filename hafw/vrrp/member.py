@@ -39,8 +39,12 @@ class Member(VirtualRouter):
 
     @property
     def unrelieved(self) -> bool:
-        """It has said goodbye, nobody took over, and it goes on as soon as that is true of all other members."""
-        return self._unrelieved_in is not None and self._unrelieved_in is self._departure
+        """It has said goodbye, nobody took over, and it goes on as soon as that is true of all other members.
+
+        Not once it is well again: then it is BACKUP, and so are the others, who never say so any more.
+        """
+        waits = self._unrelieved_in is not None and self._unrelieved_in is self._departure
+        return waits and self.state is not State.BACKUP
 
     def follows(self, now: float) -> bool:
         """BACKUP of a live MASTER, which it accepts."""

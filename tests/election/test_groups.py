@@ -556,6 +556,21 @@ def test_one_member_relieved_and_the_other_not_is_no_last_resort(first):
 
 
 @ORDERS
+def test_well_again_when_one_member_gave_up_waiting_and_the_other_not_yet_they_take_over_together(first):
+    pair = Pair(members=[member(name, checks=[WEB], priority=200 if name == first else 50) for name in (ONE, TWO)])
+    pair.verdict(GROUP, "web", healthy=True)
+    pair.master()
+    pair.verdict(GROUP, "web", healthy=False)
+    pair.run(pair.now + 4.5)
+    assert [pair.router(name).unrelieved for name in (first, other_of(first))] == [True, False]
+    pair.verdict(GROUP, "web", healthy=True)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    pair.run(pair.now + 9.0)
+    assert (pair.states, pair.reasons) == (["MASTER", "MASTER"], ["no-response", "no-response"])
+    assert [pair.router(name).degraded for name in (ONE, TWO)] == [False, False]
+
+
+@ORDERS
 def test_a_dead_link_is_no_last_resort_for_the_member_that_is_well(first):
     pair = Pair().master()
     pair.link("eth0" if first == ONE else "eth1", up=False)
