@@ -10,7 +10,10 @@ gives way to an advert, even on a single processor. It takes fractions of a seco
 half minute, and the kernel keeps 5 % of a processor from all real-time work, so nobody starves.
 
 Without any setting the daemon is as nice as can be to itself: little work that must not wait. With 32 busy programs on
-2 processors and an advert every 10 ms that makes 98 % of the adverts of it, where 15 % left before.
+2 processors and an advert every 10 ms that makes 98 % of the adverts of it, where 15 % left before. Where the kernel
+has autogroups, niceness counts within a session only, and every session has the same share: each plugin leads one, and
+so does every login. So the session becomes as nice, if it is ours: with 40 busy sessions 28 % of the adverts left
+before, and all leave now.
 
 A new thread has to be born first, as an ordinary one, and Python waits for that: on a machine with 4 busy programs it
 took 192 ms. So the few that are ever needed at a time are kept alive.
@@ -71,6 +74,7 @@ def apply(process: ProcessConfig, log: Log) -> None:
         with contextlib.suppress(PermissionError):
             for thread in threads():
                 os.setpriority(os.PRIO_PROCESS, thread, NICE)
+            _lead_other_sessions()
     steps: dict[str, tuple[object, Callable[[], str]]] = {
         "cpus": (process.cpus, lambda: _run_on(process.cpus)),
         "lock_memory": (process.lock_memory, _lock_memory),
@@ -123,6 +127,13 @@ def _open_more_files() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _lead_other_sessions() -> None:
+    """Unless it is somebody's shell that started us: whatever else runs there is none of our concern."""
+    if os.getsid(0) in {os.getpid(), os.getppid()}:  # of the guard, as with systemd or in a container
+        with contextlib.suppress(FileNotFoundError):  # a kernel without autogroups
+            Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 def _run_on(cpus: Iterable[int]) -> str:

@@ -118,9 +118,13 @@ class Lab:
         return self._hosts[host].directory / name
 
     def popen(self, host: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
-        """Start a process on a host, in a process group of its own; it ends with the lab at the latest."""
+        """Start a process on a host; it ends with the lab at the latest.
+
+        In a process group of its own, or with ``start_new_session`` in a session, as a service is.
+        """
+        group = None if options.get("start_new_session") else 0
         with namespaces.inside(self._hosts[host].network):
-            process = subprocess.Popen(argv, process_group=0, **options)
+            process = subprocess.Popen(argv, process_group=group, **options)
         self._processes.append(process)
         return process
 

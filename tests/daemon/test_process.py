@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from hafw.daemon.process import COLLECT_EVERY, NICE, collect_now_and_then
 
 ASK = """
 import json, os, subprocess, sys, threading
+from pathlib import Path
 from hafw.config.model import ProcessConfig
 from hafw.daemon.process import apply
 
@@ -47,6 +49,8 @@ second = threading.Thread(target=beside)
 second.start()
 first.join(); second.join()
 locked = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmLck:")]
+autogroup = Path("/proc/self/autogroup")
+seen["session"] = int(autogroup.read_text().split()[-1]) if autogroup.exists() else None
 seen |= {"own": look(), "child": child(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
 seen |= {"cpus": sorted(os.sched_getaffinity(0)), "locked": int(locked[0])}
 print(json.dumps({**seen, "left": os.environ.get("HAFW_CPUS"), "said": Log.said}))
@@ -54,11 +58,9 @@ print(json.dumps({**seen, "left": os.environ.get("HAFW_CPUS"), "said": Log.said}
 POWERLESS = "from hafw.plugin.confine import _set_capabilities; _set_capabilities(0)"
 
 
-def ask(settings, before=""):
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, json.dumps(settings), before], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+def ask(settings, before="", *, prefix=()):
+    argv = [*prefix, sys.executable, "-c", ASK, json.dumps(settings), before]
+    return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
 
 
 def may_be_realtime():
@@ -82,6 +84,21 @@ def test_it_comes_before_others_unless_somebody_has_chosen():
     assert ask({}, "os.nice(5)")["nice"] == 5
     seen = ask({}, POWERLESS + "; import resource as r; r.setrlimit(r.RLIMIT_NICE, (0, 0))")
     assert (seen["nice"], seen["said"]) == (0, []), "nobody has asked for it"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes CAP_SYS_NICE")
+@pytest.mark.parametrize(
+    ("prefix", "nice"),
+    [
+        (["setsid", "--wait"], NICE),
+        (["setsid", "--wait", "sh", "-c", '"$@"; exit $?', "guard"], NICE),
+        (["setsid", "--wait", "sh", "-c", '"$@"; exit $?', "shell", "sh", "-c", '"$@"; exit $?', "guard"], 0),
+    ],
+    ids=["its own session", "that of its guard", "somebody's shell"],
+)
+def test_a_session_of_its_own_comes_before_other_sessions(prefix, nice):
+    has_autogroups = Path("/proc/self/autogroup").exists()
+    assert ask({}, prefix=prefix)["session"] == (nice if has_autogroups else None)
 
 
 def test_the_processors_are_taken_and_the_original_ones_left_for_children():

@@ -171,7 +171,13 @@ class Router:
         argv = [*prefix, sys.executable, "-m", "hafw", "run", str(self.config), "--node", self.host, *words]
         with self.log_path.open("ab") as log:
             self.guard = self.lab.popen(
-                self.host, argv, env=self.variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.host,
+                argv,
+                env=self.variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # as systemd does it
             )
 
     def wait_until_ready(self) -> None:
