@@ -10,6 +10,7 @@ import functools
 import os
 import shlex
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -166,6 +167,21 @@ def until() -> Callable[..., Any]:
         return seen
 
     return until
+
+
+@pytest.fixture
+def freeze(until: Callable[..., Any]) -> Callable[[int], None]:
+    """``freeze(pid)``: SIGSTOP, and wait until every thread of it has stopped: that may take its time."""
+
+    def freeze(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: {_state_of(each) for each in Path(f"/proc/{pid}/task").iterdir()} == {"T"})
+
+    return freeze
+
+
+def _state_of(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.fixture

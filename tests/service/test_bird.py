@@ -136,7 +136,7 @@ def until_best(segment, tools, via):
         raise TimeoutError(f"{error}\n{told}") from None
 
 
-def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_address(segment, tools):
+def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_address(segment, tools, freeze):
     until_best(segment, tools, "10.77.0.1")
     tools.until(lambda: "10.77.0.2" in segment.paths(), "the standby is known too, with a worse MED")
     tools.until(segment.answers, "the address answers at the upstream")
@@ -151,8 +151,9 @@ def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_addre
     until_best(segment, tools, "10.77.0.2")
 
     guard, daemon = segment.lb2.guard.pid, segment.lb2.pid
-    for pid, number in ((guard, signal.SIGSTOP), (daemon, signal.SIGKILL), (guard, signal.SIGKILL)):
-        os.kill(pid, number)
+    freeze(guard)
+    for pid in (daemon, guard):
+        os.kill(pid, signal.SIGKILL)
     tools.until(lambda: segment.lb1.instance()["state"] == "MASTER", "lb1 takes over")
     assert ADDRESS in segment.lb2.ip("address", "show", "lo"), "whoever could take it away is dead"
     assert segment.lb2.hafw("cleanup").returncode == 0

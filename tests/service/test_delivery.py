@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -82,8 +83,14 @@ def at_work(pair, tools):
     lb1.wait_for("MASTER")
     for book in (receivers.slow, receivers.quick, receivers.forgetful):
         tools.until(lambda book=book: told(book)[-1:] and told(book)[-1].new == "MASTER", book.stem)
-    tools.until(lambda: '"attempts":1' in (lb1.run_directory / "outbox.json").read_text(), "it is written down")
+    tools.until(lambda: owed(lb1) == {"notify_script": 1}, "it is written down who has answered, and who has begun")
     return lb1, receivers
+
+
+def owed(lb1):
+    """What the next daemon will find: who is still to be told, and how often the first letter was given out."""
+    queues = json.loads((lb1.run_directory / "outbox.json").read_text())["queues"]
+    return {name: queue["letters"][0]["attempts"] for name, queue in queues.items() if queue["letters"]}
 
 
 def after(lb1, receivers, tools):

@@ -32,7 +32,9 @@ def test_a_handover_moves_every_instance_and_another_one_brings_them_back(both, 
     assert lb1.instance()["state"] == "BACKUP"  # though its priority is higher
     lb1.kill_daemon()
     lb1.wait_until_ready()
-    tools.until(lambda: lb1.instance()["counters"].get("advertisement-rcvd", 0) > 8, "adverts of lb2")
+    tools.until(lambda: lb1.instance()["state"] != "INITIALIZE", "it takes part")
+    heard = lb1.instance()["counters"].get("advertisement-rcvd", 0)
+    tools.until(lambda: lb1.instance()["counters"].get("advertisement-rcvd", 0) > heard + 8, "adverts of lb2")
     assert lb1.instance()["state"] == "BACKUP"  # nor does the next daemon take it back
     assert said(lb1, "handover") == ("VI_1: BACKUP: nothing to hand over\n", "", 0)
     with lb1.news() as here:

@@ -49,7 +49,7 @@ def pair_with_web(pair, tools):
 
 
 @pytest.mark.long
-def test_two_routers_tell_load_balancers_who_is_master_through_handover_and_death(pair_with_web, tools):
+def test_two_routers_tell_load_balancers_who_is_master_through_handover_and_death(pair_with_web, tools, freeze):
     first, second = pair_with_web
     assert get(first, "/master") == (200, "VI_1 MASTER\n")
     tools.until(lambda: get(second, "/master") == (503, "VI_1 BACKUP\n"), "the second one takes part")
@@ -62,7 +62,7 @@ def test_two_routers_tell_load_balancers_who_is_master_through_handover_and_deat
     assert get(first, "/master") == (503, "VI_1 BACKUP\n")
 
     frozen = first.pid  # a BACKUP: the guard leaves it alone
-    os.kill(frozen, signal.SIGSTOP)
+    freeze(frozen)
     tools.until(lambda: get(first, "/backup")[0] == 503, "unknown")
     assert get(first, "/backup")[1] == "unknown: the daemon did not answer within 2s\n"
     assert json.loads(get(first, "/api/status")[1])["known"] is False

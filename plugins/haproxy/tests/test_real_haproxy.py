@@ -172,10 +172,10 @@ def test_a_process_of_another_name_is_not_followed(watched, where, running, unti
     assert reports.empty()
 
 
-def test_one_that_hangs_is_a_failure_within_the_timeout(configured, where, running):
+def test_one_that_hangs_is_a_failure_within_the_timeout(configured, where, running, freeze):
     plugin = configured(**where | {"timeout": Duration(0.3)})
     worker = running.pid
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     said = f"{running.socket} accepts connections, and gives no whole answer within 0.3s"
     assert plugin.check() == Verdict(False, said)
     os.kill(worker, signal.SIGCONT)

@@ -40,7 +40,8 @@ class StagedSystemd:
         self._connection = open_dbus_connection(address)
         self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.systemd1"), timeout=PATIENCE)
         self._lock = threading.Lock()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def becomes(self, active, sub, load="loaded", job=""):
         """From now on, and as it says to whoever listens."""
@@ -77,6 +78,8 @@ class StagedSystemd:
         self.asked.put(method)
 
     def close(self):
+        """When the bus has ended: then the thread hears of it, and needs the connection no more."""
+        self._thread.join(PATIENCE)
         self._connection.close()
 
 
