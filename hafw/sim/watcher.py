@@ -28,7 +28,7 @@ ADVERTS_PER_INTERVAL: Final = REPLIES_PER_INTERVAL + 4
 CLAIMS_PER_INTERVAL: Final = 16
 """Announcements of all addresses: two new rounds of five each, and the first ones of new terms."""
 MUST_ANSWER: Final = 1.0
-"""Seconds beyond two master_down_intervals for which addresses may be held for a successor."""
+"""Seconds beyond twice the time that others need, for which addresses may be held for a successor."""
 
 
 class Violation(Exception):  # noqa: N818 - it names what happened
@@ -46,7 +46,8 @@ class Watched:
         self.name = name
         self.settings = settings
         self._every = frozenset(settings.all_addresses)
-        self._hold_limit = 2 * world.patience + MUST_ANSWER
+        more = world.slowest if world.is_grouped else 0.0  # others wait for their slowest member
+        self._hold_limit = 2 * (world.patience + more) + MUST_ANSWER
         self._spoke: float | None = None
         """When it last advertised as MASTER; ``None``: it has no promise to keep (not MASTER, or it said goodbye)."""
         self._state = State.INITIALIZE

@@ -148,9 +148,9 @@ class Listener:
         self.down_at = inf
 
     def serve(self, now: float) -> None:
-        """MASTER from now on: nobody is listened for, and nobody else is left the role."""
+        """MASTER from now on: nobody is listened for, and nobody else is left the role or let go first."""
         self.rest()
-        self.deferring = False
+        self.deferring, self._reserve = False, 0.0
         self.again_at = now + self.settings.advertisement_interval
 
     def wait(self, seconds: float, now: float) -> None:

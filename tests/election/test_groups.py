@@ -836,6 +836,13 @@ def test_a_clash_counts_in_intervals_and_from_the_moment_at_which_the_role_was_l
         assert listener.down_at - pair.now == pytest.approx(3 * 2.0 + 2.0 * (256 - 100) / 256 + 2.0)
 
 
+def test_whoever_let_others_go_first_and_is_master_then_does_not_wait_for_them_at_its_own_goodbye():
+    pair = clashing(ONE)
+    pair.run(pair.now + 9.0)
+    assert pair.states == ["MASTER", "MASTER"]
+    assert patience(pair) == [(1, 0.0), (1, 0.0)]
+
+
 def test_what_was_said_before_the_other_yielded_too_ends_no_clash():
     pair = clashing(ONE)
     pair.now += 1.0
