@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.long]
 
 BENCH = Path(__file__).parents[2] / "bench" / "hostile.py"
 

@@ -1,4 +1,4 @@
-"""A million packets that nobody should send, through the way that every received packet takes, to a real Node.
+"""Packets by the million that nobody should send, through the way that every received packet takes, to a real Node.
 
 Random octets, and adverts with some octets changed, from thousands of sources, with a fixed seed. Nothing may raise,
 every packet is counted once, the log stays short, and only time and valid adverts may move a router.
@@ -23,7 +23,6 @@ from hafw.vrrp.events import AddressesInstalled, LinkChanged, PlanReported, Star
 from hafw.vrrp.packet import REASONS, Datagram, encode
 from hafw.vrrp.settings import Checksum, RouterSettings, State
 
-PACKETS = 1_000_000
 STEP = 10_000
 """Packets per second of virtual time."""
 SEED = 9568
@@ -127,10 +126,11 @@ async def host():
 
 
 @pytest.mark.requirement("C-SIM-08")
-async def test_c_rx_27_a_million_bad_packets_move_nobody_and_are_counted_exactly(autojump_clock, host):
+@pytest.mark.parametrize("total", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+async def test_c_rx_27_bad_packets_by_the_million_move_nobody_and_are_counted_exactly(autojump_clock, host, total):
     chance = random.Random(SEED)
     assert host.states() == [State.MASTER, State.BACKUP]
-    for _ in range(PACKETS // STEP):
+    for _ in range(total // STEP):
         host.take(packets(chance, STEP))
         await trio.sleep(1)
         host.election.tick()
@@ -140,11 +140,11 @@ async def test_c_rx_27_a_million_bad_packets_move_nobody_and_are_counted_exactly
         if name in REASONS:
             refused[name] += amount
     accepted = {name: counters[name, "advertisement-rcvd"] for name in host.node.instances}
-    assert refused.total() + sum(accepted.values()) == PACKETS
+    assert refused.total() + sum(accepted.values()) == total
     assert accepted == host.heard
-    assert min(accepted.values()) > 1000
+    assert min(accepted.values()) > total / 1000
     assert refused.keys() > {"vrid-errors", "version-errors", "checksum-errors", "packet-length-errors", "own-source"}
-    for _ in range(6):
+    for _ in range(200):  # an interval is 40.95 s at most
         await trio.sleep(1)
         host.election.tick()
     assert host.states() == [State.MASTER, State.MASTER], "when it is quiet again, nobody else is there"

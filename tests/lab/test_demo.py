@@ -17,6 +17,7 @@ pytestmark = [
 DEMO = [sys.executable, "-m", "hafw", "demo", "--fast"]
 
 
+@pytest.mark.long
 def test_every_failover_happens_and_the_table_says_what_it_cost():
     done = subprocess.run(DEMO, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
