@@ -46,6 +46,8 @@ TEXT_MAX = 4000
 """Characters of an error or of a script's output that are passed on."""
 DETAIL_MAX = 300
 """Characters of a verdict's detail."""
+TAKEN = frozenset({"enabled", "plugin", "file", "user", "delivery", "replay", "limits"})
+"""Keys of every ``[plugin.NAME]``, which are hafw's: an option of that name would never be given its value."""
 SWITCH_INTERVAL = 0.0005
 """Seconds. A monitor that has seen a death waits this long for a thread that computes, not Python's usual 5 ms."""
 _PYTHON = Path(os.__file__).parent
@@ -127,6 +129,9 @@ class Plugin:
         self._channel = channel
         self._loaded = load(start.name, start.file, start.offers)
         self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
+        if taken := sorted(TAKEN & {key.key for key in keys_of(self._type)}):
+            said = f"option {', '.join(taken)}: every plugin has that key: choose another name"
+            raise CannotLoadError(f"{self._loaded.package}: {said}")
         if start.options is None:  # it will be asked for the schema, by somebody who may not be able to read Python
             import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.

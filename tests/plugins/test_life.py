@@ -248,6 +248,10 @@ async def test_an_import_that_never_ends_is_ended(write, play, limits):
             'cannot be loaded: FILE: delivery = \'last\': must be "every" or "latest"',
         ),
         (
+            "from dataclasses import make_dataclass as m\n@hookimpl\ndef options(): return m('O', [('user', str)])",
+            "cannot be loaded: FILE: option user: every plugin has that key: choose another name",
+        ),
+        (
             "api = (2, 3)\n@hookimpl\ndef a_hook_of_then(): pass",
             "cannot be loaded: FILE: it is written for hafw API 2 or 3, this hafw has 1: install a version of it",
         ),

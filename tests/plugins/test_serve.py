@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from hafw.config.tables import PluginTable
+from hafw.config.types import keys_of
 from hafw.daemon.control import CommandError
 from hafw.plugin.asking import AT_ONCE, Asker, Questions
+from hafw.plugin.serve import TAKEN
 
 if TYPE_CHECKING:
     from hafw.pipe import Reply
@@ -163,3 +166,7 @@ def test_a_late_answer_is_no_answer_to_the_next_question():
             questions.answered(reply.question.number, {"answer": "mine"})
 
     assert Asker(1, Answers(), questions).ask("status") == {"answer": "mine"}
+
+
+def test_the_names_that_no_option_may_have_are_the_keys_that_every_plugin_has():
+    assert {key.key for key in keys_of(PluginTable)} == TAKEN
