@@ -84,9 +84,9 @@ def configure(lab: Lab, host: str, name: str) -> str:
 
 
 def start(lab: Lab, host: str, name: str) -> None:
-    """A hafw with the plugins of a scenario; of one, its log goes to a pipe that is full and that nobody reads."""
+    """A hafw as a service, with the plugins of a scenario; of one, its log goes to a full pipe that nobody reads."""
     if name != STALLED:
-        routers.start_hafw(lab, host, configure(lab, host, name))
+        routers.start_hafw(lab, host, configure(lab, host, name), start_new_session=True)
         return
     lab.path(host, "config.toml").write_text(configure(lab, host, name))
     lab.path(host, "run").mkdir()
@@ -104,7 +104,7 @@ def start(lab: Lab, host: str, name: str) -> None:
         "HAFW_SOCKET": str(routers.control_socket(lab, host)),
     }
     argv = ("hafw", "run", str(lab.path(host, "config.toml")), "--node", host)
-    lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 def said_of(plugins: list[dict[str, Any]]) -> dict[str, str]:

@@ -117,24 +117,14 @@ def hafw_environment(lab: Lab, host: str) -> dict[str, str]:
     return {**os.environ, "HAFW_RUN_DIR": str(directory), "HAFW_SOCKET": str(control_socket(lab, host))}
 
 
-def start_hafw(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:
-    """Start the daemon with this ``config.toml``, as the node named after the host."""
+def start_hafw(lab: Lab, host: str, configuration: str, **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401
+    """Start the daemon with this ``config.toml``, as the node named after the host; ``options`` of ``Lab.popen``."""
     path = lab.path(host, "config.toml")
     path.write_text(configuration, encoding="utf-8")
     environment = hafw_environment(lab, host)
     with lab.path(host, "hafw.log").open("ab") as log:
-        return lab.python(
-            host,
-            "hafw",
-            "run",
-            str(path),
-            "--node",
-            host,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        argv = ("hafw", "run", str(path), "--node", host)
+        return lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
 
 
 def start_keepalived(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:

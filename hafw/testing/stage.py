@@ -38,7 +38,7 @@ class Stage:
 
     def start(self, host: str, text: str) -> None:
         """Start guard and daemon with this configuration, and follow the events."""
-        self._daemons[host] = routers.start_hafw(self._lab, host, text)
+        self._daemons[host] = routers.start_hafw(self._lab, host, text, start_new_session=True)
 
     def follow(self, host: str) -> None:
         """Write its events to a file; its daemon has to answer."""
