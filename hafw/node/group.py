@@ -7,7 +7,7 @@ one call for all. What it looks at is theirs (``hafw.vrrp.member``), so a journa
 2. A member that follows another MASTER, or that is in FAULT, pulls those that are MASTER.
 3. When every member is willing, or MASTER already, all take over; adverts of all of them first. If one of them is about
    to displace a live MASTER, all bind before anybody speaks.
-4. When nobody relieved any of those that said goodbye, all of them go on.
+4. When nobody relieved any of those that said goodbye, all of them go on; not while one has not started, or has stopped.
 """
 
 from __future__ import annotations
@@ -146,13 +146,11 @@ class Group:
 
     def _go_on(self, now: float) -> list[Action]:
         asking = [each.router for each in self.members if each.router.unrelieved]
-        if not asking or not all(each.router.unrelieved for each in self.members if each.router.state in _PARTED):
+        others = [each.router for each in self.members if each.router.state is not State.BACKUP]
+        if not asking or not all(each.unrelieved for each in others):
             return []
         came = [action for each in asking for action in each.go_on(now)]
         return sorted(came, key=lambda action: not isinstance(action, SendAdvertisement))
-
-
-_PARTED = {State.MASTER, State.FAULT}
 
 
 def _joint(states: Iterable[State]) -> State:

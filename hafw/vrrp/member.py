@@ -41,10 +41,10 @@ class Member(VirtualRouter):
     def unrelieved(self) -> bool:
         """It has said goodbye, nobody took over, and it goes on as soon as that is true of all other members.
 
-        Not once it is well again: then it is BACKUP, and so are the others, who never say so any more.
+        Not once it is well again, nor once it is stopped: then so are the others, and never say so any more.
         """
         waits = self._unrelieved_in is not None and self._unrelieved_in is self._departure
-        return waits and self.state is not State.BACKUP
+        return waits and self.state in {State.MASTER, State.FAULT}
 
     def follows(self, now: float) -> bool:
         """BACKUP of a live MASTER, which it accepts."""

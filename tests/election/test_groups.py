@@ -571,6 +571,22 @@ def test_well_again_when_one_member_gave_up_waiting_and_the_other_not_yet_they_t
 
 
 @ORDERS
+@pytest.mark.parametrize("relieved", [ONE, TWO])
+def test_a_group_that_is_stopped_while_nobody_relieved_one_of_its_members_stays_stopped(first, relieved):
+    pair = Pair(checks=[WEB])
+    pair.verdict(GROUP, "web", healthy=True)
+    pair.master()
+    pair.verdict(GROUP, "web", healthy=False)
+    pair.run(pair.now + 6.0, hear={relieved: 150})
+    assert [pair.router(name).unrelieved for name in (relieved, other_of(relieved))] == [False, True]
+    for name in (first, other_of(first)):
+        assert adverts(pair.feed(Shutdown(name))) == []
+    assert pair.states == ["INITIALIZE", "INITIALIZE"]
+    assert adverts(pair.run(pair.now + 20.0)) == []
+    assert pair.node.done
+
+
+@ORDERS
 def test_a_dead_link_is_no_last_resort_for_the_member_that_is_well(first):
     pair = Pair().master()
     pair.link("eth0" if first == ONE else "eth1", up=False)
