@@ -7,7 +7,7 @@ one call for all. What it looks at is theirs (``hafw.vrrp.member``), so a journa
 2. A member that follows another MASTER, or that is in FAULT, pulls those that are MASTER.
 3. When every member is willing, or MASTER already, all take over; adverts of all of them first. If one of them is about
    to displace a live MASTER, all bind before anybody speaks.
-4. When nobody relieved any of those that said goodbye, all of them go on; not while one has not started, or has stopped.
+4. When nobody relieved any of those that said goodbye, all of them go on; not when one is stopped.
 """
 
 from __future__ import annotations
