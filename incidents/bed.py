@@ -82,7 +82,8 @@ class Bed:
         (machine.etc / "hafw/config.toml").write_text(configuration)
         (machine.run_directory / "hafw").mkdir(exist_ok=True)
         with machine.log("hafw").open("ab") as log:
-            self._daemons[host] = machine.popen(["hafw", "run", _CONFIG], stdout=log, stderr=log)
+            argv = ["hafw", "run", _CONFIG]
+            self._daemons[host] = machine.popen(argv, stdout=log, stderr=log, start_new_session=True)
         self.until(host, STATUS, r"BACKUP|MASTER|FAULT")
 
     def stop(self, host: str) -> None:

@@ -78,7 +78,9 @@ class Router:
             (self.machine.run_directory / left).unlink(missing_ok=True)
         (self.machine.run_directory / "hafw").mkdir(exist_ok=True)
         with self.machine.log(self.program).open("ab") as log:
-            self._process = self.machine.popen(_ARGV[self.program], stdout=log, stderr=log)
+            self._process = self.machine.popen(  # as systemd does it
+                _ARGV[self.program], stdout=log, stderr=log, start_new_session=True
+            )
         self.wait_for_runs(since)
         self._wait_until_it_takes_part()
 

@@ -1,7 +1,4 @@
-"""The short part of the sequence, by three casts; ``make parity`` plays all of it, by four at the same time.
-
-One after another here: on two processors the plugins of three that start at once keep an advert every 100 ms waiting.
-"""
+"""The short part of the sequence, by three casts at the same time; ``make parity`` plays all of it, by four."""
 
 import os
 
@@ -21,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def rests():
-    return {cast: rests for each in CASTS[:3] for cast, rests in play_all([each], SHORT).items()}
+    return play_all(CASTS[:3], SHORT)
 
 
 def test_the_same_router_wins_and_the_scripts_are_told_the_same(rests):
