@@ -175,13 +175,17 @@ def freeze(until: Callable[..., Any]) -> Callable[[int], None]:
 
     def freeze(pid: int) -> None:
         os.kill(pid, signal.SIGSTOP)
-        until(lambda: {_state_of(each) for each in Path(f"/proc/{pid}/task").iterdir()} == {"T"})
+        until(lambda: {_state_of(each) for each in Path(f"/proc/{pid}/task").iterdir()} - {""} == {"T"})
 
     return freeze
 
 
 def _state_of(task: Path) -> str:
-    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    """Empty: it has ended since it was listed."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Log(Protocol):
 def apply(process: ProcessConfig, log: Log) -> None:
     """Put it into force, before any child is started and any address is touched."""
     _open_more_files()
-    if os.getpriority(os.PRIO_PROCESS, 0) == 0:  # or somebody has chosen
+    if os.getpriority(os.PRIO_PROCESS, 0) in {0, NICE}:  # or somebody has chosen; ours is that of a daemon before us
         with contextlib.suppress(PermissionError):
             for thread in threads():
                 os.setpriority(os.PRIO_PROCESS, thread, NICE)
@@ -132,7 +132,7 @@ def _open_more_files() -> None:
 def _lead_other_sessions() -> None:
     """Unless it is somebody's shell that started us: whatever else runs there is none of our concern."""
     if os.getsid(0) in {os.getpid(), os.getppid()}:  # of the guard, as with systemd or in a container
-        with contextlib.suppress(FileNotFoundError):  # a kernel without autogroups
+        with contextlib.suppress(OSError):  # a kernel without autogroups; without CAP_SYS_ADMIN, once in 0.1 s
             Path("/proc/self/autogroup").write_text(str(NICE))
 
 

@@ -27,7 +27,7 @@ import pluggy
 import hafw
 from hafw import deprecation
 from hafw.config.convert import convert
-from hafw.config.types import keys_of
+from hafw.config.types import is_table, keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
 from hafw.plugin.confine import CannotConfineError, Needs, before_calling, before_loading
@@ -129,7 +129,8 @@ class Plugin:
         self._channel = channel
         self._loaded = load(start.name, start.file, start.offers)
         self._type = self._loaded.call["options"]() if "options" in self._loaded.call else NoOptions
-        if taken := sorted(TAKEN & {key.key for key in keys_of(self._type)}):
+        self._keys = {key.key for key in keys_of(self._type)} if is_table(self._type) else set[str]()
+        if taken := sorted(TAKEN & self._keys):
             said = f"option {', '.join(taken)}: every plugin has that key: choose another name"
             raise CannotLoadError(f"{self._loaded.package}: {said}")
         if start.options is None:  # it will be asked for the schema, by somebody who may not be able to read Python
@@ -234,8 +235,8 @@ class Plugin:
 
     def _placed(self, text: str) -> tuple[tuple[str, str], ...]:
         """What ``configure`` said, line by line, each with its key path."""
-        keys = {key.key for key in keys_of(self._type)}
-        return tuple(problem_of(line, keys, f"plugin.{self._name}") for line in text.splitlines() if line.strip())
+        lines = [line for line in text.splitlines() if line.strip()]
+        return tuple(problem_of(line, self._keys, f"plugin.{self._name}") for line in lines)
 
 
 def problem_of(line: str, keys: set[str], path: str) -> tuple[str, str]:

@@ -74,6 +74,9 @@ def of_class(kind: type) -> Iterator[str]:
         ]
         yield "\n".join(["| field | type | |", "|---|---|---|", *cells]).replace("` | `int | None", "` | `int \\| None")
     for name, method in vars(kind).items():
+        if isinstance(method, property) and not name.startswith("_"):
+            yield f"`{name}: {method.fget.__annotations__['return']}`"
+            yield prose(inspect.getdoc(method) or "")
         if inspect.isfunction(method) and not name.startswith("_") and not hasattr(method, "hafw_impl"):
             yield from of_function(method)
 

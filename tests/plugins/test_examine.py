@@ -46,6 +46,12 @@ def test_a_good_configuration_has_no_problem(write, config, instance):
     assert examine(config(instance(interval=1.0), plugins=(plugin,))) == []
 
 
+def test_options_may_be_any_table_and_what_is_refused_of_it_is_told(write, config):
+    source = "@hookimpl\ndef options(): return dict\n@hookimpl\ndef configure(options): raise ValueError(str(options))"
+    (problem,) = examined(config, write(source, options={"any": {"name": "at all"}}))
+    assert (problem.path, problem.message) == ("plugin.local", "{'any': {'name': 'at all'}}")
+
+
 def test_what_can_never_do_anything_is_a_warning(write, config):
     plugins = (
         write(OPTIONS, options={"url": "http://"}),

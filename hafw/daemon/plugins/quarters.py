@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hafw.daemon.plugins.cgroup import Group
     from hafw.daemon.plugins.child import Child
 
+LOOK = 1.0
+"""Seconds for a look at the limits of a new process, which is given nothing to do before."""
+
 log = structlog.get_logger()
 
 
@@ -61,9 +64,11 @@ class Quarters:
             self.census.forget(watched)
 
     async def in_force(self, plugin: PluginConfig, watched: Watched) -> tuple[InForce, ...]:
-        """Its limits, as they are; in a thread, for the name of a user may be asked of a server."""
+        """Its limits, as they are; none if that takes long, for the name of a user may be asked of a server."""
         read = partial(in_force, why_not=self._delegation.why_not, counted=self.census.can_count)
-        return await trio.to_thread.run_sync(read, plugin, watched, abandon_on_cancel=True)
+        with trio.move_on_after(LOOK):
+            return await trio.to_thread.run_sync(read, plugin, watched, abandon_on_cancel=True)
+        return ()
 
 
 def ran_out_of_memory(plugin: PluginConfig, group: Group | None, before: int) -> str:
