@@ -4,7 +4,8 @@ A group has no memory: it looks at its members after every event that moved one 
 one call for all. What it looks at is theirs (``hafw.vrrp.member``), so a journal of the members is one of the group.
 
 1. A member's own cause is a cause of all others: one in FAULT, all in FAULT. Those that are well resign (priority 0).
-2. A member that follows another MASTER, or that is in FAULT, pulls those that are MASTER.
+2. A member that follows another MASTER, or that is in FAULT, pulls those that are MASTER. One that has handed
+   over pulls those that are about to.
 3. When every member is willing, or MASTER already, all take over; adverts of all of them first. If one of them is about
    to displace a live MASTER, all bind before anybody speaks.
 4. When nobody relieved any of those that said goodbye, all of them go on; not when one is stopped.
@@ -44,7 +45,8 @@ class Group:
 
     def settle(self, now: float) -> list[Action]:
         """Bring every member to what the others are."""
-        return [*self._share_causes(now), *self._pull(now), *self._take_over(now), *self._go_on(now)]
+        released = self._release(now)
+        return [*released, *self._share_causes(now), *self._pull(now), *self._take_over(now), *self._go_on(now)]
 
     def hasten(self, resigned: Instance, left: Peer, now: float) -> None:
         """The MASTER of one member has resigned: the others need not wait for three adverts that do not come.
@@ -96,6 +98,12 @@ class Group:
 
     # -- the rules ----------------------------------------------------------------------------------------------
 
+    def _release(self, now: float) -> list[Action]:
+        """All were asked to hand over."""
+        if not all(each.can_release for each in self.members):
+            return []
+        return [action for each in self.members for action in each.release(now)]
+
     def _share_causes(self, now: float) -> list[Action]:
         actions: list[Action] = []
         for each in self.members:
@@ -111,6 +119,9 @@ class Group:
     def _pull(self, now: float) -> list[Action]:
         masters = [each for each in self.members if each.router.state is State.MASTER]
         left = [each for each in self.members if each.router.state is State.FAULT or each.router.follows(now)]
+        if not left and any(each.router.has_handed_over for each in self.members):
+            leaving = [each for each in masters if each.router.handing_over]
+            return [action for each in leaving for action in each.router.pull("", now)]
         if not masters or not left:
             return []
         lasted = now - min(each.router.since for each in masters)

@@ -166,11 +166,22 @@ class Instance:
         self._set_cause(GROUP, cause)
         return self._settle(now)
 
+    @property
+    def can_release(self) -> bool:
+        """What is not there yet cannot be held until it is claimed: a MASTER first takes over, then hands over."""
+        tenure = self.router.tenure
+        return tenure.installed or not tenure.bound
+
+    def release(self, now: float) -> list[Action]:
+        """Hand over, if that was asked for in this term."""
+        asked, self._release = self._release, None
+        return self.router.handle(asked[0], now) if asked is not None and asked[1] == self.router.since else []
+
     def stance(self, now: float) -> tuple[object, ...]:
         """All that the group looks at: nothing is to be done while it is the same for every member."""
         router = self.router
         position = router.state, router.willing, router.listener.down_at == inf, router.unrelieved, router.follows(now)
-        return (*position, router.tenure.installed, router.priority, tuple(self.own_causes))
+        return (*position, router.tenure.installed, router.priority, tuple(self.own_causes), self._release)
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -308,16 +319,15 @@ class Instance:
         self._set_cause(f"check {name}", cause if check.failed else None)
 
     def _release_when_installed(self, event: ReleaseAsked | AddressesInstalled, now: float) -> list[Action]:
-        """What is not there yet cannot be held until it is claimed: a MASTER first takes over, then hands over."""
-        router = self.router
-        asked, self._release = self._release, None
-        if isinstance(event, ReleaseAsked) and router.tenure.bound and not router.tenure.installed:
-            self._release = (event, router.since)
-            return []
-        actions = router.handle(event, now)
-        if asked is None or asked[1] != router.since:  # not in this term any more
+        """At once, or when the addresses are there; in a sync group when those of all members are."""
+        if isinstance(event, ReleaseAsked):
+            actions = list[Action]()
+            self._release = (event, self.router.since)
+        else:
+            actions = self.router.handle(event, now)
+        if self.settings.router.group or not self.can_release:
             return actions
-        return actions + router.handle(asked[0], now)
+        return actions + self.release(now)
 
     def _lost(self, event: AddressesRefused | AddressesLost, now: float) -> list[Action]:
         if isinstance(event, AddressesRefused):

@@ -46,6 +46,11 @@ class Member(VirtualRouter):
         waits = self._unrelieved_in is not None and self._unrelieved_in is self._departure
         return waits and self.state in {State.MASTER, State.FAULT}
 
+    @property
+    def has_handed_over(self) -> bool:
+        """BACKUP that does not want back what it gave away."""
+        return self.state is State.BACKUP and self.listener.deferring
+
     def follows(self, now: float) -> bool:
         """BACKUP of a live MASTER, which it accepts."""
         return not self.willing and self.state is State.BACKUP and self.peer is not None and self.peer.live(now)

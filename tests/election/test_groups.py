@@ -15,7 +15,9 @@ from hafw.sim.lan import Lan
 from hafw.sim.troubles import TroubledLan
 from hafw.vrrp.actions import GroupTransition, SendAdvertisement, SetAddresses, Transition
 from hafw.vrrp.events import (
+    AddressesClaimed,
     AddressesInstalled,
+    AddressesLost,
     AddressesRefused,
     AdvertReceived,
     LinkChanged,
@@ -793,6 +795,29 @@ def test_a_group_that_goes_on_speaks_before_anything_else():
     pair.feed(ReleaseAsked(ONE))
     actions = [each for each in pair.run(pair.now + 4.7) if not isinstance(each, SetAddresses) or each.bound]
     assert kinds(actions)[:3] == ["SendAdvertisement", "SendAdvertisement", "SetAddresses"]
+
+
+@ORDERS
+def test_a_group_hands_over_when_the_addresses_of_all_members_are_there(first):
+    pair = Pair().master()
+    lost = pair.settings[first == TWO].router.virtual_addresses
+    pair.feed(AddressesLost(first, lost, "somebody"))
+    assert pair.feed(ReleaseAsked(ONE)) == []
+    assert [pair.router(name).handing_over for name in (ONE, TWO)] == [False, False]
+    assert adverts(pair.feed(AddressesInstalled(first))) == [(ONE, 0), (TWO, 0)]
+    assert [pair.router(name).handing_over for name in (ONE, TWO)] == [True, True]
+
+
+@ORDERS
+def test_a_successor_that_is_only_heard_by_its_claim_in_one_member_has_taken_over_all(first):
+    pair = Pair().master()
+    pair.feed(ReleaseAsked(ONE))
+    claimed = pair.settings[first == TWO].router.virtual_addresses
+    pair.feed(AddressesClaimed(first, claimed, "02:00:00:00:00:20"))
+    assert (pair.states, pair.reasons) == (["BACKUP", "BACKUP"], ["handover", "handover"])
+    assert pair.router(other_of(first)).tenure.held, "until they are claimed too"
+    pair.run(pair.now + 9.0)
+    assert (pair.states, pair.reasons) == (["MASTER", "MASTER"], ["no-response", "no-response"])
 
 
 def patience(pair):
