@@ -253,7 +253,7 @@ class Child:
             await trio.lowlevel.wait_readable(self._pidfd)
         if patience.cancelled_caught:
             log.error("plugin_unkillable", plugin=self._name, pid=self.pid)
-        self._process.poll()
+        await trio.to_thread.run_sync(self._process.poll)  # as ``census.bury``
         os.close(self._pidfd)
         await self._stream.aclose()
         await self._output.aclose()
