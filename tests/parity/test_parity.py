@@ -1,4 +1,4 @@
-"""The short part of the sequence, by three casts at the same time; ``make parity`` plays all of it, by four."""
+"""The short part of the sequence, by three casts; ``make parity`` plays all of it, by four at the same time."""
 
 import os
 
@@ -18,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def rests():
-    return play_all(CASTS[:3], SHORT)
+    return play_all(CASTS[:2], SHORT) | play_all(CASTS[2:3], SHORT)  # three at once are much for two processors
 
 
 def test_the_same_router_wins_and_the_scripts_are_told_the_same(rests):
