@@ -58,7 +58,10 @@ async def test_a_good_plugin_runs_and_says_what_it_is(write, play):
         ("os.write(CHANNEL, b'\\xff\\n')", "sent what is no answer: b'\\xff'"),
         ("""os.write(CHANNEL, b'{"id": 99}\\n')""", "answered call 99, which nobody made"),
         ("os.write(CHANNEL, b'x' * 70000)", "sent a line of more than 65536 octets"),
-        ("import socket; socket.socket(fileno=CHANNEL).shutdown(1); threading.Event().wait()", "closed its pipe"),
+        (
+            "import socket; s = socket.socket(fileno=CHANNEL); s.shutdown(1); threading.Event().wait()",
+            "closed its pipe",
+        ),
     ],
 )
 async def test_an_offence_is_named_and_ends_the_process(write, play, misdeed, why):
