@@ -119,9 +119,8 @@ class Group:
     def _pull(self, now: float) -> list[Action]:
         masters = [each for each in self.members if each.router.state is State.MASTER]
         left = [each for each in self.members if each.router.state is State.FAULT or each.router.follows(now)]
-        if not left and any(each.router.has_handed_over for each in self.members):
-            leaving = [each for each in masters if each.router.handing_over]
-            return [action for each in leaving for action in each.router.pull("", now)]
+        if not left and any(each.router.state is State.BACKUP for each in self.members):
+            return [each.router.defer(now) for each in masters if each.router.handing_over]
         if not masters or not left:
             return []
         lasted = now - min(each.router.since for each in masters)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from hafw.vrrp.actions import Action, SendAdvertisement
+from hafw.vrrp.actions import Action, SendAdvertisement, Transition
 from hafw.vrrp.router import VirtualRouter
 from hafw.vrrp.settings import State
 
@@ -45,11 +45,6 @@ class Member(VirtualRouter):
         """
         waits = self._unrelieved_in is not None and self._unrelieved_in is self._departure
         return waits and self.state in {State.MASTER, State.FAULT}
-
-    @property
-    def has_handed_over(self) -> bool:
-        """BACKUP that does not want back what it gave away."""
-        return self.state is State.BACKUP and self.listener.deferring
 
     def follows(self, now: float) -> bool:
         """BACKUP of a live MASTER, which it accepts."""
@@ -83,10 +78,14 @@ class Member(VirtualRouter):
             return self._become_master(now, "preempted")
         return self._become_master(now, self._vacancy)
 
+    def defer(self, now: float) -> Transition:
+        """Another member was taken over, and so is this one, whatever was heard of it: its handover is complete."""
+        return self._defer(now, None)
+
     def pull(self, detail: str, now: float) -> list[Action]:
         """Leave MASTER, since another member had to: one priority 0, and hold until claimed."""
         if self.handing_over:
-            return [self._defer(now, None)]
+            return [self.defer(now)]
         over = self.speaker.fall_silent(now)
         hold = self.tenure.hold(now, self._time_to_relieve, self._remind)
         goodbye = SendAdvertisement(self.settings.name, 0)

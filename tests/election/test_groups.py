@@ -46,6 +46,20 @@ def other_of(name):
     return TWO if name == ONE else ONE
 
 
+def on_one_network(*names):
+    """IPv4 routers of one group on one interface."""
+    return [
+        RouterSettings(
+            name=name,
+            interface="eth0",
+            vrid=50 + number,
+            virtual_addresses=(ip_address(f"10.77.0.{250 + number}"),),
+            group=GROUP,
+        )
+        for number, name in enumerate(names, 1)
+    ]
+
+
 def member(name, *, checks=(), **settings):
     """An IPv4 and an IPv6 router, each on an interface of its own."""
     vip, interface, vrid = {ONE: ("10.77.0.250", "eth0", 51), TWO: ("fe80::250", "eth1", 52)}[name]
@@ -392,11 +406,7 @@ def test_a_master_that_is_still_heard_in_the_other_member_is_believed(first):
 @ORDERS
 def test_c_sim_03_on_one_network_an_equal_priority_at_another_address_is_another_router(first):
     """Found by the swarm: two of the same priority were MASTER, one left, and a nopreempt group displaced the other."""
-    vips = {ONE: "10.77.0.250", TWO: "10.77.0.251"}
-    shared = [
-        RouterSettings(name=name, interface="eth0", vrid=vrid, virtual_addresses=(ip_address(vips[name]),), group=GROUP)
-        for name, vrid in ((ONE, 51), (TWO, 52))
-    ]
+    shared = on_one_network(ONE, TWO)
     for source, hastened in (("10.77.0.30", False), ("10.77.0.20", True)):
         pair = Pair(members=[InstanceSettings(router=each) for each in shared]).backup()
         for second in (1.0, 2.0):
@@ -406,6 +416,32 @@ def test_c_sim_03_on_one_network_an_equal_priority_at_another_address_is_another
         before = pair.router(other_of(first)).listener.down_at
         pair.advert(first, 0, source)
         assert (pair.router(other_of(first)).listener.down_at < before) is hastened
+
+
+def test_c_sim_03_a_member_that_hears_another_router_does_not_keep_the_next_one_waiting():
+    pair = Pair(members=[InstanceSettings(router=each) for each in on_one_network(ONE, TWO, "VI_3")]).backup()
+    for second in (1.0, 2.0):
+        pair.run(second)
+        for name, source in ((ONE, "10.77.0.20"), (TWO, "10.77.0.30"), ("VI_3", "10.77.0.20")):
+            pair.advert(name, 150, source)
+    before = [pair.router(name).listener.down_at for name in (ONE, TWO, "VI_3")]
+    pair.advert(ONE, 0, "10.77.0.20")
+    after = [pair.router(name).listener.down_at for name in (ONE, TWO, "VI_3")]
+    assert [now < then for now, then in zip(after, before, strict=True)] == [True, False, True]
+
+
+@ORDERS
+def test_a_goodbye_does_not_hasten_a_member_that_has_bound_already(first):
+    """It is about to displace a MASTER that still speaks to it, and waits for its kernel as before."""
+    pair = Pair(priority=150).backup()
+    while not pair.router(ONE).tenure.bound:
+        pair.run(pair.now + 1.0, hear={ONE: 100, TWO: 100})
+    pair.advert(first, 0)
+    assert pair.states == ["BACKUP", "BACKUP"]
+    for name in (ONE, TWO):
+        pair.installed(name)
+    assert pair.states == ["MASTER", "MASTER"]
+    assert pair.router(other_of(first)).reason == "preempted"
 
 
 @ORDERS
