@@ -139,7 +139,8 @@ class Group:
         clashes = first.router.listener.clashes + 1 if lasted < YOUNG * patience else 0
         leading = min(self.members, key=lambda each: (each.settings.router.vrid, each.settings.router.family)).router
         behind = leading.peer is not None and leading.peer.outranks(leading.priority, leading.primary)
-        turns = clashes if behind else max(clashes - 1, 0)
+        # Odd for the one and even for the other: never the same, also where the two have counted differently.
+        turns = max(2 * clashes - (1 if behind else 2), 0)
         for each in self.members:
             each.router.listener.hold_back(clashes, turns, now)
 
