@@ -133,7 +133,8 @@ class OneRouter(RuleBasedStateMachine):
         for action in self.actions:
             match action:
                 case Transition(old=old, new=new):
-                    self.reminders_left = int((old, new) == (State.MASTER, State.BACKUP))
+                    if State.MASTER in (old, new):  # not by a stop and a start, while it still holds
+                        self.reminders_left = int((old, new) == (State.MASTER, State.BACKUP))
                     state = new
                 case SendAdvertisement(priority=0):
                     assert before is State.MASTER
