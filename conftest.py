@@ -172,20 +172,16 @@ def until() -> Callable[..., Any]:
 @pytest.fixture
 def freeze(until: Callable[..., Any]) -> Callable[[int], None]:
     """``freeze(pid)``: SIGSTOP, and wait until every thread of it has stopped: that may take its time."""
+    from hafw.daemon.plugins.processes import session_of  # noqa: PLC0415 - few tests freeze anybody
+
+    def states(pid: int) -> set[str]:
+        return {session_of(int(task))[0] for task in os.listdir(f"/proc/{pid}/task")}  # noqa: PTH208 - names alone
 
     def freeze(pid: int) -> None:
         os.kill(pid, signal.SIGSTOP)
-        until(lambda: {_state_of(each) for each in Path(f"/proc/{pid}/task").iterdir()} - {""} == {"T"})
+        until(lambda: states(pid) - {""} == {"T"})  # empty: a thread that has ended since
 
     return freeze
-
-
-def _state_of(task: Path) -> str:
-    """Empty: it has ended since it was listed."""
-    try:
-        return (task / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import trio
 from hafw.config.model import PluginLimits
 from hafw.daemon.plugins import examine, scratch
 from hafw.daemon.plugins.introduce import nice_of
+from hafw.daemon.plugins.processes import session_of
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to lose")
 HARMLESS = "@hookimpl\ndef check(): return Verdict(True)\n"
@@ -142,10 +143,7 @@ def names(folder):
 
 
 def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+    return session_of(pid)[0] not in {"", "Z", "X"}
 
 
 BOMB = """

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from hafw.daemon.plugins.processes import session_of
 from hafw.lab import routers
 from hafw.lab.network import Lab
 
@@ -69,10 +70,7 @@ def until(condition: Callable[[], Any], what: str = "it") -> Any:
 
 def gone(pid: int) -> bool:
     """Whether nothing runs under this number any more; what nobody has reaped does not run."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    return session_of(pid)[0] in {"", "Z"}
 
 
 class Stream:
@@ -242,6 +240,11 @@ class Router:
         with self.stream() as stream:
             stream.wait("takeover_complete", instance=name)
 
+    def wait_until_it_follows(self, name: str = "VI_1") -> None:
+        """BACKUP of another one, whom it hears; it may hear that one before it takes part, too."""
+        until(lambda: self.instance(name)["state"] == "BACKUP", f"{self.host} BACKUP of {name}")
+        until(lambda: (heard := self.instance(name)["master"]) and not heard["self"], f"{self.host} hears a MASTER")
+
     def has(self, address: str = VIP) -> bool:
         return address in self.lab.addresses(self.host)
 
@@ -312,5 +315,4 @@ def elect(first: Router, second: Router, *parts: str) -> None:
     for router in (first, second):
         router.wait_until_ready()
     first.wait_until_it_serves()
-    until(lambda: second.instance()["state"] == "BACKUP", "lb2 BACKUP")  # it hears lb1 before it takes part, too
-    until(lambda: (heard := second.instance()["master"]) and not heard["self"], "lb1 heard")
+    second.wait_until_it_follows()

@@ -103,8 +103,7 @@ def neighbour(tools):
         second = tools.instance("VI_2", vrid=52, virtual_addresses=[VIP6])
         tools.elect(lb1, lb2, tools.instance(), second)
         lb1.wait_until_it_serves("VI_2")
-        tools.until(lambda: lb2.instance("VI_2")["state"] == "BACKUP", "lb2 BACKUP")
-        tools.until(lambda: (heard := lb2.instance("VI_2")["master"]) and not heard["self"], "lb1 heard")
+        lb2.wait_until_it_follows("VI_2")
         made.lb1, made.lb2 = lb1, lb2
         yield made
         made.close()

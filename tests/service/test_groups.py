@@ -30,8 +30,7 @@ def group(pair, tools):
     tools.elect(lb1, lb2, tools.instance(**GROUP), tools.instance(**SECOND))
     settle(lb1, "MASTER")
     tools.until(lambda: addresses(lb1) == (True, True), "addresses of lb1")
-    tools.until(lambda: {each["state"] for each in lb2.ask()["instances"]} == {"BACKUP"})
-    tools.until(lambda: all((each["master"] or {"self": True})["self"] is False for each in lb2.ask()["instances"]))
+    lb2.wait_until_it_follows("VI_2")
     return lb1, lb2
 
 

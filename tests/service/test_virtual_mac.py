@@ -140,8 +140,7 @@ def lan(tools):
         )
         tools.elect(lb1, lb2, *parts)
         lb1.wait_until_it_serves("VI_2")
-        tools.until(lambda: lb2.instance("VI_2")["state"] == "BACKUP", "lb2 BACKUP")
-        tools.until(lambda: (heard := lb2.instance("VI_2")["master"]) and not heard["self"], "lb1 heard")
+        lb2.wait_until_it_follows("VI_2")
         yield SimpleNamespace(lb1=lb1, lb2=lb2, lab=lab, port=port, begin=port.so_far(), parts=parts)
 
 
