@@ -7,6 +7,7 @@ without a hostile plugin among them, and prints a table. ``--seconds N`` per sce
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -15,7 +16,6 @@ import re
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -85,26 +85,19 @@ def configure(lab: Lab, host: str, name: str) -> str:
 
 def start(lab: Lab, host: str, name: str) -> None:
     """A hafw as a service, with the plugins of a scenario; of one, its log goes to a full pipe that nobody reads."""
-    if name != STALLED:
-        routers.start_hafw(lab, host, configure(lab, host, name), start_new_session=True)
-        return
-    lab.path(host, "config.toml").write_text(configure(lab, host, name))
-    lab.path(host, "run").mkdir()
+    log = {} if name != STALLED else dict.fromkeys(("stdout", "stderr"), full_pipe())
+    routers.start_hafw(lab, host, configure(lab, host, name), start_new_session=True, **log)
+
+
+def full_pipe() -> int:
+    """An end to write to, which waits for whoever holds the other."""
     _unread, log = os.pipe()
     os.set_blocking(log, False)
-    while True:
-        try:
+    with contextlib.suppress(BlockingIOError):
+        while True:
             os.write(log, b"." * 4096)
-        except BlockingIOError:
-            break
     os.set_blocking(log, True)
-    environment = {
-        **os.environ,
-        "HAFW_RUN_DIR": str(lab.path(host, "run")),
-        "HAFW_SOCKET": str(routers.control_socket(lab, host)),
-    }
-    argv = ("hafw", "run", str(lab.path(host, "config.toml")), "--node", host)
-    lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    return log
 
 
 def said_of(plugins: list[dict[str, Any]]) -> dict[str, str]:

@@ -121,10 +121,10 @@ def start_hafw(lab: Lab, host: str, configuration: str, **options: Any) -> subpr
     """Start the daemon with this ``config.toml``, as the node named after the host; ``options`` of ``Lab.popen``."""
     path = lab.path(host, "config.toml")
     path.write_text(configuration, encoding="utf-8")
-    environment = hafw_environment(lab, host)
+    argv = ("hafw", "run", str(path), "--node", host)
     with lab.path(host, "hafw.log").open("ab") as log:
-        argv = ("hafw", "run", str(path), "--node", host)
-        return lab.python(host, *argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+        usual: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        return lab.python(host, *argv, env=hafw_environment(lab, host), **(usual | options))
 
 
 def start_keepalived(lab: Lab, host: str, configuration: str) -> subprocess.Popen[Any]:
