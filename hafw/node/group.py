@@ -45,8 +45,13 @@ class Group:
 
     def settle(self, now: float) -> list[Action]:
         """Bring every member to what the others are."""
-        released = self._release(now)
-        return [*released, *self._share_causes(now), *self._pull(now), *self._take_over(now), *self._go_on(now)]
+        return [
+            *self._release(now),
+            *self._share_causes(now),
+            *self._pull(now),
+            *self._take_over(now),
+            *self._go_on(now),
+        ]
 
     def hasten(self, resigned: Instance, left: Peer, now: float) -> None:
         """The MASTER of one member has resigned: the others need not wait for three adverts that do not come.
