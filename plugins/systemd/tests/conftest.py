@@ -56,13 +56,12 @@ class StagedSystemd:
             self._connection.send(message)
 
     def _run(self):
-        while True:
-            try:
+        """Until the bus ends, which may be while it answers."""
+        with contextlib.suppress(OSError):
+            while True:
                 message = self._connection.receive()
-            except OSError:
-                return
-            if message.header.message_type == MessageType.method_call and not self.silent:
-                self._answer(message)
+                if message.header.message_type == MessageType.method_call and not self.silent:
+                    self._answer(message)
 
     def _answer(self, message):
         method = next(value for key, value in message.header.fields.items() if key.name == "member")
