@@ -50,7 +50,8 @@ second.start()
 first.join(); second.join()
 locked = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmLck:")]
 autogroup = Path("/proc/self/autogroup")
-seen["session"] = int(autogroup.read_text().split()[-1]) if autogroup.exists() else None
+words = autogroup.read_text().split() if autogroup.exists() else []  # none where nobody led a session since the boot
+seen["session"] = int(words[-1]) if words else None
 seen |= {"own": look(), "child": child(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}
 seen |= {"cpus": sorted(os.sched_getaffinity(0)), "locked": int(locked[0])}
 print(json.dumps({**seen, "left": os.environ.get("HAFW_CPUS"), "said": Log.said}))
@@ -60,7 +61,7 @@ POWERLESS = "from hafw.plugin.confine import _set_capabilities; _set_capabilitie
 
 def ask(settings, before="", *, prefix=()):
     argv = [*prefix, sys.executable, "-c", ASK, json.dumps(settings), before]
-    return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    return json.loads(subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def may_be_realtime():
