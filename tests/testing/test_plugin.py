@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 
 import pytest
 
 import hafw.testing
 
 
-def test_it_is_found_by_its_entry_point_and_offers_its_fixtures():
-    (entry,) = [each for each in entry_points(group="pytest11") if each.name == "hafw"]
-    fixtures = [name for name, each in vars(entry.load()).items() if "fixture" in type(each).__name__.lower()]
-    assert fixtures == ["hafw_plugin", "hafw_sim", "hafw_lan", "smtp_server", "http_receiver"]
+def test_it_is_found_by_its_entry_point_and_offers_its_fixtures(pytester):
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--fixtures")
+    shown = [line.split()[0] for line in done.outlines if "hafw/testing/fixtures.py" in line]
+    assert shown == ["hafw_plugin", "hafw_sim", "hafw_lan", "smtp_server", "http_receiver"]
 
 
 def test_importing_it_imports_nothing_else_of_hafw():
