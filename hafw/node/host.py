@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from hafw.vrrp.peer import Peer
 
+_NUMBERED = (Transition, GroupTransition)
+
 
 class Node:
     """All instances of this host; the only thing that the shell and the simulator drive."""
@@ -43,43 +45,50 @@ class Node:
 
     def handle(self, event: Event | ConfigurationReplaced, now: float) -> list[Action]:
         """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
-        match event:
-            case ConfigurationReplaced():
-                actions = self._replace(event.instances, now)
-                self._schedule(self.instances.values())
-                return [self._numbered(action) for action in actions]
-            case ReleaseAsked() if event.router in self._group_of:
-                concerned = self._group_of[event.router].members
-            case VerdictReported() if event.router in self.groups:
-                concerned = self.groups[event.router].members
-            case Tick():
-                concerned = [self.instances[name] for name in self._deadlines.take(now)]
-            case Suspended():
-                concerned = list(self.instances.values())
-            case LinkChanged():
-                concerned = [
-                    each for each in self.instances.values() if each.settings.router.interface == event.interface
-                ]
-            case _:
-                concerned = [self.instances[event.router]] if event.router in self.instances else []
-        members = [each for each in concerned if each.name in self._group_of]
-        before = [each.stance(now) for each in members]
-        peer = members[0].router.peer if members else None
-        actions = [action for each in concerned for action in each.handle(event, now)]
+        actions: list[Action] = []
+        if isinstance(event, ConfigurationReplaced):
+            actions += self._replace(event.instances, now)
+            self._schedule(self.instances.values())
+            return [self._numbered(action) for action in actions]
+        concerned = self._concerned(event, now)
+        members = [each for each in concerned if each.name in self._group_of] if self.groups else []
         if members:
-            moved = [each for each, old in zip(members, before, strict=True) if each.stance(now) != old]
-            concerned = [*concerned, *self._settle_groups(moved, event, peer, actions, now)]
-        actions += [each for instance in concerned for each in instance.damping.heed(instance, actions, now)]
+            concerned = [*concerned, *self._handle_in_groups(concerned, members, event, actions, now)]
+        else:
+            for each in concerned:
+                actions += each.handle(event, now)
+        for each in concerned:
+            actions += each.damping.heed(each, actions, now)
         self._schedule(concerned)
         return [self._numbered(action) for action in actions] if actions else actions
 
-    def _settle_groups(
-        self, moved: list[Instance], event: Event, peer: Peer | None, actions: list[Action], now: float
-    ) -> list[Instance]:
-        """What one member did concerns the others; adds to ``actions``, and returns all whom it concerned.
+    def _concerned(self, event: Event, now: float) -> list[Instance]:
+        """Whom it is for; what comes most often is looked for first."""
+        match event:
+            case AdvertReceived():
+                return [self.instances[event.router]] if event.router in self.instances else []
+            case Tick():
+                return [self.instances[name] for name in self._deadlines.take(now)]
+            case ReleaseAsked() if event.router in self._group_of:
+                return self._group_of[event.router].members
+            case VerdictReported() if event.router in self.groups:
+                return self.groups[event.router].members
+            case Suspended():
+                return list(self.instances.values())
+            case LinkChanged():
+                return [each for each in self.instances.values() if each.settings.router.interface == event.interface]
+            case _:
+                return [self.instances[event.router]] if event.router in self.instances else []
 
-        ``peer``: whom the member of the event heard until then.
-        """
+    def _handle_in_groups(
+        self, concerned: list[Instance], members: list[Instance], event: Event, actions: list[Action], now: float
+    ) -> list[Instance]:
+        """What one member does concerns the others; adds to ``actions``, and returns all whom it concerned."""
+        before = [each.stance(now) for each in members]
+        peer = members[0].router.peer
+        for each in concerned:
+            actions += each.handle(event, now)
+        moved = [each for each, old in zip(members, before, strict=True) if each.stance(now) != old]
         groups = list(dict.fromkeys(self._group_of[each.name] for each in moved))
         for group in groups:
             actions += group.settle(now)
@@ -133,7 +142,7 @@ class Node:
         return actions
 
     def _numbered(self, action: Action) -> Action:
-        if not isinstance(action, Transition | GroupTransition):
+        if not isinstance(action, _NUMBERED):
             return action
         self.seq += 1
         return replace(action, seq=self.seq)

@@ -114,8 +114,8 @@ class Instance:
         self.quiet_since = now
         """When the link came up, or an advert was last heard: nobody was MASTER since."""
         self.planned = False
-        self.delayed_until = -inf
-        """Before that it does not join: ``startup_delay``."""
+        self.delayed_until = inf
+        """When ``startup_delay`` is over; it does not join before. ``inf``: nothing is waited for."""
         self.retry_at = inf
         self._retry_after = RETRY_FIRST
         self._failed_at = -inf
@@ -126,15 +126,14 @@ class Instance:
     @property
     def deadline(self) -> float:
         """When ``Tick`` wants to be called next; ``inf``: never."""
-        delay = self.delayed_until if self.delayed_until > -inf else inf
-        return min(self.router.deadline, self.retry_at, self.damping.deadline, delay)
+        return min(self.router.deadline, self.retry_at, self.damping.deadline, self.delayed_until)
 
     @property
     def waits_for(self) -> str:
         """What is missing before it can join the election, in words; empty: nothing."""
         if not self.link_known:
             return f"news of {self.settings.router.interface}"
-        if self.delayed_until > -inf:
+        if self.delayed_until < inf:
             return "the end of startup_delay"
         if not self.planned:
             return "the takeover plan"
@@ -191,6 +190,8 @@ class Instance:
             case AdvertReceived():
                 self.quiet_since = now
                 return self.router.handle(event, now)
+            case Tick():
+                return self._tick(event, now)
             case Startup() | Shutdown():
                 return self._want(event, now)
             case Resumed():
@@ -207,8 +208,6 @@ class Instance:
                 return self._release_when_installed(event, now)
             case AddressesRefused() | AddressesLost():
                 return self._lost(event, now)
-            case Tick():
-                return self._tick(now)
             case _:
                 return self.router.handle(event, now)
 
@@ -233,9 +232,9 @@ class Instance:
         self.wanted = isinstance(event, Startup)
         if isinstance(event, Startup):
             self.router.listener.deferring |= event.deferring
-            self.delayed_until = now + event.delay if event.delay > 0 else -inf
+            self.delayed_until = now + event.delay if event.delay > 0 else inf
             return self._settle(now)
-        self.retry_at, self.delayed_until = inf, -inf
+        self.retry_at, self.delayed_until = inf, inf
         return self.router.handle(event, now)
 
     def _resume(self, event: Resumed, now: float) -> list[Action]:
@@ -256,10 +255,10 @@ class Instance:
         bounded = max(PRIORITY_MIN, min(PRIORITY_MAX, total))
         self.router.listener.set_priority(settings.priority if settings.owner else bounded)
 
-    def _tick(self, now: float) -> list[Action]:
-        actions = self.router.handle(Tick(), now) if now >= self.router.deadline else []
-        if now >= self.delayed_until > -inf:
-            self.delayed_until = -inf
+    def _tick(self, event: Tick, now: float) -> list[Action]:
+        actions = self.router.handle(event, now) if now >= self.router.deadline else []
+        if now >= self.delayed_until:
+            self.delayed_until = inf
             actions = actions + self._settle(now)
         if now >= self.retry_at:
             self._forget_refusal()

@@ -48,7 +48,8 @@ class Host:
 
     def look(self) -> None:
         """See when its Node wants to be called next."""
-        self.deadline = inf if self.node is None else self.moment(self.node.deadline)
+        reading = inf if self.node is None else self.node.deadline
+        self.deadline = reading if self.rate == 1.0 and not self.slept else self.moment(reading)
 
     def clock(self, now: float) -> float:
         """What its own clock shows at this moment: the only time that its Node knows."""
@@ -56,8 +57,6 @@ class Host:
 
     def moment(self, reading: float) -> float:
         """The first moment at which its own clock shows this; not one rounding error earlier."""
-        if self.rate == 1.0 and not self.slept:
-            return reading
         moment = (reading + self.slept) / self.rate
         while self.clock(moment) < reading:
             moment = nextafter(moment, inf)
@@ -65,7 +64,10 @@ class Host:
 
     def settings(self, router: str) -> RouterSettings:
         """The settings of one of its routers."""
-        return next(each.router for each in self.instances if each.router.name == router)
+        for each in self.instances:
+            if each.router.name == router:
+                return each.router
+        raise KeyError(router)
 
     def source(self, settings: RouterSettings) -> IPAddress:
         """Where the adverts of one of its routers come from."""

@@ -147,20 +147,32 @@ class Lan:
     def inject(self, name: str, event: Event) -> None:
         """Give one host an event now; a host whose daemon does not run hears nothing."""
         host = self.hosts[name]
-        if host.node is None:
+        node = host.node
+        if node is None:
+            self.missed(host, event)
             return
-        actions = host.node.handle(event, host.clock(self.now))
+        time = host.clock(self.now)
+        self.told(host, event, time)
+        actions = node.handle(event, time)
         host.look()
-        if not actions:
-            return
-        moved = False
+        if actions:
+            self._carry_out(host, actions)
+
+    def _carry_out(self, host: Host, actions: list[Action]) -> None:
+        now, name, moved = self.now, host.name, False
         for action in actions:
-            self.log.append(Entry(self.now, name, action))
+            self.log.append(Entry(now, name, action))
             self._perform(host, action)
             moved = moved or type(action) in _MOVING
         if moved:
             self._note()
         self.done(host, actions)
+
+    def missed(self, host: Host, event: Event) -> None:
+        """No daemon runs there: nobody hears it."""
+
+    def told(self, host: Host, event: Event, time: float) -> None:
+        """What a host is about to hear, and what its clock shows; for those who watch."""
 
     def done(self, host: Host, actions: list[Action]) -> None:
         """What one event made this host do, all of it performed; for those who watch."""
@@ -186,11 +198,12 @@ class Lan:
         steps, moment, waiting = 0, self.now, self._due
         while condition is None or not condition():
             arrival, (deadline, name) = waiting[0][0] if waiting else inf, self._next_deadline()
-            due = min(arrival, deadline)
+            due = arrival if arrival < deadline else deadline  # noqa: FURB136 - min() takes longer
             if due > until:
                 return False
-            steps, moment = (steps + 1, moment) if due <= moment else (0, due)
-            if steps > STEPS_PER_MOMENT:
+            if due > moment:
+                steps, moment = 0, due
+            elif (steps := steps + 1) > STEPS_PER_MOMENT:
                 raise Runaway(f"time stands still at {moment:.6f}: {self.summary()}")
             self.now = moment
             if arrival <= moment:
@@ -274,9 +287,10 @@ class Lan:
                 self.inject(host.name, AddressesClaimed(router, claimed, mac))
 
     def _broadcast(self, sender: Host, hear: Callable[[Host], None]) -> None:
+        name, cut, chance = sender.name, self._cut, self._rng.random
         for receiver in self.hosts.values():
-            pair = (sender.name, receiver.name)
-            if receiver is sender or pair in self._cut or self._rng.random() < self.loss:
+            pair = (name, receiver.name)
+            if receiver is sender or pair in cut or chance() < self.loss:
                 continue
             self._at(self._arrival(pair), partial(self._deliver, receiver, hear))
 

@@ -73,11 +73,12 @@ class OctetLan(TroubledLan):
         if datagram is None:
             source = host.source(settings)
             datagram = self._messages[host.name, settings.name, priority] = plain(settings, priority, source)
-        hear = self._hear_again
+        hear = partial(self._hear_again, datagram)
         if settings.hmac is not None:
-            datagram, hear = self._signed(host, settings, datagram), self.hear
+            datagram = self._signed(host, settings, datagram)
+            hear = partial(self.hear, datagram=datagram)
         self.tape.append(datagram)
-        self._broadcast(host, partial(hear, datagram=datagram))
+        self._broadcast(host, hear)
 
     def _signed(self, host: Host, settings: RouterSettings, message: Datagram) -> Datagram:
         assert settings.hmac is not None
@@ -95,18 +96,17 @@ class OctetLan(TroubledLan):
 
     def hear(self, host: Host, datagram: Datagram) -> None:
         """A datagram arrives; what is refused is heard by nobody."""
-        self._pass_on(host, self.judge(host, datagram))
+        event = self.judge(host, datagram)
+        if event is not None:
+            self.inject(host.name, event)
 
-    def _hear_again(self, host: Host, datagram: Datagram) -> None:
+    def _hear_again(self, datagram: Datagram, host: Host) -> None:
         key = host.name, id(datagram)
         known = self._known.get(key)
         if known is None or known[0] is not datagram:
             known = self._known[key] = datagram, self.judge(host, datagram)
-        self._pass_on(host, known[1])
-
-    def _pass_on(self, host: Host, event: AdvertReceived | None) -> None:
-        if event is not None:
-            self.inject(host.name, event)
+        if known[1] is not None:
+            self.inject(host.name, known[1])
 
     def judge(self, host: Host, datagram: Datagram) -> AdvertReceived | None:
         """What it tells whom; ``None``: it is refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hafw.vrrp.settings import IPAddress
 
@@ -16,8 +16,7 @@ Key = str | IPAddress
 """A router, for who is MASTER of it, or an address, for who holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the log: what a host's Node wanted done, and when."""
 
     time: float

@@ -84,19 +84,17 @@ class WatchedLan(OctetLan):
         for name in world.names:
             self.boot(name)
 
-    def inject(self, name: str, event: Event) -> None:
+    def told(self, host: Host, event: Event, time: float) -> None:
         """Let the watcher know what arrives where somebody listens."""
-        kind, host = type(event), self.hosts[name]
-        if kind is AdvertReceived and host.node is not None:
-            assert isinstance(event, AdvertReceived)
-            self.watcher.heard(name, event, host.clock(self.now))
-        elif kind is AddressesClaimed and host.node is not None:
-            assert isinstance(event, AddressesClaimed)
-            self.watcher.claimed(name, event)
-        elif kind is Suspended and host.node is not None:
-            assert isinstance(event, Suspended)
-            self.watcher.slept(name, event.seconds)
-        super().inject(name, event)
+        match event:
+            case AdvertReceived():
+                self.watcher.heard(host.name, event, time)
+            case AddressesClaimed():
+                self.watcher.claimed(host.name, event)
+            case Suspended():
+                self.watcher.slept(host.name, event.seconds)
+            case _:
+                pass
 
     def replaced(self, name: str) -> None:
         """The guard has started another daemon."""

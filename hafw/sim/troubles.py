@@ -204,13 +204,13 @@ class TroubledLan(Lan):
             self._wake(host.name, absence)
         self._note()
 
-    def inject(self, name: str, event: Event) -> None:
+    def missed(self, host: Host, event: Event) -> None:
         """Let what a daemon cannot hear now wait for it, and its guard hear the claims that concern a will."""
-        absence = None if self.hosts[name].node is not None else self._absence(name)
+        absence = self._absence(host.name)
         if absence is None:
-            super().inject(name, event)
-        elif isinstance(event, AddressesClaimed) and event.router in absence.will:
-            self.hosts[name].kernel[event.router] -= set(event.addresses)
+            return
+        if isinstance(event, AddressesClaimed) and event.router in absence.will:
+            host.kernel[event.router] -= set(event.addresses)
             self._note()
         elif not isinstance(event, Tick):
             absence.heard.append(event)

@@ -87,7 +87,8 @@ class Watched:
 
     def did(self, host: Host, router: VirtualRouter, actions: list[Action], now: float) -> None:
         """What one event made of it: all of it is of one moment."""
-        before, after, adverts = self._state, router.state, list[SendAdvertisement]()
+        before, after = self._state, router.state
+        adverts: list[SendAdvertisement] = []
         self._state = after
         for action in actions:
             kind = type(action)
@@ -209,8 +210,10 @@ class Watcher:
 
     def heard(self, name: str, event: AdvertReceived, now: float) -> None:
         """An advert arrived at a daemon that listens; in a sync group a goodbye to one member is one to all."""
-        is_goodbye = event.advert.priority == 0
-        for router in self._world.routers if self._is_grouped and is_goodbye else [event.router]:
+        if not self._is_grouped or event.advert.priority > 0:
+            self._watched[name, event.router].heard(event, now)
+            return
+        for router in self._world.routers:
             self._watched[name, router].heard(event, now)
 
     def claimed(self, name: str, event: AddressesClaimed) -> None:

@@ -72,14 +72,14 @@ class VirtualRouter(Standing):
         self._note(event, now)
         actions = self.tenure.handle(event, now)
         match self.state:
-            case State.INITIALIZE:
-                actions = actions + self._initialize(event, now)
             case State.BACKUP:
                 actions = actions + self._backup(event, now)
             case State.MASTER:
                 actions = actions + self._master(event, now)
             case State.FAULT:
                 actions = actions + self._in_fault(event, now)
+            case State.INITIALIZE:
+                actions = actions + self._initialize(event, now)
         return self._concluded(actions, now)
 
     def _concluded(self, actions: list[Action], now: float) -> list[Action]:

@@ -46,6 +46,8 @@ class Speaker:
     @property
     def deadline(self) -> float:
         """When ``tick`` wants to be called next; ``inf``: never."""
+        if self.rival is None and self.contest.claim is None and self._owed_at == inf:  # nearly always
+            return self.adver_at
         return min(self.adver_at, self._owed_at, self._rival_until, self.contest.deadline)
 
     @property

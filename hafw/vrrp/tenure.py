@@ -134,6 +134,8 @@ class Tenure:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take one event; called before the state machine sees it."""
         match event:
+            case Tick():
+                return self._tick(now)
             case AddressesInstalled() if self.bound and not self.installed:
                 return self._confirmed(now)
             case AddressesLost() if self.bound:
@@ -144,8 +146,6 @@ class Tenure:
                 self._awaits_successor = False
                 self.hold_until = now + successor_time(event.advert.interval)
                 return []
-            case Tick():
-                return self._tick(now)
             case Suspended():
                 self.hold_until -= event.seconds
                 return []
