@@ -45,12 +45,12 @@ class Node:
 
     def handle(self, event: Event | ConfigurationReplaced, now: float) -> list[Action]:
         """Take one event, return what is to be done, in order; see ``hafw.vrrp.actions`` for the order."""
-        actions: list[Action] = []
         if isinstance(event, ConfigurationReplaced):
-            actions += self._replace(event.instances, now)
+            changes = self._replace(event.instances, now)
             self._schedule(self.instances.values())
-            return [self._numbered(action) for action in actions]
+            return [self._numbered(change) for change in changes]
         concerned = self._concerned(event, now)
+        actions: list[Action] = []
         members = [each for each in concerned if each.name in self._group_of] if self.groups else []
         if members:
             concerned = [*concerned, *self._handle_in_groups(concerned, members, event, actions, now)]

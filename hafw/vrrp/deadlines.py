@@ -18,12 +18,11 @@ class Deadlines:
 
     def set(self, name: str, deadline: float) -> None:
         """``inf``: it wants nothing."""
-        actual, entries = self._actual, self._entries
-        if deadline < actual.get(name, inf):
-            heappush(entries, (deadline, name))
-        actual[name] = deadline
-        if len(entries) > ENTRIES_PER_NAME * len(actual):
-            self._entries = [(at, each) for each, at in actual.items() if at < inf]
+        if deadline < self._actual.get(name, inf):
+            heappush(self._entries, (deadline, name))
+        self._actual[name] = deadline
+        if len(self._entries) > ENTRIES_PER_NAME * len(self._actual):
+            self._entries = [(at, each) for each, at in self._actual.items() if at < inf]
             heapify(self._entries)
 
     def next(self) -> float:

@@ -312,6 +312,7 @@ def test_news_of_another_interface_concern_nobody(bench):
 
 # -- several routers
 
+ADVERT = Advertisement(version=3, vrid=51, priority=200, interval=1.0, addresses=(ip_address("10.77.0.250"),))
 
 def instance(name, vrid, address, interface="eth0", **settings):
     addresses = (ip_address(address),)
@@ -337,8 +338,7 @@ def states(node):
 
 def test_c_fsm_33_two_families_with_the_same_vrid_are_independent():
     node = started(instance("four", 51, "10.77.0.250"), instance("six", 51, "fe80::250"))
-    advert = Advertisement(version=3, vrid=51, priority=200, interval=1.0, addresses=(ip_address("10.77.0.250"),))
-    node.handle(AdvertReceived("four", advert, ip_address("10.77.0.20")), 1.0)
+    node.handle(AdvertReceived("four", ADVERT, ip_address("10.77.0.20")), 1.0)
     node.handle(Tick(), 3.609375)
     assert states(node) == ["BACKUP", "MASTER"]
 
@@ -369,5 +369,12 @@ def test_a_link_takes_down_the_routers_of_its_interface_only():
     assert states(node) == ["BACKUP", "FAULT"]
 
 
-def test_an_event_for_a_router_we_do_not_have_is_ignored():
-    assert started(instance("a", 51, "10.77.0.250")).handle(Startup("b"), 1.0) == []
+def test_a_link_that_is_gone_is_told_for_each_of_its_routers():
+    node = started(instance("a", 51, "10.77.0.250"), instance("b", 52, "10.77.0.251"))
+    moves = node.handle(LinkChanged("eth0", up=False, primary={}), 1.0)
+    assert [(each.router, each.new) for each in moves] == [("a", State.FAULT), ("b", State.FAULT)]
+
+
+@pytest.mark.parametrize("event", [Startup("b"), AdvertReceived("b", ADVERT, ip_address("10.77.0.20"))])
+def test_an_event_for_a_router_we_do_not_have_is_ignored(event):
+    assert started(instance("a", 51, "10.77.0.250")).handle(event, 1.0) == []
