@@ -314,6 +314,7 @@ def test_news_of_another_interface_concern_nobody(bench):
 
 ADVERT = Advertisement(version=3, vrid=51, priority=200, interval=1.0, addresses=(ip_address("10.77.0.250"),))
 
+
 def instance(name, vrid, address, interface="eth0", **settings):
     addresses = (ip_address(address),)
     return InstanceSettings(
