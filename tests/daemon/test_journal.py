@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,13 +31,6 @@ class Log:
     def warning(self, event, *, path, reason):
         assert (event, Path(path).is_absolute()) == ("journal_not_written", True)
         self.reasons.append(reason)
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 class Journal:
@@ -101,7 +93,7 @@ def made(tmp_path):
 # -- bounded ------------------------------------------------------------------------------------------------------
 
 
-def test_two_files_of_the_configured_size_and_each_can_be_read_alone(made):
+def test_two_files_of_the_configured_size_and_each_can_be_read_alone(made, until):
     ours = made()
     for _ in range(200):
         ours.live(10)  # more that waits than the reserve of a full file would be lost, and told
@@ -118,7 +110,7 @@ def test_two_files_of_the_configured_size_and_each_can_be_read_alone(made):
 
 
 @pytest.mark.parametrize("queued", [1, 30])
-def test_a_line_that_is_larger_than_the_rest_of_the_file_turns_it(made, queued):
+def test_a_line_that_is_larger_than_the_rest_of_the_file_turns_it(made, queued, until):
     ours = made()
     until(ours.recorder._queue.empty)
     ours.recorder.write(lambda: "x" * MAX_SIZE)
@@ -129,7 +121,7 @@ def test_a_line_that_is_larger_than_the_rest_of_the_file_turns_it(made, queued):
     assert lived_through(ours.pages()).lost >= 1
 
 
-def test_a_size_that_even_a_beginning_does_not_fit_is_refused_with_the_size_that_it_needs(made):
+def test_a_size_that_even_a_beginning_does_not_fit_is_refused_with_the_size_that_it_needs(made, until):
     ours = made(routers=20)
     until(lambda: ours.log.reasons)
     ours.live(10)
@@ -148,7 +140,7 @@ def hurried(monkeypatch):
     monkeypatch.setattr(journal, "RETRY", 0.0)
 
 
-def test_a_full_disk_costs_a_warning_and_nothing_else(made):
+def test_a_full_disk_costs_a_warning_and_nothing_else(made, until):
     ours = made(Path("/dev/full"))
     until(lambda: ours.log.reasons)
     ours.live(100)
@@ -157,7 +149,7 @@ def test_a_full_disk_costs_a_warning_and_nothing_else(made):
     assert ours.log.reasons == ["no space left on device"]
 
 
-def test_a_disk_with_room_again_is_gone_on_with_and_what_is_missing_is_told(made, hurried, monkeypatch):
+def test_a_disk_with_room_again_is_gone_on_with_and_what_is_missing_is_told(made, hurried, monkeypatch, until):
     ours = made()
     ours.live(30)
     until(ours.recorder._queue.empty)
@@ -193,7 +185,7 @@ class Disk:
         return getattr(os, name)
 
 
-def test_a_folder_that_appears_later_is_written_to_then(made, hurried, tmp_path):
+def test_a_folder_that_appears_later_is_written_to_then(made, hurried, tmp_path, until):
     folder = tmp_path / "later"
     ours = made(folder / "journal.jsonl")
     until(lambda: ours.log.reasons)
@@ -212,7 +204,7 @@ def test_a_folder_that_appears_later_is_written_to_then(made, hurried, tmp_path)
         (lambda path: path.symlink_to("/etc/passwd"), "too many levels of symbolic links"),
     ],
 )
-def test_what_is_no_file_is_not_written_to(made, tmp_path, make, reason):
+def test_what_is_no_file_is_not_written_to(made, tmp_path, make, reason, until):
     make(tmp_path / "journal.jsonl")
     ours = made()
     until(lambda: ours.log.reasons)
@@ -239,7 +231,7 @@ def stalled(monkeypatch):
     disk.goes_on.set()
 
 
-def test_a_stalled_disk_holds_up_nobody_and_takes_a_bounded_queue(made, stalled, monkeypatch):
+def test_a_stalled_disk_holds_up_nobody_and_takes_a_bounded_queue(made, stalled, monkeypatch, until):
     """Ten times as many steps as the queue holds, while not one line can be written."""
     monkeypatch.setattr(journal, "QUEUE", QUEUE)
     ours = made()
@@ -266,7 +258,7 @@ def test_an_end_does_not_wait_for_a_stalled_disk(made, stalled, monkeypatch):
     assert ours.recorder._thread.daemon
 
 
-def test_a_pipe_that_nobody_reads_is_no_stall(made, tmp_path):
+def test_a_pipe_that_nobody_reads_is_no_stall(made, tmp_path, until):
     os.mkfifo(tmp_path / "journal.jsonl")
     ours = made()
     ours.live(1000)
