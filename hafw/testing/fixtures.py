@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hafw.testing.harness import PluginUnderTest
     from hafw.testing.http import HttpReceiver
     from hafw.testing.lan import LanUnderTest
     from hafw.testing.simulation import Simulation
     from hafw.testing.smtp import SmtpServer
+
+
+USUAL_INSTANCES = ("VI_1",)
 
 
 class StartsPlugin:
@@ -32,8 +35,9 @@ class StartsPlugin:
         *,
         file: str | Path = "",
         options: Mapping[str, Any] | None = None,
-        instances: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("VI_1",),
-        config: str = "",
+        instances: Sequence[str] | Mapping[str, Mapping[str, Any]] = USUAL_INSTANCES,
+        config: str | Path = "",
+        node: str = "",
         user: str = "",
         interval: str = "",
         deadline: float | None = None,
@@ -41,30 +45,39 @@ class StartsPlugin:
     ) -> PluginUnderTest:
         """Start it; raises ``PluginRefused`` with the lines of ``hafw check``.
 
-        ``name``: of an installed plugin, or how the one in ``file`` is called. ``options``: its table.
-        ``instances``: their names, or by name the keys that are not as usual. ``config``: a whole ``config.toml``
-        instead of these. ``user``: who it runs as; as root without it, a plugin with ``check``, ``monitor`` or
-        ``serve`` is nobody. ``interval``: ``"50ms"`` lets ``check`` and ``monitor`` run by themselves, and
-        ``plugin.verdicts`` has what they say. ``deadline``: seconds of an event hook, also when the plugin declares
-        more. ``answers``: what ``ask`` in ``serve`` gets, by its word: an answer, or a function of the request.
+        ``name``: of an installed plugin, of a table of ``config``, or how the one in ``file`` is called. ``options``:
+        its table, or more keys for it. ``instances``: their names, or by name the keys that are not as usual.
+        ``config``: the text of a whole ``config.toml`` or its path; it has the instances, the user and the checks.
+        ``node``: which router this is; without it ``lb1``, or what ``config`` says. ``user``: who it runs as; as root
+        without it, a plugin with ``check``, ``monitor`` or ``serve`` is nobody. ``interval``: ``"50ms"`` lets ``check``
+        and ``monitor`` run by themselves, and ``plugin.verdicts`` has what they say. ``deadline``: seconds of an event
+        hook, also when the plugin declares more. ``answers``: what ``ask`` in ``serve`` gets, by its word: an answer,
+        or a function of the request.
         """
         from hafw.testing.configuration import configuration, with_options  # noqa: PLC0415 - pytest starts without it
         from hafw.testing.harness import PluginUnderTest  # noqa: PLC0415
 
-        called = _called(name, file)
-        write = (
-            partial(with_options, config, called)
-            if config
-            else partial(
+        called = _called(name, file, config)
+        place: Path | None = None
+        write: Callable[[Mapping[str, Any]], str]
+        if config:
+            _refuse_beside_config(instances=instances != USUAL_INSTANCES, user=user, interval=interval)
+            place = config.absolute() if isinstance(config, Path) else None
+            text = config.read_text("utf-8") if isinstance(config, Path) else config
+            write = partial(with_options, text, called, file=str(Path(file).absolute()) if file else "")
+        else:
+            write = partial(
                 configuration,
                 called,
                 file=str(file),
                 instances=instances,
+                node=node,
                 user=user,
                 check={"interval": interval, "timeout": interval} if interval else None,
             )
+        plugin = PluginUnderTest(
+            called, write, options or {}, node=node, place=place, deadline=deadline, answers=answers
         )
-        plugin = PluginUnderTest(called, write, options or {}, deadline=deadline, answers=answers)
         return self._stack.enter_context(plugin)
 
 
@@ -202,7 +215,16 @@ def http_receiver() -> Iterator[HttpReceiver]:
         yield receiver
 
 
-def _called(name: str, file: str | Path) -> str:
+def _called(name: str, file: str | Path, config: str | Path = "") -> str:
     if not name and not file:
+        if config:
+            raise TypeError('name the plugin of config= that is to be tested: hafw_plugin("NAME", config=...)')
         raise TypeError('name an installed plugin, or file="my_plugin.py"')
     return name or Path(file).stem
+
+
+def _refuse_beside_config(**given: object) -> None:
+    """What would be read by nobody."""
+    for key, value in given.items():
+        if value:
+            raise TypeError(f"{key}= beside config=: that file says it: leave one of them out")

@@ -8,6 +8,7 @@ import signal
 import time
 import weakref
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import trio
@@ -18,7 +19,7 @@ from hafw.daemon.plugins import Limits, Plugins, examine
 from hafw.daemon.plugins.witness import Called, Witness
 from hafw.testing import traces
 from hafw.testing.background import Background
-from hafw.testing.configuration import PluginRefused, read, routers_of
+from hafw.testing.configuration import FILE, PluginRefused, read, routers_of
 from hafw.testing.outcome import PATIENCE, HookFailed, Result, Verdicts
 
 if TYPE_CHECKING:
@@ -70,26 +71,33 @@ class Record(Witness):
 class Life:
     """The plugin's processes, one after the other, and all that is seen of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as the fixture takes them
         self,
         name: str,
         write: Callable[[Mapping[str, Any]], str],
         options: Mapping[str, Any],
         *,
+        node: str = "",
+        place: Path | None = None,
         deadline: float | None = None,
         answers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start it; raises ``PluginRefused`` when it cannot run. ``write`` makes a ``config.toml`` of its options."""
+        """Start it; raises ``PluginRefused`` when it cannot run. ``write`` makes a ``config.toml`` of its options.
+
+        ``node``: the router that it is, whatever that file says. ``place``: where it is, if not in this folder.
+        """
         self.name = name
         self.options = options
         self._text_of = write
+        self._node = node
+        self._place = place or Path.cwd() / FILE
         self.text = write(options)
         """The ``config.toml`` that it runs with."""
         self.record = Record()
         self.verdicts: Verdicts[VerdictReported] = Verdicts()
         """What the daemon would tell the election; only with ``interval``, for nobody else runs checks by itself."""
         self._limits = replace(LIMITS, event=deadline, event_max=deadline) if deadline else LIMITS
-        self._config = read(self.text)
+        self._config = read(self.text, name, self._place, node)
         self._routers = routers_of(self._config)
         self._plugins = Plugins(
             self._config,
@@ -122,29 +130,34 @@ class Life:
             while self._status().state == "starting":  # noqa: ASYNC110 - it says so to nobody
                 await trio.sleep(LOOK)
         if self._status().state not in {"running", "finished"}:
-            await trio.to_thread.run_sync(self._examine, self._config, self.text, self._status().last_error)
+            mistake = self._status().last_error
+            await trio.to_thread.run_sync(self._examine, self._config, self.text, self._place, mistake)
         self.record.lives(self._status().pid)
 
-    def _examine(self, config: Config, text: str, otherwise: str = "") -> None:
+    def _examine(self, config: Config, text: str, place: Path, otherwise: str = "") -> None:
         """As ``hafw check`` does it; raises ``PluginRefused`` with all that it finds, or with what is known already."""
         found = [each for each in examine(config, tuple(self._routers.values())) if each.severity == "error"]
         if not found and otherwise:
             found = [Problem(f"plugin.{self.name}", otherwise)]
         if found:
-            raise PluginRefused.placed(text, found)
+            raise PluginRefused.placed(text, found, place.name)
 
-    def examine(self, options: Mapping[str, Any] | str) -> tuple[Config, str]:
+    def examine(self, options: Mapping[str, Any] | str | Path) -> tuple[Config, str]:
         """What ``hafw check`` would say of other options, or a whole ``config.toml``, in a process beside this one.
 
         Raises ``PluginRefused``; returns the configuration that it has checked, and its text.
         """
-        text = options if isinstance(options, str) else self._text_of(options)
-        config = read(text)
-        self._background.call(trio.to_thread.run_sync, self._examine, config, text)
+        place = self._place
+        if isinstance(options, Path):
+            text, place = options.read_text("utf-8"), options.absolute()
+        else:
+            text = options if isinstance(options, str) else self._text_of(options)
+        config = read(text, self.name, place, self._node)
+        self._background.call(trio.to_thread.run_sync, self._examine, config, text, place)
         return config, text
 
-    def reload(self, options: Mapping[str, Any] | str) -> None:
-        """Give it other options, or a whole ``config.toml``, as ``hafw reload`` does.
+    def reload(self, options: Mapping[str, Any] | str | Path) -> None:
+        """Give it other options, or a whole ``config.toml`` by its text or its path, as ``hafw reload`` does.
 
         Raises ``PluginRefused``, and all is as it was; otherwise a new process has them when this returns.
         """
