@@ -28,7 +28,7 @@ class Secret:
         """False: it lies on another machine and was not read; ``reveal()`` is then empty."""
 
     def reveal(self) -> str:
-        """The text itself; empty if it was not read. Nothing is raised."""
+        """The text itself; empty where no secret is read, as by ``hafw check --no-system``. Nothing is raised."""
         return self._text
 
     def __repr__(self) -> str:

@@ -83,10 +83,10 @@ def _first_steps(folder: Path, names: Names) -> str:
 {folder}: the package {names.distribution}, which offers plugin {names.plugin}
 next:
   cd {folder}
-  python3 -m venv .venv && .venv/bin/pip install --editable '.[dev]'
+  python3 -m venv .venv && .venv/bin/pip install --editable '.[dev]'   # pip finds no hafw: see README.md, Change
   .venv/bin/pytest
   .venv/bin/hafw check config.toml   # without root: says which rights the daemon needs, and checks the rest
-then change {names.module}/__init__.py"""
+then change {names.module}/__init__.py and its test, and what README.md and pyproject.toml say of it"""
 
 
 def _author(words: str) -> tuple[str, str]:

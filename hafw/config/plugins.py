@@ -135,6 +135,8 @@ class PluginReading:
         if not common.get("enabled", True):
             self._disabled.add(name)
             return
+        if FAILED in options.values():  # told already; the plugin would only complain of it again
+            return
         file = self._file(name, common, path)
         if len(self._reader.problems) == before:
             user = common.get("user", "")
@@ -159,11 +161,10 @@ class PluginReading:
         self._blame(f"plugin.{name}", f"is on by default and not installed{self._way_out(name)}, or enabled = false")
 
     def _option(self, value: object, path: str) -> object:
-        """The plugin's own type is not known here: a table is by node if it names nothing but nodes."""
+        """The plugin's own type is not known here: a table is by node if it names nothing but nodes. Or ``FAILED``."""
         if not isinstance(value, dict) or not value or not set(value) <= self._nodes:
             return value
-        chosen, _ = self._reader.of_this_node(value, path)
-        return None if chosen is FAILED else chosen
+        return self._reader.of_this_node(value, path)[0]
 
     def _file(self, name: str, common: dict[str, Any], path: str) -> str:
         """The absolute path of a local plugin; otherwise the plugin has to be installed."""

@@ -50,6 +50,10 @@ TAKEN = frozenset({"enabled", "plugin", "file", "user", "delivery", "replay", "l
 """Keys of every ``[plugin.NAME]``, which are hafw's: an option of that name would never be given its value."""
 SWITCH_INTERVAL = 0.0005
 """Seconds. A monitor that has seen a death waits this long for a thread that computes, not Python's usual 5 ms."""
+BY_ROUTER = (
+    "; a value per router counts as such where another key names the routers: priority = { lb1 = 150, lb2 = 100 }"
+)
+"""What a table may have been meant as that is no option."""
 _PYTHON = Path(os.__file__).parent
 _LIBRARIES = (Path(hafw.__file__).parent, Path(pluggy.__file__).parent)
 
@@ -137,7 +141,13 @@ class Plugin:
             import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
-        before_calling(start, needs_of(self._loaded))
+        needs = needs_of(self._loaded)
+        if needs.exposed:  # every socket looks for it, at the first name of a host
+            import encodings.idna  # noqa: F401, PLC0415
+        folders = [each for each in sys.path if os.access(each, os.R_OK | os.X_OK)]
+        before_calling(start, needs)
+        self._hidden = next((each for each in folders if not os.access(each, os.R_OK | os.X_OK)), "")
+        """A folder of modules that was readable until now: what is imported later may not be found."""
         self._routers: dict[str, Router] = {}
         self._questions = Questions()
         self._lanes: dict[str, queue.SimpleQueue[tuple[Call, dict[str, Any]]]] = {}
@@ -145,7 +155,8 @@ class Plugin:
     def _convert(self, options: Mapping[str, Any], *, machine: bool) -> object:
         found, problems = convert(dict(options), self._type, f"plugin.{self._name}", machine=machine)
         if problems:
-            raise OptionsRefusedError([(problem.path, problem.message) for problem in problems])
+            told = [(each.path, each.message + BY_ROUTER * each.message.startswith("is a table")) for each in problems]
+            raise OptionsRefusedError(told)
         return found
 
     def hello(self, warned: Sequence[str] = ()) -> Hello:
@@ -230,6 +241,9 @@ class Plugin:
     def _describe(self, error: BaseException, hook: str) -> Failure:
         """A ``ValueError`` of ``configure`` has a mistake per line, ``key: what is wrong``."""
         failure = describe(error)
+        if self._hidden and (isinstance(error, ImportError) or type(error) is LookupError):  # of a codec
+            why = f"{user_name()} cannot read {self._hidden}: import at the top of the module what a hook needs"
+            failure = replace(failure, message=f"{failure.message}; {why}"[:TEXT_MAX])
         refused = hook == "configure" and isinstance(error, ValueError)
         return replace(failure, problems=self._placed(str(error))) if refused else failure
 

@@ -47,6 +47,13 @@ def not_called(names: str) -> str:
     return f"not called: configure of {names}, which may refuse more: hafw check without --no-system calls it\n"
 
 
+def test_an_option_by_router_is_no_second_mistake_of_a_node_that_the_file_does_not_name(tmp_path: Path):
+    urls = "[plugin.nginx]\nurl = { lb2 = 'http://a/', lb3 = 'http://b/' }\n"
+    done = check(tmp_path, f"{GOOD}priority = {{ lb2 = 150, lb3 = 100 }}\n{urls}", "--no-system")
+    assert [line for line in done.stderr.splitlines() if "node.name" not in line] == ["1 error"]
+    assert done.stderr.count("is no node of this file, which names lb2 and lb3") == 1
+
+
 PICKY = """\
 from hafw.api import hookimpl, refuse
 

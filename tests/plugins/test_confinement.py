@@ -192,6 +192,43 @@ async def test_a_secret_that_only_root_may_read_reaches_a_plugin_that_is_nobody(
         assert stage.status().results[0].output == f"{pwd.getpwnam('nobody').pw_uid} sesame"
 
 
+@root
+async def test_what_nobody_cannot_import_any_more_is_told_with_the_folder_and_the_way_out(write, play, tmp_path):
+    (tmp_path / "modules").mkdir(mode=0o700)
+    (tmp_path / "modules" / "late.py").touch()
+    plugin = write(f"""
+        __import__("sys").path.insert(0, "{tmp_path}/modules")
+        @hookimpl
+        def check(): return Verdict(True)
+        @hookimpl
+        def became_master(): import late
+    """)
+    async with play(plugin) as stage:
+        stage.deliver("MASTER")
+        await stage.plugins.drain(5)
+        error = stage.status().results[0].error
+    why = f"nobody cannot read {tmp_path}/modules: import at the top of the module what a hook needs"
+    assert error.startswith(f"became_master raised ModuleNotFoundError: No module named 'late'; {why} (")
+
+
+@root
+async def test_a_check_that_is_nobody_finds_hosts_by_name_also_where_python_is_hidden_from_it(write, play):
+    plugin = write("""
+        import encodings, socket
+        @hookimpl
+        def check(): return Verdict(True)
+        @hookimpl
+        def became_master():
+            encodings.__path__.clear()  # as if it could not be read
+            return {"output": str(len(socket.getaddrinfo("127.0.0.1", 80)))}
+    """)
+    async with play(plugin) as stage:
+        stage.deliver("MASTER")
+        await stage.plugins.drain(5)
+        (result,) = stage.status().results
+    assert (result.error, int(result.output or 0) > 0) == ("", True)
+
+
 async def test_too_many_open_files_are_its_own_trouble(write, play):
     async with play(write("@hookimpl\ndef became_master(): [os.dup(0) for _ in range(5000)]")) as stage:
         stage.deliver("MASTER")

@@ -46,6 +46,14 @@ def test_a_good_configuration_has_no_problem(write, config, instance):
     assert examine(config(instance(interval=1.0), plugins=(plugin,))) == []
 
 
+def test_a_table_where_none_belongs_may_have_been_meant_by_router(write, config):
+    (problem,) = examined(config, write(OPTIONS, options={"url": {"lb1": "http://a", "lb2": "http://b"}}))
+    way_out = (
+        "a value per router counts as such where another key names the routers: priority = { lb1 = 150, lb2 = 100 }"
+    )
+    assert (problem.path, problem.message) == ("plugin.local.url", f"is a table: must be a string; {way_out}")
+
+
 def test_options_may_be_any_table_and_what_is_refused_of_it_is_told(write, config):
     source = "@hookimpl\ndef options(): return dict\n@hookimpl\ndef configure(options): raise ValueError(str(options))"
     (problem,) = examined(config, write(source, options={"any": {"name": "at all"}}))
