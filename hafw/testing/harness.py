@@ -9,6 +9,8 @@ import math
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from hafw.daemon.plugins import PlanRefused
 from hafw.daemon.plugins.child import ChildGone
 from hafw.pipe import GroupChange, StateChange, Verdict, VipChange
@@ -199,11 +201,16 @@ class PluginUnderTest(Life):
         return Delivery(lambda: self._settle(event, number, since))
 
     def _settle(self, event: Event, seq: int, since: int) -> Result:
-        self._background.call(self._plugins.drain, PATIENCE)
+        async def answered() -> bool:
+            with trio.move_on_after(PATIENCE):
+                return await self._plugins.delivered(self.name, event.hook, seq)
+            return False
+
+        is_answered = self._background.call(answered)
         calls = [call for call in self.record.calls[since:] if call.hook == event.hook]
         made = [call for call in calls if events.seq_of(call.arguments) == seq]
-        status = self.status
-        if not made and status.queued:
+        if not made and not is_answered:
+            status = self.status
             error = f"was not called within {PATIENCE:g}s: {status.last_error or status.state}"
             raise HookFailed(Result(hook=event.hook, instance=event.about, seq=seq, error=error, attempts=0))
         return result_of(made, event.hook, event.about, seq)

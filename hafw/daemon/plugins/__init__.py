@@ -243,6 +243,10 @@ class Plugins:
         with trio.move_on_after(timeout):
             await together(Host.delivered, self._hosts.values())
 
+    async def delivered(self, plugin: str, hook: str, seq: int) -> bool:
+        """Wait until one plugin has answered one event, or nobody will, as ``Host.delivered`` does."""
+        return await self._hosts[plugin].delivered(hook, seq)
+
     def abandon(self, why: str = "not delivered: the daemon has ended") -> None:
         """Nobody will deliver what is still queued: it is told as lost."""
         for host in self._hosts.values():
@@ -264,7 +268,7 @@ class Plugins:
         return [host.status(closely=closely) for host in self._hosts.values()]
 
 
-async def together(function: Callable[[T], Awaitable[None]], arguments: Iterable[T]) -> None:
+async def together(function: Callable[[T], Awaitable[object]], arguments: Iterable[T]) -> None:
     """Call it with each, all at once."""
     async with trio.open_nursery() as nursery:
         for argument in arguments:

@@ -44,7 +44,7 @@ class HookResult:
 class Deliveries:
     """The mailbox of one plugin, and a task per lane while the plugin runs.
 
-    ``call`` is the host's; ``pulse`` is called when a lane is empty.
+    ``call`` is the host's; ``pulse`` is called when an event has left it, and when nobody works on a lane any more.
     """
 
     def __init__(
@@ -76,6 +76,12 @@ class Deliveries:
     def queued(self) -> int:
         """Events that were not answered yet."""
         return len(self._mailbox)
+
+    def owes(self, hook: str = "", seq: int = 0) -> bool:
+        """Whether an event was not answered yet: this one, or without a hook any."""
+        if not hook:
+            return self.queued > 0
+        return any((each.hook, each.seq) == (hook, seq) for _, each in self._mailbox.letters)
 
     def put(self, lane: str, letter: Letter) -> None:
         """Queue an event; never waits."""
@@ -134,6 +140,7 @@ class Deliveries:
             self.figures.dropped += 1
         self._losses.add(lane, letter.seq, why)
         self._losses.flush(trio.current_time())
+        self._pulse()
 
     def _work_on(self, lane: str) -> None:
         if self._life is not None and lane not in self._at_work:
@@ -154,6 +161,7 @@ class Deliveries:
                     return
                 self._mailbox.done(lane)
                 self._changed()
+                self._pulse()
                 if letter.change or letter.vip_change:  # a group may have waited for it
                     self._work_on_groups()
         finally:

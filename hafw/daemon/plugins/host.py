@@ -359,10 +359,11 @@ class Host:
         self._counts.last_error = loss.words()
         self._notice("plugin_failed", {"plugin": self.name, **loss.whose, "detail": loss.words(), "state": self.state})
 
-    async def delivered(self) -> None:
-        """Wait until every event was answered, or nobody will answer."""
-        while self._deliveries.queued and self.state != "parked":
+    async def delivered(self, hook: str = "", seq: int = 0) -> bool:
+        """Wait until every event was answered, or this one, or nobody will answer; whether it was."""
+        while (owes := self._deliveries.owes(hook, seq)) and self.state != "parked":
             await self._news.wait()
+        return not owes
 
     # -- status -------------------------------------------------------------------------------------------------
 
