@@ -212,6 +212,8 @@ class Start:
     """False: the file is of another machine, so secrets are left unread."""
     run: str = ""
     """The daemon's, as changes have it."""
+    shows: bool = False
+    """It shall say what may be shown of its options, in ``Hello``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +290,8 @@ class Hello:
     """A new process wants to be told how things are."""
     warnings: tuple[tuple[str, str], ...] = ()
     """Of ``configure``, and of what it uses of an API that will go: key path and message."""
+    options: Mapping[str, Any] | None = None
+    """What is in force and may be shown of them, if that was asked for: ``hafw.config.hiding``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

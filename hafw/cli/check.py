@@ -102,9 +102,7 @@ def check(  # noqa: PLR0913 - click's options
     failed = any(each.severity == "error" for each in problems)
     if loaded is not None and not failed:
         if shown:
-            from hafw.config.show import effective  # noqa: PLC0415 - used by this option alone
-
-            click.echo(effective(loaded))
+            _print(loaded, machine=not no_system)
         click.echo(f"ok: {counted(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
     if problems:
         click.echo(_count(problems), err=True)
@@ -113,6 +111,14 @@ def check(  # noqa: PLR0913 - click's options
     executed = execute and loaded is not None and not failed
     sound = _execute(loaded) if executed and loaded is not None else True
     sys.exit(exit_code(problems, strict=strict) if sound else FAILED)
+
+
+def _print(config: Config, *, machine: bool) -> None:
+    """What is in force: of the plugins' own keys they alone know the defaults, and which are secrets."""
+    from hafw.config.show import effective  # noqa: PLC0415 - used by this option alone
+    from hafw.daemon.plugins.options import options_of  # noqa: PLC0415
+
+    click.echo(effective(config, options_of(config, with_system=machine)))
 
 
 def _not_called(unasked: set[str]) -> str:

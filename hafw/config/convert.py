@@ -73,7 +73,7 @@ class Reader:
             return found
         broken = next(rule for rule in shape.rules if not _obeys(found, rule))
         rule = text_of_rule(broken, duration=shape.kind is Duration)
-        shown = "" if shape.kind is Secret else f"= {show(value)}: "
+        shown = "" if _may_hold_secret(type_) else f"= {show(value)}: "
         return self._refuse(path, f"{shown}{rule}")
 
     def read_keys(self, value: dict[str, Any], table: type, path: str) -> dict[str, Any]:
@@ -156,19 +156,23 @@ class Reader:
         return self._refuse(path, f"= {show(value)}: {rule}{hint}")
 
     def _read_union(self, value: object, parts: tuple[Any, ...], path: str) -> Any:  # noqa: ANN401
-        for part in parts:
+        secret = any(map(_may_hold_secret, parts))
+        # A secret is not read as the plain text that it may be too: then nothing would say what it is.
+        for part in sorted(parts, key=lambda part: secret and shape_of(part).kind in (str, Any, object)):
             if _fits(value, shape_of(part)):
                 return self.read(value, part, path)
-        return self._wrong_type(value, enumerate_words(map(_expected, parts), "or"), path)
+        return self._wrong_type(value, enumerate_words(map(_expected, parts), "or"), path, secret=secret)
 
     def _read_list(self, value: object, shape: Shape, path: str) -> Any:  # noqa: ANN401
+        secret = any(map(_may_hold_secret, shape.parts))
         if not isinstance(value, list):
-            wanted = "a list" if isinstance(value, dict) else f"a list: [{show(value)}]"
-            return self._wrong_type(value, wanted, path)
+            wanted = "a list" if secret or isinstance(value, dict) else f"a list: [{show(value)}]"
+            return self._wrong_type(value, wanted, path, secret=secret)
         parts = [part for part in shape.parts if part is not Ellipsis] or [Any]
         if shape.kind is tuple and Ellipsis not in shape.parts and shape.parts:
             if len(value) != len(parts):
-                return self._refuse(path, f"= {show(value)}: must have {len(parts)} entries")
+                shown = "" if secret else f"= {show(value)}: "
+                return self._refuse(path, f"{shown}must have {len(parts)} entries")
         else:
             parts = parts[:1] * len(value)
         found = [self.read(each, part, f"{path}[{n}]") for n, (each, part) in enumerate(zip(value, parts, strict=True))]
@@ -193,11 +197,22 @@ class Reader:
         except (TypeError, ValueError) as error:
             return self._refuse(path, str(error))
 
-    def _wrong_type(self, value: object, expected: str, path: str) -> object:
+    def _wrong_type(self, value: object, expected: str, path: str, *, secret: bool = False) -> object:
         """A value is not shown where a table belongs or stands: there may be a password in it."""
-        if isinstance(value, dict) or "a table" in expected:
+        if secret or isinstance(value, dict) or "a table" in expected:
             return self._refuse(path, f"is {_kind_of(value)}: must be {expected}")
         return self._refuse(path, f"= {show(value)}: must be {expected}")
+
+
+def _may_hold_secret(type_: Any, above: tuple[type, ...] = ()) -> bool:  # noqa: ANN401
+    """Whether a value of this type is, or has in it, what nobody may see; ``above``: the tables that it is in."""
+    shape = shape_of(type_)
+    if is_table(shape.kind):
+        if shape.kind in above:
+            return False
+        return any(_may_hold_secret(key.type, (*above, shape.kind)) for key in keys_of(shape.kind))
+    parts = () if shape.kind is Literal else shape.parts
+    return shape.kind is Secret or any(_may_hold_secret(each, above) for each in parts)
 
 
 def _fits(value: object, shape: Shape) -> bool:

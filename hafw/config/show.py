@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from hafw.config.model import PluginLimits
+from hafw.config.hiding import HIDDEN, untyped
+from hafw.config.toml import key as _key
+from hafw.config.toml import value as _value
 from hafw.config.values import format_duration, format_size
 from hafw.config.weights import OWNER_PRIORITY
 
@@ -18,18 +19,16 @@ if TYPE_CHECKING:
     from hafw.pipe import Address
     from hafw.vrrp.settings import RouterSettings
 
-_HIDDEN = "(hidden)"
-_SECRET_KEY = re.compile(r"pass|secret|token|credential|private|auth|(?:^|_)key", re.IGNORECASE)
-_REFERENCE = re.compile(r"(?:file|env|credential):")
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*):[^/@\s]*@")
+
+def effective(config: Config, options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> str:
+    """The whole of it. It reads back as TOML.
+
+    ``options``: what each plugin says of its own, with defaults; of one that says nothing no value is shown.
+    """
+    return "\n".join(_lines(config, options))
 
 
-def effective(config: Config) -> str:
-    """The whole of it. It reads back as TOML; what a plugin fills in itself is not known here."""
-    return "\n".join(_lines(config))
-
-
-def _lines(config: Config) -> Iterator[str]:
+def _lines(config: Config, options: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     delays = {"startup_delay": config.startup_delay, "delay_after_boot": config.delay_after_boot}
     shown = {key: format_duration(value) for key, value in delays.items() if value}
     yield from _table("node", {"name": config.node_name, **shown})
@@ -44,31 +43,19 @@ def _lines(config: Config) -> Iterator[str]:
     for group, members in config.groups.items():
         yield from _group(group, config.instances[members[0]])
     for plugin in config.plugins.values():
-        yield from _plugin(plugin)
+        yield from _plugin(plugin, options.get(plugin.name))
 
 
-def _table(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+def _table(path: str, values: Mapping[str, Any], options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[str]:
+    """Of ``values`` what is empty is not set; among a plugin's ``options`` it may be the value that counts."""
     yield f"[{path}]"
     for key, value in values.items():
         if value is not None and value != "":
             yield f"{_key(key)} = {_value(value)}"
+    for key, value in options.items():
+        if value is not None:
+            yield f"{_key(key)} = {_value(value)}"
     yield ""
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
-
-
-def _value(value: Any) -> str:  # noqa: ANN401 - whatever TOML may hold
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(key)} = {_value(each)}' for key, each in value.items())} }}"
-    return str(value)
 
 
 def _instance(instance: InstanceConfig) -> Iterator[str]:
@@ -138,10 +125,10 @@ def _priority(instance: InstanceConfig) -> dict[str, Any]:
 def _auth(router: RouterSettings) -> dict[str, Any] | None:
     hmac = router.hmac
     if hmac is None:
-        return None if router.password is None else {"type": "pass", "password": _HIDDEN}
+        return None if router.password is None else {"type": "pass", "password": HIDDEN}
     return {
         "type": "hmac",
-        "keys": {str(each): _HIDDEN for each in hmac.keys},
+        "keys": {str(each): HIDDEN for each in hmac.keys},
         "active": hmac.active,
         "mode": str(hmac.mode),
         "anti_replay": str(hmac.anti_replay),
@@ -161,29 +148,10 @@ def _address(address: Address, router: RouterSettings) -> dict[str, str]:
     return {**found, **label, "scope": address.scope}
 
 
-def _plugin(plugin: PluginConfig) -> Iterator[str]:
-    own = {key: hidden(key, value) for key, value in plugin.options.items()}
+def _plugin(plugin: PluginConfig, options: Mapping[str, Any] | None) -> Iterator[str]:
+    own = untyped("", plugin.options) if options is None else options
     common = {"plugin": plugin.plugin, "file": plugin.file, "user": plugin.user, "delivery": plugin.delivery}
     replay = {} if plugin.replay is None else {"replay": plugin.replay}
-    yield from _table(f"plugin.{_key(plugin.name)}", {**common, **replay, **own})
-    if plugin.limits != PluginLimits():
-        limits = {**asdict(plugin.limits), "memory": format_size(plugin.limits.memory)}
-        yield from _table(f"plugin.{_key(plugin.name)}.limits", limits)
-
-
-def sounds_secret(name: str) -> bool:
-    """Whether whoever gave this name to a key or a variable keeps a secret in it."""
-    return _SECRET_KEY.search(name) is not None
-
-
-def hidden(key: str, value: Any) -> Any:  # noqa: ANN401
-    """A plugin's types are not known here, so a key that sounds secret is one; where it is kept may be shown."""
-    if isinstance(value, dict):
-        return {inner: hidden(f"{key}_{inner}", each) for inner, each in value.items()}
-    if isinstance(value, list):
-        return [hidden(key, each) for each in value]
-    if isinstance(value, str) and _REFERENCE.match(value):
-        return value
-    if sounds_secret(key):
-        return _HIDDEN
-    return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", value) if isinstance(value, str) else value
+    path = f"plugin.{_key(plugin.name)}"
+    yield from _table(path, {**common, **replay}, own)
+    yield from _table(f"{path}.limits", {**asdict(plugin.limits), "memory": format_size(plugin.limits.memory)})

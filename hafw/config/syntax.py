@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hafw.config.hiding import hidden, untyped
 from hafw.config.problem import Problem, show
-from hafw.config.show import hidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEEPALIVED = re.compile(
@@ -17,6 +20,10 @@ _KEEPALIVED = re.compile(
 )
 _PLAIN = re.compile(r"[ \t]*([A-Za-z0-9_.-]+)[ \t]*=[ \t]*+(?![\[{])([^#\n]*)")
 """``key = value`` on a line of its own, the value being neither list nor table."""
+_PLACE = re.compile(r"^[ \t]*(?:\[+[ \t]*[\"']?|(?=plugin[ \t]*\.))(\w+)", re.MULTILINE)
+"""What looks like a table, or is a key of a plugin's: the first word of its name."""
+_TYPED = {"node", "instance", "group", "control", "process", "journal"}
+"""Tables whose keys are known here; a plugin's are not."""
 _KEY = re.compile(r"([A-Za-z0-9_-]+)[ \t]*=[ \t]*")
 _WORD = re.compile(r"[^\s\"',\[\]{}=#]+")
 _NEAR_BOOLEANS = {"true", "false", "yes", "no", "on", "off"}
@@ -70,18 +77,23 @@ def _lower(message: str) -> str:
 
 def _hint(before: str, line: str, at: int) -> str:
     """What to write for the value that stands ``at`` this place of its line; empty: no idea."""
+    places = _PLACE.findall(f"{before}\n{line}")
+    may_show = hidden if not places or places[-1] in _TYPED else untyped
     plain = _PLAIN.match(line)
     if plain:
-        return _about(plain[1], plain[2].rstrip(), named=True)
+        return _about(plain[1], plain[2].rstrip(), may_show, named=True)
     word = next((each for each in _WORD.finditer(line) if each.start() <= at <= each.end()), None)
     key = next(reversed([*_KEY.finditer(f"{before}\n{line[:at]}")]), None)
     if word is None or key is None or line[word.end() :].lstrip().startswith("="):
         return ""
-    return _about(key[1], word[0], named=line[: word.start()].endswith(key[0]))
+    return _about(key[1], word[0], may_show, named=line[: word.start()].endswith(key[0]))
 
 
-def _about(key: str, value: str, *, named: bool) -> str:
-    """``named``: the value follows its key at once, so that both can be shown."""
+def _about(key: str, value: str, may_show: Callable[[str, Any], Any], *, named: bool) -> str:
+    """``named``: the value follows its key at once, so that both can be shown.
+
+    ``may_show``: by key and value, what may be shown of the value.
+    """
     start = f"{key} = " if named else ""
     if not value:
         return f"{key} has no value"
@@ -91,6 +103,6 @@ def _about(key: str, value: str, *, named: bool) -> str:
     if re.search(r"[\"']| = ", value):
         return ""
     if re.fullmatch(r"[+-]?0+[0-9]+", value):
-        return f"a number has no leading zero: {start}{int(value)}"
+        return f"a number has no leading zero: {start}{show(may_show(key, int(value)))}"
     straight = "straight " if value[0] in _CURLY else ""
-    return f"strings need {straight}quotes: {start}{show(hidden(key, value.strip(_CURLY)))}"
+    return f"strings need {straight}quotes: {start}{show(may_show(key, value.strip(_CURLY)))}"

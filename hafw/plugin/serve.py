@@ -27,6 +27,7 @@ import pluggy
 import hafw
 from hafw import deprecation
 from hafw.config.convert import convert
+from hafw.config.hiding import in_force
 from hafw.config.types import is_table, keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
@@ -44,6 +45,8 @@ PART = 100
 """Addresses and frames in one part of a takeover's answer."""
 TEXT_MAX = 4000
 """Characters of an error or of a script's output that are passed on."""
+SHOWN_MAX = LINE_MAX // 2
+"""Octets of the options that may be shown."""
 DETAIL_MAX = 300
 """Characters of a verdict's detail."""
 TAKEN = frozenset({"enabled", "plugin", "file", "user", "delivery", "replay", "limits"})
@@ -141,6 +144,7 @@ class Plugin:
             import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
+        self._shown = self._showable() if start.shows else None
         needs = needs_of(self._loaded)
         if needs.exposed:  # every socket looks for it, at the first name of a host
             import encodings.idna  # noqa: F401, PLC0415
@@ -159,6 +163,11 @@ class Plugin:
             raise OptionsRefusedError(told)
         return found
 
+    def _showable(self) -> dict[str, Any] | None:
+        """The options, if they are a table, and fit into a line beside all else."""
+        found = in_force(self._options)
+        return found if isinstance(found, dict) and len(msgspec.json.encode(found)) <= SHOWN_MAX else None
+
     def hello(self, warned: Sequence[str] = ()) -> Hello:
         """What the daemon has to know; the deadline may depend on the options."""
         loaded = self._loaded
@@ -174,6 +183,7 @@ class Plugin:
                 *self._placed("\n".join(warned)),
                 *((f"plugin.{self._name}", each) for each in deprecation.noticed()),
             ),
+            options=self._shown,
         )
 
     def accept(self, call: Call) -> None:

@@ -863,7 +863,7 @@ SYNTAX = {
     ),
     "path without quotes": (
         config("[plugin.notify_script]\nnotify = /etc/hafw/notify.sh  # mine"),
-        '6: not TOML: strings need quotes: notify = "/etc/hafw/notify.sh"',
+        '6: not TOML: strings need quotes: notify = "(hidden)"',
     ),
     "address without quotes": (
         config("source_address = 192.0.2.1"),
@@ -908,9 +908,21 @@ SYNTAX = {
         config("auth = { password = geheim }"),
         '5: not TOML: strings need quotes: password = "(hidden)"',
     ),
-    "nor one in a URL": (
-        config("[plugin.nginx]\nurl = http://u:geheim@127.0.0.1/"),
-        '6: not TOML: strings need quotes: url = "http://u:(hidden)@127.0.0.1/"',
+    "nor what a plugin may call a secret": (
+        config("[plugin.mine]\npin = geheim"),
+        '6: not TOML: strings need quotes: pin = "(hidden)"',
+    ),
+    "nor as a number": (
+        config("[plugin.mine]\npin = 0451"),
+        '6: not TOML: a number has no leading zero: pin = "(hidden)"',
+    ),
+    "nor in a list of them": (
+        f"plugin.mine.pins = [\n  geheim,\n]\n{config()}",
+        '2: not TOML: strings need quotes: "(hidden)"',
+    ),
+    "behind a plugin's table values are shown again": (
+        f"[plugin.mine]\nmemory = 1\n{config(interface='eth0')}",
+        '4: not TOML: strings need quotes: interface = "eth0"',
     ),
     "carriage returns": (
         config(interface="eth0").replace("\n", "\r\n"),

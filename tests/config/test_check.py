@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,6 +134,57 @@ def test_print_shows_the_effective_configuration_without_the_password(tmp_path: 
     assert done.returncode == 0
     assert "advertisement_interval = " in done.stdout
     assert "geheim" not in done.stdout + done.stderr
+
+
+SAFE = """\
+from dataclasses import dataclass, field
+from hafw.api import Duration, Secret, hookimpl
+
+@dataclass(frozen=True)
+class Login:
+    pin: Secret
+    user: str = "nobody"
+
+@dataclass(frozen=True)
+class Options:
+    pins: tuple[Secret, ...] = ()
+    login: Login | None = None
+    patience: Duration = Duration(300.0)
+    instance: str = ""
+    on: list[str] = field(default_factory=lambda: ["master"])
+
+@hookimpl
+def options():
+    return Options
+
+@hookimpl
+def stopped():
+    pass
+"""
+
+
+def test_print_asks_the_plugins_for_their_defaults_and_for_what_is_secret(tmp_path: Path):
+    (tmp_path / "mine.py").write_text(SAFE)
+    (tmp_path / "mine.py").chmod(0o644)
+    slack = 'url = "https://hooks.slack.com/services/LEAKurl"\nheaders = { X-Api = "LEAKheader" }\n'
+    text = f"""{GOOD}
+        [plugin.mine]\nfile = "mine.py"\npins = ["LEAKpin", "file:/etc/hafw/pin"]\nlogin = {{ pin = "LEAKlogin" }}
+        [plugin.webhook]\n{slack}proxy = "http://LEAKuser:LEAKword@192.0.2.1:3128"
+        [plugin.apprise]\nurls = ["tgram://LEAKtoken/1"]"""
+    done = check(tmp_path, text, "--no-system", "--print")
+    assert "LEAK" not in done.stdout + done.stderr
+    shown = tomllib.loads(done.stdout)["plugin"]
+    assert {key: value for key, value in shown["mine"].items() if key not in ("file", "limits")} == {
+        "pins": ["(hidden)", "file:/etc/hafw/pin"],
+        "login": {"pin": "(hidden)", "user": "nobody"},
+        "patience": "5m",
+        "instance": "",
+        "on": ["master"],
+    }
+    assert (shown["webhook"]["url"], shown["webhook"]["headers"]) == ("(hidden)", {"X-Api": "(hidden)"})
+    assert (shown["webhook"]["proxy"], shown["webhook"]["shape"]) == ("(hidden)", "hafw")
+    assert shown["apprise"]["urls"] == ["(hidden)"]
+    assert (shown["arp"]["request"], shown["vip"]["limits"]["files"]) == (True, 1024)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="as root the script would run as root")

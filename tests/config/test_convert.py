@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hafw.config.convert import Duration, Secret, convert, parse_duration
+from hafw.config.hiding import HIDDEN, as_written, in_force, untyped
 from hafw.config.values import format_duration
 
 if TYPE_CHECKING:
@@ -208,3 +209,108 @@ def test_credential_needs_systemd_and_a_name(monkeypatch: pytest.MonkeyPatch):
     )
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/")
     assert complaint(password="credential:etc/passwd").endswith("must be a name, not a path")
+
+
+class Login(msgspec.Struct):
+    pin: Secret
+    user: str = ""
+    next: Login | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safe:
+    """Every place in which a plugin may declare a secret, and names that sound like one."""
+
+    pins: tuple[Secret, ...] = ()
+    two: tuple[Secret, Secret] | None = None
+    few: Annotated[list[Secret], msgspec.Meta(max_length=2)] = field(default_factory=list)
+    ways: dict[str, Secret] = field(default_factory=dict)
+    maybe: Secret | list[Secret] | None = None
+    plain: str | Secret = ""
+    login: Login | None = None
+    logins: Annotated[list[Login], msgspec.Meta(max_length=2)] = field(default_factory=list)
+    anything: Any = None
+    auth: str = ""
+    url: str = ""
+    token_lifetime: Duration = SECOND
+    on: tuple[str, ...] = ("master",)
+    from_: int = 3
+
+
+SECRETS: dict[str, Any] = {
+    "pins": ["LEAK0"],
+    "two": ["LEAK1", "env:HAFW_PIN"],
+    "few": ["LEAK2"],
+    "ways": {"X-Api": "LEAK3"},
+    "maybe": ["LEAK4"],
+    "plain": "LEAK5",
+    "login": {"pin": "LEAK6", "user": "me", "next": {"pin": "LEAK7"}},
+    "logins": [{"pin": "LEAK8"}],
+    "anything": {"deep": [{"pass_phrase": "LEAK9", "X-Api-Key": "LEAK10", "port": 25}]},
+    "auth": "LEAK11",
+    "url": "http://u:LEAK12@h/?a=b&apikey=LEAK13",
+}
+
+
+def test_what_is_in_force_has_every_default_and_no_secret_wherever_it_is_declared(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HAFW_PIN", "LEAK14")
+    options, problems = convert(SECRETS, Safe, "p")
+    assert problems == []
+    assert in_force(options) == {
+        "pins": [HIDDEN],
+        "two": [HIDDEN, "env:HAFW_PIN"],
+        "few": [HIDDEN],
+        "ways": {"X-Api": HIDDEN},
+        "maybe": [HIDDEN],
+        "plain": HIDDEN,
+        "login": {"pin": HIDDEN, "user": "me", "next": {"pin": HIDDEN, "user": ""}},
+        "logins": [{"pin": HIDDEN, "user": ""}],
+        "anything": {"deep": [{"pass_phrase": HIDDEN, "X-Api-Key": HIDDEN, "port": 25}]},
+        "auth": HIDDEN,
+        "url": f"http://u:{HIDDEN}@h/?a=b&apikey={HIDDEN}",
+        "token_lifetime": "1s",
+        "on": ["master"],
+        "from": 3,
+    }
+    assert in_force(Safe()) == {
+        "pins": [],
+        "few": [],
+        "ways": {},
+        "plain": "",
+        "logins": [],
+        "auth": "",
+        "url": "",
+        "token_lifetime": "1s",
+        "on": ["master"],
+        "from": 3,
+    }
+    assert in_force(object()) == HIDDEN, "nobody knows what its text would be"
+
+
+def test_of_what_stands_in_the_file_a_key_that_nobody_knows_shows_nothing():
+    wrote = {**SECRETS, "pasword": "LEAK", "pni": 1234, "lgoin": {"a": ["LEAK"]}, "empty": "", "yes": True}
+    options, _ = convert({**SECRETS, "two": ["a", "b"]}, Safe, "p")
+    shown = as_written("", wrote, in_force(options))
+    assert "LEAK" not in str(shown)
+    assert (shown["login"]["user"], shown["anything"]["deep"][0]["port"]) == ("me", 25)
+    assert [shown[key] for key in ("pasword", "pni", "lgoin")] == [HIDDEN, HIDDEN, {"a": [HIDDEN]}]
+    assert (shown["empty"], shown["yes"]) == ("", True)
+    assert as_written("", wrote, None) == untyped("", wrote)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"pins": "LEAK"}, "pins: is a string: must be a list"),
+        ({"two": ["LEAK"]}, "two: must have 2 entries"),
+        ({"few": ["LEAK"] * 3}, "few: must have at most 2 entries"),
+        ({"ways": {"a": ["LEAK"]}}, "ways.a: must be a string: the secret, or file:/path, env:NAME or credential:NAME"),
+        ({"maybe": 4711}, "maybe: is a whole number: must be a string or a list"),
+        ({"login": ["LEAK"]}, "login: is a list: must be a table"),
+        ({"logins": "LEAK"}, "logins: is a string: must be a list"),
+        ({"logins": [{"pin": "LEAK"}] * 3}, "logins: must have at most 2 entries"),
+    ],
+)
+def test_no_mistake_shows_what_may_be_a_secret(keys: dict[str, Any], expected: str):
+    _, (problem,) = convert(keys, Safe, "p")
+    assert problem.render("c") == f"c: p.{expected}"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hafw.config import Config, load
+from hafw.config.hiding import hidden
 from hafw.config.permissions import check_script
 from hafw.config.plugins import installed_plugins
 from hafw.config.schema import schema, schema_of
@@ -169,7 +170,9 @@ def test_how_events_are_delivered_is_the_plugin_s_own_choice_unless_the_file_say
     config = loaded(tmp_path, f'{text}[plugin.arp]\ndelivery = "latest"\nreplay = false\n')
     assert (config.plugins["arp"].delivery, config.plugins["arp"].replay) == ("latest", False)
     assert (config.plugins["vip"].delivery, config.plugins["vip"].replay) == ("", None)
-    assert tomllib.loads(effective(config))["plugin"]["arp"] == {"delivery": "latest", "replay": False}
+    shown = tomllib.loads(effective(config))["plugin"]["arp"]
+    limits = {"memory": "512MiB", "files": 1024, "processes": 256, "cpu_weight": 100, "network": True}
+    assert shown == {"delivery": "latest", "replay": False, "limits": limits}
 
 
 def test_node_is_the_short_host_name_unless_said_otherwise(tmp_path: Path):
@@ -182,17 +185,26 @@ def test_node_is_the_short_host_name_unless_said_otherwise(tmp_path: Path):
 
 def test_shown_configuration_is_toml_reads_back_and_tells_no_secret(tmp_path: Path):
     config = loaded(tmp_path, FULL)
-    text = effective(config)
+    said = {key: hidden(key, value) for key, value in config.plugins["nginx"].options.items()}
+    text = effective(config, {"nginx": {**said, "expect": ""}})
     assert "geheim" not in text
     shown = tomllib.loads(text)
     assert shown["node"]["name"] == "lb1"
     assert shown["instance"]["VI_1"]["auth"] == {"type": "pass", "password": "(hidden)"}
     assert shown["plugin"]["nginx"]["password"] == "file:/etc/hafw/smtp.pass"
     assert shown["plugin"]["nginx"]["url"] == "http://u:(hidden)@127.0.0.1/"
+    assert shown["plugin"]["nginx"]["expect"] == "", "an empty text is a value too"
     again = loaded(
-        tmp_path, text.replace('"(hidden)"', '"geheim"').replace("(hidden)", "geheim") + "[plugin.arp]\nenabled = false"
+        tmp_path,
+        text.replace('"(hidden)"', '"geheim"').replace("(hidden)", "geheim") + "[plugin.arp]\nenabled = false",
     )
     assert again.instances == config.instances
+
+
+def test_of_a_plugin_that_has_not_said_its_types_no_value_is_shown(tmp_path: Path):
+    shown = tomllib.loads(effective(loaded(tmp_path, FULL)))["plugin"]["nginx"]
+    assert shown["url"] == shown["api_token"] == "(hidden)"
+    assert (shown["headers"], shown["password"]) == ({"host": "(hidden)"}, "file:/etc/hafw/smtp.pass")
 
 
 def test_with_a_virtual_mac_every_address_is_on_its_device_and_link_local_ones_reach_the_link(tmp_path: Path):

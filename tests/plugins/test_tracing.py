@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hafw.daemon.plugins import tracing
+from hafw.daemon.plugins import examine, tracing
 from hafw.pipe import Outcome, Reply, Start, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +21,18 @@ OPTIONS = {
     "password": "sesame",
     "mail": {"token": 'with "quotes"', "from": "env:MAIL_FROM"},
     "key": "abc",
+    "pins": ["geheim", {"inner": "innermost"}],
+    "pasword": "mistyped",
 }
+SHOWN = {
+    "url": "http://127.0.0.1/",
+    "password": "(hidden)",
+    "mail": {"token": "(hidden)", "from": "env:MAIL_FROM"},
+    "key": "(hidden)",
+    "pins": ["(hidden)", {"inner": "(hidden)"}],
+    "patience": "5m",
+}
+"""What its process says of them: it knows their types, and has no ``pasword``."""
 START = Start(name="local", options=OPTIONS, parent=1, memory=1 << 29)
 
 
@@ -55,17 +67,25 @@ def test_call_part_answer_and_no_answer_are_a_line_each(said: list[str]):
 
 def test_no_secret_is_shown_wherever_it_comes_from(said: list[str]):
     trace = tracing.Trace(START)
-    trace.started(START, 7, 0.0)
-    outcome = Outcome(output='sesame for root@example.net, with "quotes", abc is too short to look for')
+    trace.started(7, SHOWN, 0.0)
+    outcome = Outcome(output='sesame for root@example.net, with "quotes", abc is too short to look for, geheim')
     trace.answered(1, "became_master", Reply(id=1, outcome=outcome), 0.0, 0.0)
     trace.ended(2, "check", "sesame was no answer", 0.0, 0.0)
     text = "\n".join(said)
-    assert "sesame" not in text
-    assert "root@example.net" not in text
-    assert "quotes" not in text
+    for secret in ("sesame", "root@example.net", "quotes", "geheim", "innermost", "mistyped"):
+        assert secret not in text
     assert '"url":"http://127.0.0.1/","password":"(hidden)"' in text
     assert '"from":"env:MAIL_FROM"' in text, "where it is kept may be known"
+    assert "patience" not in text, "it is told what stands in the file"
     assert "(hidden) for (hidden), (hidden), abc" in text
+
+
+def test_of_a_plugin_that_did_not_say_its_types_no_value_is_shown(said: list[str]):
+    trace = tracing.Trace(START)
+    trace.started(7, None, 0.0)
+    hidden = '{"url":"(hidden)","password":"(hidden)","mail":{"token":"(hidden)","from":"env:MAIL_FROM"},'
+    hidden += '"key":"(hidden)","pins":["(hidden)",{"inner":"(hidden)"}],"pasword":"(hidden)"}'
+    assert said == [f"plugin_start plugin=local pid=7 options={hidden}"]
 
 
 def test_lines_are_bounded_in_length_and_number(said: list[str]):
@@ -96,6 +116,14 @@ async def test_the_daemon_logs_every_call(
     monkeypatch.setenv(tracing.VARIABLE, "1")
     plugin = write(
         """
+        from dataclasses import dataclass
+        from hafw.api import Secret
+        @dataclass
+        class Options:
+            pins: tuple[Secret, ...]
+            name: str
+        @hookimpl
+        def options(): return Options
         @hookimpl
         def monitor(report):
             report(Verdict(False, "seen"))
@@ -104,6 +132,7 @@ async def test_the_daemon_logs_every_call(
         def became_master(change): return {"output": f"number {change.seq}"}
         """
     )
+    plugin = replace(plugin, options={"pins": ["LEAKpin"], "name": "Max"})
     async with play(plugin, instances=(instance(interval=1.0),)) as stage:
         stage.deliver("MASTER")
         await stage.until(lambda: stage.verdicts)
@@ -111,6 +140,18 @@ async def test_the_daemon_logs_every_call(
     shown = "".join(capsys.readouterr())
     for wanted in ("plugin_start", "hook=configure", "hook=became_master", '"new":"MASTER"', "number 1", "plugin_part"):
         assert wanted in shown, wanted
+    assert '{"pins":["(hidden)"],"name":"Max"}' in shown
+
+
+def test_a_misspelt_key_shows_nothing_of_its_value(
+    write: Callable, config: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setenv(tracing.VARIABLE, "1")
+    plugin = write("@hookimpl\ndef stopped(): pass", options={"pasword": "LEAKtypo"})
+    (problem,) = examine(config(plugins=(plugin,)))
+    assert (problem.path, problem.message) == ("plugin.local.pasword", "unknown key")
+    assert '"pasword":"(hidden)"' in (shown := "".join(capsys.readouterr()))
+    assert "LEAK" not in shown
 
 
 def test_hafw_check_prints_the_calls_to_standard_error_and_nothing_else_there(tmp_path):

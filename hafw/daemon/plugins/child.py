@@ -20,7 +20,7 @@ import msgspec
 import structlog
 import trio
 
-from hafw.config.show import sounds_secret
+from hafw.config.hiding import sounds_secret
 from hafw.daemon.plugins.hearing import Hearing, Pending
 from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.scratch import Scratch
@@ -79,7 +79,8 @@ class Child:
         self._printed = Printed(start.name, lambda line, logged: witness.printed(start.name, line, logged=logged))
         self.scratch = Scratch(start.name)
         self._trace = trace_of(start)
-        self._start = start = replace(start, scratch=self.scratch.path)
+        shows = start.shows or self._trace is not None
+        self._start = start = replace(start, scratch=self.scratch.path, shows=shows)
         self._name = start.name
         self._told: dict[str, Router] = {}
         self._hearing = Hearing()
@@ -129,11 +130,12 @@ class Child:
 
     async def hello(self, timeout: float) -> Reply:  # noqa: ASYNC109 - missing it has a consequence
         """What it says when it has loaded its plugin, or why it could not."""
-        if self._trace:
-            self._trace.started(self._start, self.pid, trio.current_time())
         with trio.move_on_after(timeout):
             await self._send(msgspec.json.encode(self._start) + b"\n")
             await self._hello.done.wait()
+        if self._trace:  # not before: only the plugin knows which of its options are secrets
+            said = self._hello.reply.hello if self._hello.reply else None
+            self._trace.started(self.pid, said.options if said else None, trio.current_time())
         return self._answer(self._hello, "loading it", timeout).reply
 
     async def call(

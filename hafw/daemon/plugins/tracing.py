@@ -14,7 +14,7 @@ import msgspec
 import structlog
 import trio
 
-from hafw.config.show import hidden
+from hafw.config.hiding import HIDDEN, as_written, untyped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,6 @@ LINES_PER_SECOND = 100
 """Of one plugin; what is more is counted."""
 SECRET_MIN = 4
 """Characters of a secret that is looked for in texts: shorter ones are everywhere."""
-HIDDEN = "(hidden)"
 
 log = structlog.get_logger()
 
@@ -38,16 +37,22 @@ class Trace:
 
     def __init__(self, start: Start) -> None:
         self._plugin = start.name
-        secrets = {*secrets_of(start.options or {})}
-        secrets |= {msgspec.json.encode(each)[1:-1].decode() for each in secrets}
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._options = start.options or {}
+        self._secrets: list[str] = []
+        self._hide(untyped("", self._options))
         self._second = 0.0
         self._said = self._dropped = 0
 
-    def started(self, start: Start, pid: int, now: float) -> None:
-        """The process is there; it is told this."""
-        options = {key: hidden(key, value) for key, value in (start.options or {}).items()}
+    def started(self, pid: int, shown: Mapping[str, Any] | None, now: float) -> None:
+        """The process is there, and was told its options; ``shown``: what it says of them, ``None``: nothing."""
+        options = as_written("", self._options, shown)
+        self._hide(options)
         self._say(now, "plugin_start", pid=pid, options=self._text(options))
+
+    def _hide(self, options: Mapping[str, Any]) -> None:
+        secrets = {each for each in secrets_of(self._options, options) if len(each) >= SECRET_MIN}
+        secrets |= {msgspec.json.encode(each)[1:-1].decode() for each in secrets}
+        self._secrets = sorted(secrets, key=len, reverse=True)
 
     def called(self, number: int, hook: str, arguments: Mapping[str, Any], now: float) -> None:
         """A hook is about to be called."""
@@ -107,23 +112,18 @@ def trace_of(start: Start) -> Trace | None:
     return Trace(start) if os.environ.get(VARIABLE, "0") not in ("", "0") else None
 
 
-def secrets_of(options: Mapping[str, Any]) -> Iterator[str]:
-    """Every text in the options that must not be shown, as it stands there and as ``env:`` gives it."""
-    for key, value in options.items():
-        yield from _secrets(key, value)
-
-
-def _secrets(key: str, value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner, each in value.items():
-            yield from _secrets(f"{key}_{inner}", each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _secrets(key, each)
-    elif isinstance(value, str):
-        text = os.environ.get(value.removeprefix("env:"), "") if value.startswith("env:") else value
-        if (text != value or hidden(key, value) == HIDDEN) and len(text) >= SECRET_MIN:
-            yield text
+def secrets_of(value: object, shown: object) -> Iterator[str]:
+    """Every text of these options that ``as_written`` has hidden, and what the environment has for ``env:``."""
+    if isinstance(value, dict) and isinstance(shown, dict):
+        for key, each in value.items():
+            yield from secrets_of(each, shown.get(key))
+    elif isinstance(value, list) and isinstance(shown, list):
+        for each, one in zip(value, shown, strict=True):
+            yield from secrets_of(each, one)
+    elif isinstance(value, str) and value.startswith("env:"):
+        yield os.environ.get(value.removeprefix("env:"), "")
+    elif isinstance(value, str) and isinstance(shown, str) and HIDDEN in shown:
+        yield value
 
 
 def _said(reply: Reply) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Options(TlsOptions):
     """The own address to ask from; empty: the kernel's choice."""
     host: str = ""
     """The ``Host`` header, and the name on the certificate; empty: the URL's."""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, Secret] = field(default_factory=dict)
     username: str = ""
     """With ``password``, for basic authentication."""
     password: Secret | None = None
@@ -83,8 +83,8 @@ def _header_mistakes(options: Options) -> Iterator[tuple[str, str]]:
             yield "headers", f'"{name}": must be the name of a header: letters, digits and -'
         elif name.lower() in _OURS:
             yield key, f"cannot be set here: use {_OURS[name.lower()]}"
-        elif not re.fullmatch(r"[\t -~]*", value):
-            yield key, f"= {value!r}: must be printable ASCII in one line"
+        elif not re.fullmatch(r"[\t -~]*", value.reveal()):
+            yield key, "must be printable ASCII in one line"
 
 
 def _credential_mistakes(options: Options) -> Iterator[tuple[str, str]]:
@@ -152,7 +152,7 @@ class Http:
             method=options.method,
             host=options.host,
             server_name=options.server_name,
-            headers=options.headers,
+            headers={name: value.reveal() for name, value in options.headers.items()},
             secrets=authorization(options),
             socket=options.socket,
             source=options.source,

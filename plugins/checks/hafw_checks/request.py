@@ -54,7 +54,8 @@ class Expect:
 
 def parse_url(text: str) -> SplitResult:
     """Split an http or https URL; ``ValueError`` says what is wrong with any other."""
-    rule = f'= "{text}": must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
+    shown = re.sub(r"(?<=://)[^/@\s]*@", "(hidden)@", text)
+    rule = f'= "{shown}": must be like "http://127.0.0.1/" or "https://[::1]:8443/status"'
     try:
         url = urlsplit(text)
         port = url.port

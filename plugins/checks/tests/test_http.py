@@ -52,7 +52,7 @@ def test_method_headers_and_host_are_sent_as_they_stand(ask, answering):
         f"http://127.0.0.1:{port}/",
         method="POST",
         host="www.example.com",
-        headers={"X-Probe": "a b", "User-Agent": "me"},
+        headers={"X-Probe": Secret("a b"), "User-Agent": Secret("me")},
     )
     request = lines(asked)
     assert request[0] == "POST / HTTP/1.1"
@@ -130,7 +130,7 @@ def test_redirects_without_end_are_a_failure_if_a_page_is_expected(ask, answerin
 def test_another_server_is_not_told_the_secrets_of_this_one(ask, answering):
     elsewhere, asked_elsewhere = answering(page())
     port, asked = answering(moved(f"http://127.0.0.1:{elsewhere}/"))
-    options = {"token": Secret("abc"), "headers": {"X-Api-Key": "def"}, "host": "www.example.com"}
+    options = {"token": Secret("abc"), "headers": {"X-Api-Key": Secret("def")}, "host": "www.example.com"}
     assert ask(f"http://127.0.0.1:{port}/", redirects=1, **options).healthy
     assert {"Authorization: Bearer abc", "X-Api-Key: def"} <= set(lines(asked))
     request = lines(asked_elsewhere)
@@ -186,11 +186,11 @@ def test_redirects_share_one_timeout(ask, serving):
     ({"socket": "app.sock"}, ['socket: = "app.sock": must be an absolute path']),
     ({"socket": "/run/a", "source": "127.0.0.1"},
      ['source: = "127.0.0.1": has no meaning with socket: leave one of them out']),
-    ({"headers": {"a b": "x"}}, ['headers: "a b": must be the name of a header: letters, digits and -']),
-    ({"headers": {"Host": "x"}}, ["headers.Host: cannot be set here: use host"]),
-    ({"headers": {"authorization": "x"}},
+    ({"headers": {"a b": Secret("x")}}, ['headers: "a b": must be the name of a header: letters, digits and -']),
+    ({"headers": {"Host": Secret("x")}}, ["headers.Host: cannot be set here: use host"]),
+    ({"headers": {"authorization": Secret("x")}},
      ["headers.authorization: cannot be set here: use username and password, or token"]),
-    ({"headers": {"X": "a\r\nb"}}, [r"headers.X: = 'a\r\nb': must be printable ASCII in one line"]),
+    ({"headers": {"X": Secret("a\r\nb")}}, ["headers.X: must be printable ASCII in one line"]),
     ({"username": "me"},
      ["password: is missing: basic authentication needs both, username and password; a token stands in token"]),
     ({"password": Secret("x")},

@@ -21,7 +21,7 @@ EXPECT_RULE = ': must be HTTP status codes from 100 to 599, such as "200-399" or
     ({"url": "ftp://127.0.0.1/"}, f'url: = "ftp://127.0.0.1/"{URL_RULE}'),
     ({"url": "http:///x"}, f'url: = "http:///x"{URL_RULE}'),
     ({"url": "http://a:99999/"}, f'url: = "http://a:99999/"{URL_RULE}: port out of range 0-65535'),
-    ({"url": "http://me:secret@a/"}, f'url: = "http://me:secret@a/"{URL_RULE}, a user in the URL is not sent'),
+    ({"url": "http://me:secret@a/"}, f'url: = "http://(hidden)@a/"{URL_RULE}, a user in the URL is not sent'),
     ({"url": "http://a/b c"},
      f'url: = "http://a/b c"{URL_RULE}, blanks, control and non-ASCII characters must be percent-encoded'),
     ({"expect": "ok"}, f'expect: = "ok"{EXPECT_RULE}'),
