@@ -48,6 +48,8 @@ class PluginUnderTest(Life):
         super().__init__(*life, **more)
         self._states: dict[str, str] = {}
         self._seq = count(1)
+        """Of the stream."""
+        self._clock = events.Clock()
         self._last: tuple[Event, int] | None = None
 
     # -- before and beside --------------------------------------------------------------------------------------
@@ -114,19 +116,21 @@ class PluginUnderTest(Life):
     def become(self, state: str, instance: str = "", *, reason: str = "test", **change: Any) -> Result:  # noqa: ANN401
         """Let an instance become MASTER, BACKUP, FAULT, STOP or DELETED, and wait for the hook.
 
-        ``change`` are fields of ``StateChange``: ``old`` (otherwise what it became last, at first INITIALIZE),
-        ``priority``, ``peer``, ``time``. Raises ``HookFailed``.
+        The stream tells it first, to a plugin with the hook ``event``, which is waited for too. ``change`` are fields
+        of ``StateChange``: ``old`` (otherwise what it became last, at first INITIALIZE), ``priority``, ``peer``,
+        ``time`` (otherwise a second after what happened last). Raises ``HookFailed``.
         """
         return self.send(state, instance, reason=reason, **change).wait()
 
     def send(self, state: str, instance: str = "", *, reason: str = "test", **change: Any) -> Delivery:  # noqa: ANN401
         """As ``become``, but do not wait: to kill the process meanwhile, or to fill its queue."""
         router = self.router(instance)
-        about = {"old": self._states.get(router.name, "INITIALIZE"), "priority": router.priority, **change}
-        told = StateChange(seq=0, instance=router.name, new=state, reason=reason, **{"time": events.TIME, **about})
+        usual: dict[str, Any] = {"old": self._states.get(router.name, "INITIALIZE"), "priority": router.priority}
+        about = usual | change | {"time": self._clock.next(change.get("time", ""))}
+        told = StateChange(seq=0, instance=router.name, new=state, reason=reason, **about)
         event = events.of_state(router, told)
         self._states[router.name] = state
-        return self._deliver(event)
+        return self._deliver(event, before=events.told_before(router, told))
 
     def backup(self, instance: str = "", *, reason: str = "test") -> Result:
         """Another router is MASTER."""
@@ -146,7 +150,7 @@ class PluginUnderTest(Life):
         known = [each.address for each in router.addresses]
         told = VipChange(
             seq=0,
-            time=events.TIME,
+            time=self._clock.next(),
             instance=router.name,
             address=address or known[0],
             change=change,
@@ -155,14 +159,18 @@ class PluginUnderTest(Life):
         return self._deliver(events.of_vip(router, told)).wait()
 
     def group(self, state: str, group: str = "", *, reason: str = "test") -> Result:
-        """A sync group (the first one, if none is named) has become MASTER, BACKUP, FAULT or STOP."""
+        """A sync group (the first one, if none is named) has become MASTER, BACKUP, FAULT or STOP; as ``become``."""
+        return self.send_group(state, group, reason=reason).wait()
+
+    def send_group(self, state: str, group: str = "", *, reason: str = "test") -> Delivery:
+        """As ``group``, but do not wait."""
         known = self._config.groups
         if not known or (group and group not in known):
             raise ValueError(f"group {group!r}: the configuration has {', '.join(known) or 'none'}")
         name = group or next(iter(known))
         told = GroupChange(
             seq=0,
-            time=events.TIME,
+            time=self._clock.next(),
             group=name,
             members=known[name],
             old=self._states.get(name, "INITIALIZE"),
@@ -171,11 +179,12 @@ class PluginUnderTest(Life):
             instance=known[name][0],
         )
         self._states[name] = state
-        return self._deliver(events.of_group(told)).wait()
+        return self._deliver(events.of_group(told), before=events.group_told_before(told))
 
     def event(self, event: Mapping[str, Any]) -> Result:
-        """Anything of the stream that ``hafw events --json`` shows; ``seq`` is given here."""
-        return self._deliver(events.of_stream(event, next(self._seq))).wait()
+        """Anything of the stream that ``hafw events --json`` shows; ``seq`` is given here, so is a missing ``time``."""
+        timed = {**event, "time": self._clock.next(event.get("time", ""))}
+        return self._deliver(events.of_stream(timed, next(self._seq))).wait()
 
     def again(self) -> Result:
         """Deliver the last event once more, with the same ``seq``: as after a death, an event comes at least once."""
@@ -190,15 +199,24 @@ class PluginUnderTest(Life):
         made = [call for call in self.record.calls[since:] if call.hook == "before_release"]
         return result_of(made, "before_release", router.name, 0)
 
-    def _deliver(self, event: Event, seq: int = 0) -> Delivery:
+    def _deliver(self, event: Event, seq: int = 0, before: Mapping[str, Any] | None = None) -> Delivery:
+        """``before``: the stream tells it in the same breath, as the daemon does it."""
         since = len(self.record.calls)
+        given = [events.of_stream(before, next(self._seq))] if before else []
 
-        async def give() -> int:
-            return event.give(self._plugins, seq)
+        async def give() -> list[int]:
+            return [*(each.give(self._plugins, 0) for each in given), event.give(self._plugins, seq)]
 
-        number = self._background.call(give)
+        *in_stream, number = self._background.call(give)
         self._last = event, number
-        return Delivery(lambda: self._settle(event, number, since))
+
+        def settle() -> Result:
+            result = self._settle(event, number, since)
+            for each, of_it in zip(given, in_stream, strict=True):
+                self._settle(each, of_it, since)
+            return result
+
+        return Delivery(settle)
 
     def _settle(self, event: Event, seq: int, since: int) -> Result:
         async def answered() -> bool:

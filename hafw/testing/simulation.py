@@ -7,7 +7,7 @@ real time, in which the simulated clock stands still.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from hafw.node import CheckSettings, InstanceSettings
 from hafw.pipe import Verdict
 from hafw.sim.lan import Runaway
 from hafw.sim.troubles import TroubledLan
-from hafw.testing.events import TIME
+from hafw.testing.events import TIME, text_of
 from hafw.testing.outcome import HookFailed
 from hafw.vrrp.actions import Action, Transition
 from hafw.vrrp.events import VerdictReported
@@ -246,12 +246,11 @@ class Simulation:
 
 
 def _tell(plugin: PluginUnderTest, change: Change) -> None:
-    moment = (_EPOCH.astimezone(UTC) + timedelta(seconds=change.time)).isoformat(timespec="milliseconds")
     plugin.become(
         change.new,
         reason=change.reason,
         old=change.old,
         priority=change.priority,
         peer=change.peer,
-        time=moment.replace("+00:00", "Z"),
+        time=text_of(_EPOCH + timedelta(seconds=change.time)),
     )

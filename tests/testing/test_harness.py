@@ -60,7 +60,8 @@ EVENTS = """
 
     @hookimpl
     def event(event):
-        note(event["seq"], event["type"])
+        with open(log + ".stream", "a") as file:
+            print(event["seq"], event["type"], event.get("to", ""), file=file)
 
     @hookimpl
     def before_release(router, budget):
@@ -85,9 +86,16 @@ def test_every_event_hook_is_called_with_what_the_test_says(hafw_plugin, write, 
         "3 A MASTER FAULT check-failed",
         "4 A 192.0.2.10 vip_lost NetworkManager",
         "5 G A B FAULT",
-        "1 split_brain",
         "release A 1.5",
         "6 B BACKUP STOP shutdown",
+    ]
+    assert (tmp_path / "log.stream").read_text().splitlines() == [
+        "1 state_changed MASTER",
+        "2 state_changed BACKUP",
+        "3 state_changed FAULT",
+        "4 group_changed FAULT",
+        "5 split_brain ",
+        "6 state_changed INITIALIZE",
     ]
 
 

@@ -31,7 +31,7 @@ def test_the_file_holds_the_state_and_nothing_else_is_in_the_folder(
 ) -> None:
     plugin = start()
     for state in ("BACKUP", "MASTER", "FAULT", "STOP"):
-        plugin.become(state, reason="no-response")
+        plugin.become(state, reason="no-response", time="2026-01-01T00:00:00.000Z")
         (only,) = (tmp_path / "state").iterdir()
         assert only.read_text() == f"{state}\nsince 2026-01-01T00:00:00.000Z\nbecause no-response\n"
 
