@@ -291,7 +291,7 @@ class Hello:
     warnings: tuple[tuple[str, str], ...] = ()
     """Of ``configure``, and of what it uses of an API that will go: key path and message."""
     options: Mapping[str, Any] | None = None
-    """What is in force and may be shown of them, if that was asked for: ``hafw.config.hiding``."""
+    """What is in force and may be shown of them, if that was asked for, in the first one: ``hafw.config.hiding``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ def serve(descriptor: int) -> NoReturn:
         os._exit(1)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.freeze()  # what was imported stays: collecting among it would only delay a report
-    channel.send(Reply(id=0, hello=plugin.hello()))
+    channel.send(Reply(id=0, hello=replace(plugin.hello(), options=plugin.shown)))
     for line in lines:
         plugin.accept(msgspec.json.decode(line, type=Call))
     os._exit(0)  # not waiting for threads that may be stuck
@@ -144,7 +144,7 @@ class Plugin:
             import hafw.config.schema  # noqa: F401, PLC0415
         # Before the process becomes nobody, who may read no secret.
         self._options = None if start.options is None else self._convert(start.options, machine=start.machine)
-        self._shown = self._showable() if start.shows else None
+        self.shown = self._showable() if start.shows else None
         needs = needs_of(self._loaded)
         if needs.exposed:  # every socket looks for it, at the first name of a host
             import encodings.idna  # noqa: F401, PLC0415
@@ -183,7 +183,6 @@ class Plugin:
                 *self._placed("\n".join(warned)),
                 *((f"plugin.{self._name}", each) for each in deprecation.noticed()),
             ),
-            options=self._shown,
         )
 
     def accept(self, call: Call) -> None:

@@ -186,7 +186,7 @@ def test_node_is_the_short_host_name_unless_said_otherwise(tmp_path: Path):
 def test_shown_configuration_is_toml_reads_back_and_tells_no_secret(tmp_path: Path):
     config = loaded(tmp_path, FULL)
     said = {key: hidden(key, value) for key, value in config.plugins["nginx"].options.items()}
-    text = effective(config, {"nginx": {**said, "expect": ""}})
+    text = effective(config, {"nginx": {**said, "expect": "", "host": "\U0001f40d"}})
     assert "geheim" not in text
     shown = tomllib.loads(text)
     assert shown["node"]["name"] == "lb1"
@@ -194,6 +194,7 @@ def test_shown_configuration_is_toml_reads_back_and_tells_no_secret(tmp_path: Pa
     assert shown["plugin"]["nginx"]["password"] == "file:/etc/hafw/smtp.pass"
     assert shown["plugin"]["nginx"]["url"] == "http://u:(hidden)@127.0.0.1/"
     assert shown["plugin"]["nginx"]["expect"] == "", "an empty text is a value too"
+    assert shown["plugin"]["nginx"]["host"] == "\U0001f40d"
     again = loaded(
         tmp_path,
         text.replace('"(hidden)"', '"geheim"').replace("(hidden)", "geheim") + "[plugin.arp]\nenabled = false",

@@ -141,6 +141,7 @@ async def test_the_daemon_logs_every_call(
     for wanted in ("plugin_start", "hook=configure", "hook=became_master", '"new":"MASTER"', "number 1", "plugin_part"):
         assert wanted in shown, wanted
     assert '{"pins":["(hidden)"],"name":"Max"}' in shown
+    assert '"options":{' not in shown, "they are told once"
 
 
 def test_a_misspelt_key_shows_nothing_of_its_value(
