@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hafw.cli.client import FAILED, ask
-from hafw.cli.words import brief, counted, table
+from hafw.cli.words import DRY_RUN, brief, counted, table
 from hafw.config.values import format_size
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def _look_at(name: str) -> click.Command:
 
 def show_plugins(socket: str, name: str = "", *, as_json: bool) -> None:
     """As a table, or as the daemon says it; of one plugin with everything that there is."""
-    answer = ask(socket, {"do": "plugins"})["plugins"]
+    said = ask(socket, {"do": "plugins"})
+    answer = said["plugins"]
     known = [each["name"] for each in answer]
     if name and name not in known:
         click.echo(f"hafw: no plugin {name!r} is configured: there is {', '.join(known)}", err=True)
@@ -74,7 +75,8 @@ def show_plugins(socket: str, name: str = "", *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
-    blocks = (_table(answer), _remarks(answer), *(_closely(answer) if name else ()))
+    dry = DRY_RUN if said.get("dry_run") else ""
+    blocks = (dry, _table(answer), _remarks(answer), *(_closely(answer) if name else ()))
     click.echo("\n\n".join(block for block in blocks if block))
 
 

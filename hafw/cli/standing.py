@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hafw.cli.happened import happened
-from hafw.cli.words import on_leave, span, table
+from hafw.cli.words import DRY_RUN, on_leave, span, table
 
 Record = dict[str, Any]
 
@@ -20,7 +20,7 @@ def render(answer: Record, *, details: bool = False) -> str:
 
     ``details``: every address, peer and check of its own, too.
     """
-    dry = "   DRY RUN: sends and binds nothing" if answer["dry_run"] else ""
+    dry = f"   {DRY_RUN}" if answer["dry_run"] else ""
     head = (
         f"{answer['node']}   hafw {answer['version']}   up {span(answer['uptime_seconds'])}   {answer['config']}{dry}"
     )
@@ -28,8 +28,9 @@ def render(answer: Record, *, details: bool = False) -> str:
     if restart := answer["restart"]:
         above.append(f"{restart['how']} {span(answer['uptime_seconds'])} ago after: {restart['cause']}")
     rows = [["INSTANCE", "VRID", "STATE", "PRIORITY", "MASTER", "HEARD", "ADDRESSES", "SINCE", "WHY", "CHECKS"]]
-    rows += [_row(each) for each in answer["instances"]]
-    remarks = [remark for each in answer["instances"] for remark in _remarks(each)]
+    instances = [_not_run(each) if dry else each for each in answer["instances"]]
+    rows += [_row(each) for each in instances]
+    remarks = [remark for each in instances for remark in _remarks(each)]
     if error := answer.get("kernel_error"):
         remarks.append(f"cannot read addresses back from the kernel: {error}")
     remarks += [
@@ -40,9 +41,14 @@ def render(answer: Record, *, details: bool = False) -> str:
     remarks += map(happened, answer.get("lately", ()))
     groups = table([["GROUP", "STATE", "MEMBERS", "SINCE"], *map(_group, answer["groups"])]) if answer["groups"] else ""
     waits = [f"{name}: {why}" for group in answer["groups"] for name, why in group["waiting"].items()]
-    blocks = [block for each in answer["instances"] for block in details_of(each)] if details else []
+    blocks = [block for each in instances for block in details_of(each)] if details else []
     parts = (head, "\n".join(above), table(rows), groups, *blocks, "\n".join([*remarks, *waits]), _plugins(answer))
     return "\n\n".join(part for part in parts if part)
+
+
+def _not_run(each: Record) -> Record:
+    """An instance of a dry run: its checks are taken for well, and nobody has looked."""
+    return {**each, "checks": [{**check, "not_run": True} for check in each["checks"]]}
 
 
 def _group(each: Record) -> list[str]:
@@ -121,6 +127,8 @@ def _plugins(answer: Record) -> str:
 
 
 def _check(check: Record) -> str:
+    if check.get("not_run"):
+        return f"{check['name']} not run"
     if check["healthy"] is None:
         return f"{check['name']} unknown"
     if check["healthy"]:
@@ -294,6 +302,8 @@ def _asked(verified: Record) -> str:
 def _check_row(check: Record) -> list[str]:
     result = {None: "unknown", True: "ok", False: "FAILED"}[check["healthy"]]
     counts = "critical" if check["critical"] else f"{check['weight']:+d}"
+    if check.get("not_run"):
+        return [check["name"], "not run", counts, "-", "-", check["detail"] or "-"]
     if check["healthy"] is None:
         return [check["name"], result, counts, "-", "-", check["detail"] or "has not answered yet"]
     took, ago = f"{check['duration'] * 1000:.0f}ms", f"{span(check['age_seconds'])} ago"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Record = dict[str, Any]
+
+DRY_RUN: Final = "DRY RUN: sends, binds and runs nothing"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

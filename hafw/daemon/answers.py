@@ -53,7 +53,7 @@ class Answers:
             "maintenance": daemon.maintenance.record(),
             "instances": instances,
             "groups": [group_record(group, now) for group in daemon.node.groups.values()],
-            "plugins": [asdict(plugin) for plugin in daemon.plugins.snapshot()],
+            "plugins": self._plugins(),
             "lately": lately(daemon.observer.events, datetime.now(UTC)),
             "kernel_error": daemon.keeper.check_error,
             "counters": self._counters()[""],
@@ -118,4 +118,9 @@ class Answers:
 
     async def plugins(self, _request: Mapping[str, Any]) -> Record:
         """Each with its failures."""
-        return {"plugins": [asdict(plugin) for plugin in self._daemon.plugins.snapshot(closely=True)]}
+        return {"dry_run": self._daemon.dry_run, "plugins": self._plugins(closely=True)}
+
+    def _plugins(self, *, closely: bool = False) -> list[Record]:
+        """A dry run starts none of them, so that they would be ``starting`` for ever."""
+        state = {"state": "not-run"} if self._daemon.dry_run else {}
+        return [asdict(plugin) | state for plugin in self._daemon.plugins.snapshot(closely=closely)]

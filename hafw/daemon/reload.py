@@ -17,6 +17,7 @@ from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.daemon.control import CommandError
 from hafw.daemon.plugins import PlanRefused, examine
+from hafw.daemon.rehearsal import plan_of, take_checks_for_well
 from hafw.node import ConfigurationReplaced, same_router
 from hafw.vrrp.events import LinkChanged, PlanReported, Shutdown, Startup
 
@@ -127,6 +128,8 @@ async def apply(daemon: Daemon, new: Config) -> None:
         daemon.dispatch(Startup(name))
         if name in plans:
             daemon.dispatch(PlanReported(name))
+    for name in new.instances:
+        take_checks_for_well(daemon, name)
     for interface, link in daemon.keeper.links().items():  # what is new has not heard of its interface
         daemon.dispatch(LinkChanged(interface, not link.problem, dict(link.primary), link.problem))
 
@@ -142,7 +145,8 @@ async def _plan_anew(daemon: Daemon, new: Config, kept: set[str]) -> dict[str, P
         for name, each in new.instances.items():
             same = name in kept and each.addresses == old.instances[name].addresses and not plugins_changed
             if not same and each.router.interface in links:
-                plans[name] = await daemon.plugins.takeover(daemon.describe(each))
+                told = daemon.describe(each)
+                plans[name] = plan_of(told.addresses) if daemon.dry_run else await daemon.plugins.takeover(told)
     except PlanRefused as error:
         await daemon.plugins.reconfigure(old)
         raise CommandError("plan-refused", f"nothing was changed: {error}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -25,6 +24,7 @@ from hafw.daemon.maintenance import Maintenance, state_path
 from hafw.daemon.observe import Observer
 from hafw.daemon.plugins import Plan, PlanRefused, Plugins, with_link
 from hafw.daemon.process import apply, look_after
+from hafw.daemon.rehearsal import plan_of, take_checks_for_well
 from hafw.daemon.reload import Reloads
 from hafw.daemon.resume import Life
 from hafw.daemon.rivals import Rivals
@@ -42,7 +42,6 @@ from hafw.vrrp.events import (
     PlanReported,
     Shutdown,
     Startup,
-    VerdictReported,
 )
 from hafw.vrrp.settings import State
 from hafw.wire.systemd import watchdog_interval
@@ -225,9 +224,7 @@ class Daemon:
 
     def _start(self, name: str, delay: float = 0.0) -> None:
         self.dispatch(Startup(name, name in self.succession.deferring, delay))
-        if self.dry_run:
-            for check in self.config.instances[name].checks:
-                self.dispatch(VerdictReported(name, check.settings.name, healthy=True, detail="dry run: not run"))
+        take_checks_for_well(self, name)
 
     async def _signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
@@ -335,7 +332,7 @@ class Daemon:
         if trouble := self.keeper.devices.trouble_of(each.router):
             raise PlanRefused(trouble)
         if self.dry_run:
-            return Plan(addresses={ip_address(address.address): address for address in each.addresses}, frames=[])
+            return plan_of(each.addresses)
         return await self.plugins.takeover(self._describe(name))
 
     # -- actions out of the election ----------------------------------------------------------------------------

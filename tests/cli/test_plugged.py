@@ -82,6 +82,14 @@ def test_all_are_a_table_with_what_an_operator_should_know_of_them_below(shown):
     )
 
 
+def test_a_dry_run_says_that_it_starts_none(monkeypatch: pytest.MonkeyPatch):
+    answer = {"dry_run": True, "plugins": [plugin("good", state="not-run", pid=0, memory=0)]}
+    monkeypatch.setattr(plugged, "ask", lambda _socket, _request: answer)
+    text = CliRunner().invoke(cli, ["plugins", "good"]).stdout
+    assert text.startswith("DRY RUN: sends, binds and runs nothing\n\nPLUGIN")
+    assert "good: no process at the moment (not-run)\n" in text
+
+
 def test_one_has_its_limits_what_it_holds_and_its_hooks(shown):
     assert shown("good").stdout.split("\n\n", 2)[2] == (
         "good: events (every): 9 taken, 4 delivered, 1 dropped, 2 given up, 2 waiting\n"

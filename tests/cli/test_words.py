@@ -144,6 +144,16 @@ def test_one_instance_is_shown_with_its_addresses_and_checks(host):
     assert "CHECK  RESULT  COUNTS    TOOK  AGO     OUTPUT\nnginx  ok      critical  12ms  3s ago  200 OK" in shown
 
 
+def test_checks_of_a_dry_run_are_shown_as_not_run(host):
+    host.feed(VerdictReported("VI_1", "nginx", healthy=True, detail="dry run: not run, and taken for well"))
+    plugins = [{"name": "http", "state": "not-run"}]
+    head, table, *rest = render(host.answer(dry_run=True, plugins=plugins), details=True).split("\n\n")
+    assert head.endswith("c.toml   DRY RUN: sends, binds and runs nothing")
+    assert table.endswith("  nginx not run")
+    assert rest[-2].endswith("nginx  not run  critical  -     -    dry run: not run, and taken for well")
+    assert rest[-1] == "plugins: http not-run"
+
+
 def shown(host, *, details=False, address=None, **fields):
     """What stands in the row under ADDRESSES, and below the table, when the daemon has found this out."""
     answer = host.answer()

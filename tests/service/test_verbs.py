@@ -185,12 +185,23 @@ def test_plan_shows_what_a_takeover_and_a_release_would_do(lb1):
 
 def test_a_dry_run_elects_and_neither_sends_nor_binds(lb1, lb2, tools):
     capture = lb1.lab.capture()
-    lb2.start(tools.instance(priority=250, virtual_addresses=["10.77.0.251"]), words=["--dry-run"])
+    check = '[instance.VI_1.check.redis]\nplugin = "tcp"\ncritical = true\n[plugin.tcp]\nport = 1\n'
+    lb2.start(tools.instance(priority=250, virtual_addresses=["10.77.0.251"]), check, words=["--dry-run"])
     lb2.wait_for("MASTER")
     assert lb1.instance()["state"] == "MASTER"
     assert not lb2.has("10.77.0.251")
-    assert "DRY RUN: sends and binds nothing" in lb2.hafw("status").stdout
+    shown = lb2.hafw("status", "VI_1").stdout
+    assert "DRY RUN: sends, binds and runs nothing" in shown
+    assert "redis  not run  critical  -     -    dry run: not run, and taken for well" in shown
+    assert "plugins: tcp not-run, vip not-run, arp not-run" in shown
+    assert lb2.hafw("plugins").stdout.startswith("DRY RUN: sends, binds and runs nothing\n\nPLUGIN")
+    assert {each["state"] for each in json.loads(lb2.hafw("plugins", "--json").stdout)} == {"not-run"}
     assert "event=would_bind" in lb2.log()
+    lb2.write(tools.instance(priority=250, virtual_addresses=["10.77.0.252"]), check.replace("redis", "other"))
+    done = lb2.hafw("reload")
+    assert (done.returncode, done.stdout) == (0, "VI_1: virtual_addresses [10.77.0.251] -> [10.77.0.252], checks\n")
+    lb2.wait_for("MASTER")
+    assert [(each["name"], each["healthy"]) for each in lb2.instance()["checks"]] == [("other", True)]
     assert lb2.stop() == 0
     assert capture.adverts("lb2") == capture.claims("lb2") == []
 

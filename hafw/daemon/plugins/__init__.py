@@ -120,9 +120,10 @@ class Plugins:
         A plugin is left alone when its package, its own section, its checks and the instances are what they were.
         Events that were not answered yet are delivered to the successor.
         """
-        assert self._nursery is not None
         before = self._hosts
         self._adopt(config, await trio.to_thread.run_sync(installed))
+        if self._nursery is None:  # a dry run: none was started
+            return
         await together(Host.stop, [host for name, host in before.items() if self._hosts.get(name) is not host])
         for name, host in self._hosts.items():
             if (old := before.get(name)) is not host:

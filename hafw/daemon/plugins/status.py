@@ -62,7 +62,7 @@ class PluginStatus:
     version: str
     user: str
     state: str
-    """``starting``, ``running``, ``backing-off``, ``parked``, ``finished``."""
+    """``starting``, ``running``, ``backing-off``, ``parked``, ``finished``; of a dry run ``not-run``."""
     hooks: tuple[str, ...]
     calls: int
     failures: int
