@@ -36,7 +36,11 @@ def subject_mistakes(instance: str, group: str, routers: Sequence[Router]) -> It
 
 
 class RoleFollower:
-    """The hooks of a plugin that makes the machine fit a role."""
+    """The hooks of a plugin that makes the machine fit a role: ``docs/plugins/role.md`` has a whole one.
+
+    Its event hooks are ``became_master``, ``became_backup``, ``faulted``, ``stopped``, ``group_changed`` and ``event``.
+    ``options`` and ``configure`` are the plugin's own. It sets ``delivery = "latest"`` and ``replay = True``.
+    """
 
     delivery = LATEST
     """Only the present role matters."""
@@ -52,22 +56,31 @@ class RoleFollower:
         self._news = threading.Condition()
 
     def follow(self, instance: str, group: str, routers: Sequence[Router]) -> None:
-        """From ``configure``, when ``subject_mistakes`` has found nothing."""
+        """From ``configure``, when ``subject_mistakes`` has found nothing: whose role it is. Without it none is told.
+
+        Neither ``instance`` nor ``group``: the first of ``routers``.
+        """
         self.subject = group or instance or (routers[0].name if routers else "")
         self._is_group = bool(group)
 
     def fit(self, change: StateChange | GroupChange) -> Mapping[str, Any] | None:
-        """Make it fit ``change.new``; what is returned is what the hook returns. To be overridden."""
+        """Make it fit ``change.new``; what is returned is what the hook returns. To be overridden.
+
+        MASTER, BACKUP, FAULT, STOP or, of an instance, DELETED; one change at a time, which may come twice.
+        """
         raise NotImplementedError
 
     def superseded(self, change: StateChange | GroupChange, seconds: float = 0.0) -> bool:
-        """Wait so many seconds for a newer change to another state; whether there is one: then this is pointless."""
+        """Whether the stream has told of a later change to another state by now: then this one is pointless.
+
+        Waits for it for so many seconds; 0: does not wait. Of several later changes the last one counts.
+        """
         with self._news:
             return self._news.wait_for(lambda: self._newest[0] > change.time and self._newest[1] != change.new, seconds)
 
     @property
     def newest(self) -> str:
-        """The state that the stream told last."""
+        """The state that the stream told last, INITIALIZE for STOP and DELETED; empty: none, in this process."""
         return self._newest[1]
 
     @hookimpl
