@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from hafw.config.model import PluginConfig
 from hafw.config.problem import Problem
 from hafw.daemon.plugins import examine, schemas
+from hafw.daemon.plugins.options import options_of
 
 OPTIONS = """
 from dataclasses import dataclass
@@ -58,6 +60,17 @@ def test_options_may_be_any_table_and_what_is_refused_of_it_is_told(write, confi
     source = "@hookimpl\ndef options(): return dict\n@hookimpl\ndef configure(options): raise ValueError(str(options))"
     (problem,) = examined(config, write(source, options={"any": {"name": "at all"}}))
     assert (problem.path, problem.message) == ("plugin.local", "{'any': {'name': 'at all'}}")
+
+
+def test_what_is_in_force_is_what_the_plugin_says_and_nothing_of_one_that_says_too_much(write, config):
+    plugin = write(OPTIONS, options={"url": "http://u:geheim@h/", "timeout": "90s"})
+    assert options_of(config(plugins=(plugin,))) == {
+        "local": {"url": "http://u:(hidden)@h/", "timeout": "90s", "to": []}
+    }
+    wordy = replace(plugin, options={"url": "x" * 40_000})
+    refused = replace(plugin, options={"url": "http://", "pasword": "geheim"})
+    for each in (wordy, refused):
+        assert options_of(config(plugins=(each,))) == {}
 
 
 def test_what_can_never_do_anything_is_a_warning(write, config):
