@@ -1,8 +1,8 @@
 """TOML values to typed ones, with every mistake collected instead of the first.
 
 It knows nothing of the rest of the configuration: plugin processes read their own ``[plugin.X]`` tables with it. A
-type is built from ``str``, ``int``, ``float``, ``bool``, ``Any``, ``Literal``, lists, tuples, ``dict[str, T]``, unions,
-``Duration``, ``Secret``, dataclasses and ``msgspec.Struct``; ``Annotated[T, msgspec.Meta(...)]`` adds rules.
+type is built from ``str``, ``int``, ``float``, ``bool``, ``Any``, ``Literal``, an ``Enum``, lists, tuples, ``dict[str, T]``,
+unions, ``Duration``, ``Secret``, dataclasses and ``msgspec.Struct``; ``Annotated[T, msgspec.Meta(...)]`` adds rules.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal, Union
 
 from hafw.config.problem import Problem, did_you_mean, enumerate_words, nearest, show
-from hafw.config.types import Shape, is_table, keys_of, shape_of, text_of_rule
+from hafw.config.types import Shape, is_enumeration, is_table, keys_of, shape_of, text_of_rule
 from hafw.config.values import Duration, Size, parse_duration, parse_size
 from hafw.secret import Secret, resolve_secret
 
@@ -104,6 +104,9 @@ class Reader:
             return value
         if kind is Literal:
             return self._read_literal(value, shape.parts, path)
+        if is_enumeration(kind):
+            word = self._read_literal(value, shape.parts, path)
+            return FAILED if word is FAILED else kind(word)
         if kind is Union:
             return self._read_union(value, shape.parts, path)
         if kind in (list, tuple):
@@ -211,13 +214,17 @@ def _may_hold_secret(type_: Any, above: tuple[type, ...] = ()) -> bool:  # noqa:
         if shape.kind in above:
             return False
         return any(_may_hold_secret(key.type, (*above, shape.kind)) for key in keys_of(shape.kind))
-    parts = () if shape.kind is Literal else shape.parts
+    parts = () if _is_words(shape) else shape.parts
     return shape.kind is Secret or any(_may_hold_secret(each, above) for each in parts)
+
+
+def _is_words(shape: Shape) -> bool:
+    return shape.kind is Literal or is_enumeration(shape.kind)
 
 
 def _fits(value: object, shape: Shape) -> bool:
     """Whether a value can only be meant as this member of a union."""
-    if shape.kind is Literal:
+    if _is_words(shape):
         return value in shape.parts
     if is_table(shape.kind) or shape.kind is dict:
         return isinstance(value, dict)
@@ -232,7 +239,7 @@ def _fits(value: object, shape: Shape) -> bool:
 
 def _expected(type_: Any) -> str:  # noqa: ANN401
     shape = shape_of(type_)
-    if shape.kind is Literal:
+    if _is_words(shape):
         return enumerate_words(map(show, shape.parts), "or")
     if shape.kind is Union:
         return enumerate_words(map(_expected, shape.parts), "or")

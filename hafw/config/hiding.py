@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from hafw.config.types import is_table, keys_of
@@ -52,6 +53,8 @@ def in_force(value: object, key: str = "") -> Any:  # noqa: ANN401
         return {str(name): in_force(each, f"{key}_{name}") for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [in_force(each, key) for each in value]
+    if isinstance(value, Enum):
+        return in_force(value.value, key)
     if isinstance(value, Duration | Size):  # no secret, whatever the key is called: token_lifetime
         return str(value)
     return _by_name(key, value) if isinstance(value, str | bool | int | float) else HIDDEN

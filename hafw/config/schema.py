@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from hafw.config.tables import (
@@ -14,7 +15,7 @@ from hafw.config.tables import (
     PluginTable,
     ProcessTable,
 )
-from hafw.config.types import is_table, keys_of, shape_of
+from hafw.config.types import is_enumeration, is_table, keys_of, shape_of
 from hafw.config.values import Duration, Size
 from hafw.secret import Secret
 
@@ -102,7 +103,7 @@ def _of_shape(shape: Shape, *, by_node: bool) -> Schema:
     kind, parts = shape.kind, [part for part in shape.parts if part is not Ellipsis]
     if is_table(kind):
         return _table(kind, by_node=by_node)
-    if kind is Literal:
+    if kind is Literal or is_enumeration(kind):
         return {"enum": parts}
     if kind is Union:
         return {"anyOf": [_schema(part, by_node=False) for part in parts]}
@@ -141,6 +142,8 @@ def _default(key: Key) -> Schema:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any type that ``convert`` reads
     if isinstance(value, Duration | Size):
         return str(value)
+    if isinstance(value, Enum):
+        return value.value
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
@@ -29,6 +30,11 @@ def is_table(type_: Any) -> bool:  # noqa: ANN401 - any type at all
     """Whether the type is read key by key."""
     is_class = isinstance(type_, type)
     return is_class and (dataclasses.is_dataclass(type_) or issubclass(type_, msgspec.Struct))
+
+
+def is_enumeration(type_: Any) -> bool:  # noqa: ANN401 - any type at all
+    """Whether the file says the value of one of its members."""
+    return isinstance(type_, type) and issubclass(type_, Enum)
 
 
 @cache
@@ -59,6 +65,7 @@ class Shape:
     kind: Any
     """A plain class, ``list``, ``tuple``, ``dict``, ``Literal`` or ``Union``."""
     parts: tuple[Any, ...] = ()
+    """The values of a ``Literal`` and of an enumeration; types, of the others."""
     rules: tuple[msgspec.Meta, ...] = ()
 
 
@@ -80,6 +87,8 @@ def shape_of(type_: Any) -> Shape:  # noqa: ANN401 - any type at all
             if len(parts) == 1:
                 type_ = parts[0]
                 continue
+        if is_enumeration(type_):
+            parts = tuple(each.value for each in type_)
         return Shape(kind or type_, parts, rules)
 
 

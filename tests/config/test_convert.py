@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Mapping, Sequence  # noqa: TC003 - the options' type is read at run time
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from hafw.config.convert import Duration, Secret, convert, parse_duration
 from hafw.config.hiding import HIDDEN, as_written, in_force, untyped
+from hafw.config.schema import schema_of
 from hafw.config.values import format_duration
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ class Server(msgspec.Struct, rename="kebab"):
 
 
 SECOND = Duration(1.0)
+
+
+class Level(Enum):
+    LOW = "low"
+    SEVEN = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ class Options:
     either: str | Server | bool = False
     name: Annotated[str, msgspec.Meta(pattern="^[a-z]*$", extra={"rule": "must be letters"})] = ""
     anything: Any = None
+    level: Level = Level.LOW
+    levels: tuple[Level | bool, ...] = ()
 
     def __post_init__(self) -> None:
         if self.from_ == "nobody":
@@ -80,6 +89,9 @@ def complaint(**keys: Any) -> str:
         ("either", {"host-name": "h"}, Server("h")),
         ("either", True, True),
         ("anything", {"a": [1]}, {"a": [1]}),
+        ("level", "low", Level.LOW),
+        ("level", 7, Level.SEVEN),
+        ("levels", [7, True], (Level.SEVEN, True)),
     ],
 )
 def test_value_is_read_as_its_type(key: str, value: object, expected: object):
@@ -96,6 +108,9 @@ def test_value_is_read_as_its_type(key: str, value: object, expected: object):
         ({"on": ["mastre"]}, 'on[0] = "mastre": must be "master" or "fault" (did you mean master?)'),
         ({"pair": [1]}, "pair = [1]: must have 2 entries"),
         ({"pair": [1, 2]}, "pair[1] = 2: must be a string"),
+        ({"level": "seven"}, 'level = "seven": must be "low" or 7'),
+        ({"level": "lwo"}, 'level = "lwo": must be "low" or 7 (did you mean low?)'),
+        ({"levels": ["x"]}, 'levels[0] = "x": must be "low" or 7 or true or false'),
         ({"wait": 3}, 'wait = 3: a duration needs a unit: "3s" or "3ms"'),
         ({"wait": True}, 'wait = true: must be a duration such as "100ms", "1.5s", "10m" or "1h"'),
         ({"wait": {"a": 1}}, "wait: is a table: must be a duration"),
@@ -250,6 +265,13 @@ SECRETS: dict[str, Any] = {
     "auth": "LEAK11",
     "url": "http://u:LEAK12@h/?a=b&apikey=LEAK13",
 }
+
+
+def test_a_member_of_an_enumeration_is_shown_and_described_as_the_file_says_it():
+    shown = in_force(read(level=7, levels=["low"]))
+    assert (shown["level"], shown["levels"]) == (7, ["low"])
+    keys = schema_of(Options)["properties"]
+    assert keys["level"] == {"enum": ["low", 7], "default": "low"}
 
 
 def test_what_is_in_force_has_every_default_and_no_secret_wherever_it_is_declared(monkeypatch: pytest.MonkeyPatch):
