@@ -1,8 +1,9 @@
 """TOML values to typed ones, with every mistake collected instead of the first.
 
 It knows nothing of the rest of the configuration: plugin processes read their own ``[plugin.X]`` tables with it. A
-type is built from ``str``, ``int``, ``float``, ``bool``, ``Any``, ``Literal``, an ``Enum``, lists, tuples, ``dict[str, T]``,
-unions, ``Duration``, ``Secret``, dataclasses and ``msgspec.Struct``; ``Annotated[T, msgspec.Meta(...)]`` adds rules.
+type is built from ``str``, ``int``, ``float``, ``bool``, ``Any``, ``Literal``, ``Enum``, lists, tuples,
+``dict[str, T]``, unions, ``Duration``, ``Secret``, dataclasses and ``msgspec.Struct``;
+``Annotated[T, msgspec.Meta(...)]`` adds rules.
 """
 
 from __future__ import annotations
@@ -102,11 +103,8 @@ class Reader:
         kind = shape.kind
         if kind in (Any, object):
             return value
-        if kind is Literal:
-            return self._read_literal(value, shape.parts, path)
-        if is_enumeration(kind):
-            word = self._read_literal(value, shape.parts, path)
-            return FAILED if word is FAILED else kind(word)
+        if _is_words(shape):
+            return self._read_word(value, shape, path)
         if kind is Union:
             return self._read_union(value, shape.parts, path)
         if kind in (list, tuple):
@@ -150,12 +148,12 @@ class Reader:
         except ValueError as error:
             return self._refuse(path, str(error))
 
-    def _read_literal(self, value: object, words: tuple[Any, ...], path: str) -> Any:  # noqa: ANN401
-        for word in words:
+    def _read_word(self, value: object, shape: Shape, path: str) -> Any:  # noqa: ANN401
+        for word in shape.parts:
             if type(word) is type(value) and word == value:
-                return word
-        rule = f"must be {enumerate_words(map(show, words), 'or')}"
-        hint = did_you_mean(value, map(str, words)) if isinstance(value, str) else ""
+                return word if shape.kind is Literal else shape.kind(word)
+        rule = f"must be {enumerate_words(map(show, shape.parts), 'or')}"
+        hint = did_you_mean(value, map(str, shape.parts)) if isinstance(value, str) else ""
         return self._refuse(path, f"= {show(value)}: {rule}{hint}")
 
     def _read_union(self, value: object, parts: tuple[Any, ...], path: str) -> Any:  # noqa: ANN401
