@@ -55,7 +55,7 @@ def balanced(pair, tools, haproxy):
     for router in pair:
         router.wait_until_ready()
     pair[0].wait_until_it_serves()
-    tools.until(lambda: not pair[1].instance()["master"]["self"], "lb1 heard")
+    pair[1].wait_until_it_follows()
     return running
 
 
