@@ -18,10 +18,12 @@ from hafw.config.system import CAPABILITIES, Own, check_devices, check_system
 from hafw.wire.systemd import priority
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from hafw.config import Config, Problem
     from hafw.config.system import Interfaces
+    from hafw.daemon.plugins.visiting import Examined
 
 FAILED, CANNOT_RUN, WARNINGS, SCRIPT_SECURITY, CAPABILITY_MISSING = 1, 3, 4, 5, 7
 STDERR = 2
@@ -92,8 +94,7 @@ def check(  # noqa: PLR0913 - click's options
     """
     if execute and no_system:
         raise click.UsageError("--run executes the checks on this machine, and --no-system leaves it out: drop one")
-    unasked = set[str]()
-    loaded, problems = _examined(config, node, machine=not no_system, unasked=unasked)
+    loaded, examined, problems = _examined(config, node, machine=not no_system, shows=shown)
     if loaded is not None and others:
         from hafw.cli.pairing import compared  # noqa: PLC0415 - used by this option alone
 
@@ -101,24 +102,23 @@ def check(  # noqa: PLR0913 - click's options
     _report(config, problems)
     failed = any(each.severity == "error" for each in problems)
     if loaded is not None and not failed:
-        if shown:
-            _print(loaded, machine=not no_system)
+        if shown and examined is not None:
+            _print(loaded, examined.options)
         click.echo(f"ok: {counted(len(loaded.instances), 'instance')}, node {loaded.node_name}", err=shown)
     if problems:
         click.echo(_count(problems), err=True)
-    if unasked:
-        click.echo(_not_called(unasked), err=True)
+    if examined is not None and examined.unasked:
+        click.echo(_not_called(examined.unasked), err=True)
     executed = execute and loaded is not None and not failed
     sound = _execute(loaded) if executed and loaded is not None else True
     sys.exit(exit_code(problems, strict=strict) if sound else FAILED)
 
 
-def _print(config: Config, *, machine: bool) -> None:
+def _print(config: Config, options: Mapping[str, Mapping[str, Any]]) -> None:
     """What is in force: of the plugins' own keys they alone know the defaults, and which are secrets."""
     from hafw.config.show import effective  # noqa: PLC0415 - used by this option alone
-    from hafw.daemon.plugins.options import options_of  # noqa: PLC0415
 
-    click.echo(effective(config, options_of(config, with_system=machine)))
+    click.echo(effective(config, options))
 
 
 def _not_called(unasked: set[str]) -> str:
@@ -156,32 +156,31 @@ def schema() -> None:
     """Print the JSON schema of the configuration, installed plugins included: for completion in editors."""
     from hafw.config.plugins import installed_plugins  # noqa: PLC0415 - used by this verb alone
     from hafw.config.schema import schema as whole_schema  # noqa: PLC0415
-    from hafw.daemon.plugins import schemas  # noqa: PLC0415 - heavy
+    from hafw.daemon.plugins.visiting import schemas  # noqa: PLC0415 - heavy
 
     click.echo(json.dumps(whole_schema(schemas(sorted(installed_plugins()))), indent=2))
 
 
-def _examined(path: str, node: str | None, *, machine: bool, unasked: set[str]) -> tuple[Config | None, list[Problem]]:
-    """The configuration, and every problem that file, plugins and machine have with it, sorted by line.
-
-    ``unasked`` gets the plugins that were not asked, as of ``examine``.
-    """
+def _examined(
+    path: str, node: str | None, *, machine: bool, shows: bool
+) -> tuple[Config | None, Examined | None, list[Problem]]:
+    """The configuration, what its plugins said, and every problem of file, plugins and machine, sorted by line."""
     try:
         config, problems = load(path, node, machine=machine)
     except ConfigErrors as errors:
         if errors.partial is None:
-            return None, errors.problems
+            return None, None, errors.problems
         config, problems = errors.partial, errors.problems
-    from hafw.daemon.plugins import examine  # noqa: PLC0415 - heavy, and a file that is no TOML need not wait for it
+    from hafw.daemon.plugins.visiting import examine  # noqa: PLC0415 - heavy, and a file that is no TOML need not wait for it
 
     partial = any(each.severity == "error" for each in problems)
+    examined = examine(config, with_system=machine, shows=shows)
     # That a plugin is used by nobody may only mean that the instance which uses it has a mistake.
-    examined = examine(config, with_system=machine, unasked=unasked)
-    found = [each for each in examined if each.severity == "error" or not partial]
+    found = [each for each in examined.problems if each.severity == "error" or not partial]
     if machine:
         found += [*check_system(config, _interfaces()), *_check_devices(config)]
     placed = Lines.read(path).place([*problems, *found])
-    return config, sorted(dict.fromkeys(placed), key=lambda each: each.line)
+    return config, examined, sorted(dict.fromkeys(placed), key=lambda each: each.line)
 
 
 def _interfaces() -> Interfaces:

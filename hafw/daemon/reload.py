@@ -16,7 +16,8 @@ from hafw import will as last_will
 from hafw.config import ConfigErrors, load
 from hafw.config.lines import Lines
 from hafw.daemon.control import CommandError
-from hafw.daemon.plugins import PlanRefused, examine
+from hafw.daemon.plugins import PlanRefused
+from hafw.daemon.plugins.visiting import examine
 from hafw.daemon.rehearsal import plan_of, take_checks_for_well
 from hafw.node import ConfigurationReplaced, same_router
 from hafw.vrrp.events import LinkChanged, PlanReported, Shutdown, Startup
@@ -42,7 +43,7 @@ def read_again(config: Config) -> Config:
         if errors.partial is None:
             raise refusal(config.path, errors.problems) from None
         fresh, found = errors.partial, errors.problems
-    placed = Lines.read(config.path).place([*found, *examine(fresh)])
+    placed = Lines.read(config.path).place([*found, *examine(fresh).problems])
     problems = dict.fromkeys(each for each in placed if each.severity == "error")
     if problems:
         raise refusal(config.path, sorted(problems, key=lambda each: each.line))

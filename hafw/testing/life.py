@@ -15,7 +15,8 @@ import trio
 
 from hafw.config.problem import Problem
 from hafw.daemon.control import CommandError
-from hafw.daemon.plugins import Limits, Plugins, examine
+from hafw.daemon.plugins import Limits, Plugins
+from hafw.daemon.plugins.visiting import examine
 from hafw.daemon.plugins.witness import Called, Witness
 from hafw.testing import traces
 from hafw.testing.background import Background
@@ -136,7 +137,8 @@ class Life:
 
     def _examine(self, config: Config, text: str, place: Path, otherwise: str = "") -> None:
         """As ``hafw check`` does it; raises ``PluginRefused`` with all that it finds, or with what is known already."""
-        found = [each for each in examine(config, tuple(self._routers.values())) if each.severity == "error"]
+        examined = examine(config, tuple(self._routers.values()))
+        found = [each for each in examined.problems if each.severity == "error"]
         if not found and otherwise:
             found = [Problem(f"plugin.{self.name}", otherwise)]
         if found:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hafw.config.schema import schema
-from hafw.daemon.plugins import schemas
+from hafw.daemon.plugins.visiting import schemas
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 PLUGINS = (

@@ -67,7 +67,7 @@ def test_every_table_and_every_key_has_its_meaning(folder, manual):
     text = shown(folder / "hafw.toml.5")
     from hafw.config.plugins import PACKAGES  # noqa: PLC0415
     from hafw.config.schema import schema  # noqa: PLC0415
-    from hafw.daemon.plugins import schemas  # noqa: PLC0415
+    from hafw.daemon.plugins.visiting import schemas  # noqa: PLC0415
 
     whole = schema(schemas(sorted(PACKAGES)))["properties"]
     for title, table in manual.tables(whole):

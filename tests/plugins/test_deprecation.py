@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import hafw.api
-from hafw.daemon.plugins import examine, warned
+from hafw.daemon.plugins import warned
+from hafw.daemon.plugins.visiting import examine
 from hafw.daemon.plugins.warned import LINE_MAX, WARNINGS_MAX, Warned
 from hafw.pipe import Reply
 
@@ -84,13 +85,13 @@ def test_hafw_check_warns_of_what_will_go_with_the_plugin_since_when_until_when_
 ):
     plugin = write(USING)
     for with_system in (True, False):
-        found = examine(config(instance(interval=1.0), plugins=(plugin,)), with_system=with_system)
+        found = examine(config(instance(interval=1.0), plugins=(plugin,)), with_system=with_system).problems
         assert {(each.path, each.severity) for each in found} == {("plugin.local", "warning")}
         assert sorted(each.message for each in found) == of_loading(plugin.file)
 
 
 def test_a_plugin_may_work_with_several_apis(write, config):
-    assert examine(config(plugins=(write("api = (0, 1)\n@hookimpl\ndef stopped(): pass"),))) == []
+    assert examine(config(plugins=(write("api = (0, 1)\n@hookimpl\ndef stopped(): pass"),))).problems == []
 
 
 async def test_at_run_time_each_is_logged_once_with_the_line_that_uses_it(write, play, instance, logged):

@@ -9,8 +9,7 @@ import pytest
 
 from hafw.config.model import PluginConfig
 from hafw.config.problem import Problem
-from hafw.daemon.plugins import examine, schemas
-from hafw.daemon.plugins.options import options_of
+from hafw.daemon.plugins.visiting import examine, schemas
 
 OPTIONS = """
 from dataclasses import dataclass
@@ -40,12 +39,12 @@ WATCHES_NOTHING = "watches nothing: no instance has a check of it: [instance.NAM
 
 
 def examined(config, *plugins, **settings):
-    return examine(config(plugins=plugins), **settings)
+    return examine(config(plugins=plugins), **settings).problems
 
 
 def test_a_good_configuration_has_no_problem(write, config, instance):
     plugin = write(OPTIONS, options={"url": "http://", "timeout": "2s"})
-    assert examine(config(instance(interval=1.0), plugins=(plugin,))) == []
+    assert examine(config(instance(interval=1.0), plugins=(plugin,))).problems == []
 
 
 def test_a_table_where_none_belongs_may_have_been_meant_by_router(write, config):
@@ -64,13 +63,13 @@ def test_options_may_be_any_table_and_what_is_refused_of_it_is_told(write, confi
 
 def test_what_is_in_force_is_what_the_plugin_says_and_nothing_of_one_that_says_too_much(write, config):
     plugin = write(OPTIONS, options={"url": "http://u:geheim@h/", "timeout": "90s"})
-    assert options_of(config(plugins=(plugin,))) == {
+    assert examine(config(plugins=(plugin,)), shows=True).options == {
         "local": {"url": "http://u:(hidden)@h/", "timeout": "90s", "to": []}
     }
     wordy = replace(plugin, options={"url": "x" * 40_000})
     refused = replace(plugin, options={"url": "http://", "pasword": "geheim"})
     for each in (wordy, refused):
-        assert options_of(config(plugins=(each,))) == {}
+        assert examine(config(plugins=(each,)), shows=True).options == {}
 
 
 def test_what_can_never_do_anything_is_a_warning(write, config):
@@ -138,7 +137,7 @@ def test_an_exception_in_configure_names_its_place(write, config):
 
 def test_a_check_of_a_plugin_without_one_is_a_mistake_of_the_instance(write, config, instance):
     plugin = write("@hookimpl\ndef faulted(): pass")
-    assert examine(config(instance(interval=1.0), plugins=(plugin,))) == [
+    assert examine(config(instance(interval=1.0), plugins=(plugin,))).problems == [
         Problem("instance.VI_1.check.web", "plugin local has neither check nor monitor: name one that has")
     ]
 
@@ -155,8 +154,8 @@ def test_a_file_of_another_machine_is_not_configured_and_its_secrets_stay_unread
     source = OPTIONS.replace("url: str", "url: str\n    password: Secret")
     plugin = write(source, options={"url": "bad", "password": "file:/nowhere"})
     settings = config(instance(interval=1.0), plugins=(plugin,))
-    assert examine(settings, with_system=False) == []
-    (problem,) = examine(settings)
+    assert examine(settings, with_system=False).problems == []
+    (problem,) = examine(settings).problems
     assert (problem.path, problem.message) == (
         "plugin.local.password",
         "/nowhere cannot be read: no such file or directory",

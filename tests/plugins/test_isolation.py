@@ -18,9 +18,10 @@ import pytest
 import trio
 
 from hafw.config.model import PluginLimits
-from hafw.daemon.plugins import examine, scratch
+from hafw.daemon.plugins import scratch
 from hafw.daemon.plugins.introduce import nice_of
 from hafw.daemon.plugins.processes import session_of
+from hafw.daemon.plugins.visiting import examine
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to lose")
 HARMLESS = "@hookimpl\ndef check(): return Verdict(True)\n"
@@ -240,10 +241,10 @@ def test_a_network_that_cannot_be_denied_is_a_mistake_of_that_key(write, config,
     tmp_path.chmod(0o755)
     script = (
         "import sys, ctypes\n"
-        "from hafw.config.model import *\nfrom hafw.daemon.plugins import examine\n"
+        "from hafw.config.model import *\nfrom hafw.daemon.plugins.visiting import examine\n"
         "plugin = PluginConfig(name='local', file=sys.argv[1], limits=PluginLimits(network=False))\n"
         "config = Config(path='', node_name='', instances={}, plugins={'local': plugin})\n"
-        "print(*(f'{each.path} {each.message}' for each in examine(config) if each.severity == 'error'))\n"
+        "print(*(f'{each.path} {each.message}' for each in examine(config).problems if each.severity == 'error'))\n"
     )
     # Without CAP_SYS_ADMIN even root has to keep it.
     done = subprocess.run(
@@ -422,6 +423,6 @@ def test_examine_confines_as_the_daemon_does(write, config, temporary):
         def configure(): raise ValueError(f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} {os.environ['TMPDIR']}")
         """
     )
-    (problem,) = examine(config(plugins=(limited(plugin, files=99),)))
+    (problem,) = examine(config(plugins=(limited(plugin, files=99),))).problems
     assert problem.message.startswith(f"99 {temporary}/hafw-tmp-local-")
     assert names(temporary) == []

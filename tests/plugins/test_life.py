@@ -14,7 +14,8 @@ import pytest
 import trio
 
 from hafw.config.model import PluginLimits
-from hafw.daemon.plugins import PlanRefused, examine
+from hafw.daemon.plugins import PlanRefused
+from hafw.daemon.plugins.visiting import examine
 
 HOOKS = ("became_master", "became_backup", "faulted", "stopped")
 
@@ -303,7 +304,7 @@ NO_PLUGIN = [
 @pytest.mark.parametrize(("source", "why"), NO_PLUGIN)
 def test_what_is_no_plugin_is_told_in_words_for_its_author(write, config, source, why):
     plugin = write(source)
-    (problem,) = examine(config(plugins=(plugin,)))
+    (problem,) = examine(config(plugins=(plugin,))).problems
     assert problem.message == f"cannot be loaded: {plugin.file}: {why}"
 
 

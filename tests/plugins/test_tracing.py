@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hafw.daemon.plugins import examine, tracing
+from hafw.daemon.plugins import tracing
+from hafw.daemon.plugins.visiting import examine
 from hafw.pipe import Outcome, Reply, Start, Verdict
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def test_a_misspelt_key_shows_nothing_of_its_value(
 ):
     monkeypatch.setenv(tracing.VARIABLE, "1")
     plugin = write("@hookimpl\ndef stopped(): pass", options={"pasword": "LEAKtypo"})
-    (problem,) = examine(config(plugins=(plugin,)))
+    (problem,) = examine(config(plugins=(plugin,))).problems
     assert (problem.path, problem.message) == ("plugin.local.pasword", "unknown key")
     assert '"pasword":"(hidden)"' in (shown := "".join(capsys.readouterr()))
     assert "LEAK" not in shown

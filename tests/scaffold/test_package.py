@@ -22,7 +22,7 @@ from hafw import hookspecs
 from hafw.cli.verbs import cli
 from hafw.config import load
 from hafw.config.plugins import DEFAULT_PLUGINS, installed_plugins
-from hafw.daemon.plugins import examine
+from hafw.daemon.plugins.visiting import examine
 from hafw.scaffold import LICENCES, Order, compatible, fill, render, write
 from hafw.scaffold.hooks import HOOKS
 
@@ -211,7 +211,7 @@ def test_its_configuration_is_fine_and_its_plugin_loads_in_a_process_of_its_own(
     named = text.replace(f"[plugin.{plugin}]\n", f'[plugin.{plugin}]\nfile = "{module}/__init__.py"\n')
     (package / "named.toml").write_text(named)
     config, warnings = load(str(package / "named.toml"), None, machine=False)
-    assert [*warnings, *examine(config, with_system=False)] == []
+    assert [*warnings, *examine(config, with_system=False).problems] == []
 
 
 # -- as it is typed -------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_a_killed_daemon_is_resumed_and_nobody_notices(calm, tools):
 
 def test_a_stuck_daemon_is_replaced_in_time_and_one_that_dies_again_soon_hands_over(pair, tools):
     master, backup = pair
-    tools.elect(*pair, tools.instance(advertisement_interval="700ms"))  # an interval is what is left for the restart
+    tools.elect(*pair, tools.instance(advertisement_interval="1s"))  # an interval is what is left for the restart
     tools.until(master.will.exists)
     lab = master.lab
     lab.add_host("client", "10.77.0.100/24")

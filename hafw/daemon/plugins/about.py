@@ -1,4 +1,4 @@
-"""What a plugin is told of an instance."""
+"""What a plugin is told of an instance, and which checks it runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hafw.pipe import Router
 from hafw.vrrp.device import device_mac
 
 if TYPE_CHECKING:
-    from hafw.config.model import InstanceConfig
+    from hafw.config.model import CheckConfig, Config, InstanceConfig
     from hafw.daemon.addresses.kernelview import LinkInfo
 
 
@@ -35,3 +35,14 @@ def with_link(instance: InstanceConfig, link: LinkInfo | None) -> Router:
         return router
     primary = str(link.primary.get(instance.router.family, ""))
     return replace(router, ifindex=link.ifindex, mac=link.mac, primary_address=primary)
+
+
+def checks_of(config: Config, plugin: str) -> list[tuple[str, CheckConfig]]:
+    """The checks that this plugin runs, each with the name of its instance; of a group, with its first one."""
+    leading = {group: members[0] for group, members in config.groups.items()}
+    return [
+        (name, check)
+        for name, each in config.instances.items()
+        for check in each.checks
+        if check.plugin == plugin and leading.get(check.group, name) == name
+    ]

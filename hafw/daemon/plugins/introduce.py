@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hafw.daemon.plugins.child import Child, ChildGone
@@ -76,6 +76,7 @@ def why_failed(outcome: Outcome) -> str:
 async def introduce(child: Child, routers: Sequence[Router], limits: Limits, *, configure: bool = True) -> Hello:
     """Load and configure the plugin; raises ``RefusedError`` or ``ChildGone``."""
     reply = await child.hello(limits.load)
+    options = reply.hello.options if reply.hello else None
     if reply.failure is None and configure:
         reply = (await child.call("configure", "configure", limits.call, routers=routers)).reply
     if reply.failure is not None:
@@ -83,7 +84,7 @@ async def introduce(child: Child, routers: Sequence[Router], limits: Limits, *, 
     if reply.hello is None:
         child.kill("did not say what it is")
         raise ChildGone(child.why)
-    return reply.hello
+    return replace(reply.hello, options=options)
 
 
 def installed() -> dict[str, tuple[Offer, ...]]:

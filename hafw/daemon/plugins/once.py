@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hafw.daemon.plugins import checks_of, router_of, visit, visit_all
+from hafw.daemon.plugins.about import checks_of, router_of
 from hafw.daemon.plugins.child import ChildGone, DeadlineMissed
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.introduce import Limits, RefusedError, explain, installed, introduce, start_of
+from hafw.daemon.plugins.visiting import visit, visit_all
 from hafw.pipe import Verdict
 
 if TYPE_CHECKING:
