@@ -212,6 +212,8 @@ class Start:
     """False: the file is of another machine, so secrets are left unread."""
     run: str = ""
     """The daemon's, as changes have it."""
+    node: str = ""
+    """The name of this router, which the plugin finds in ``HAFW_NODE``; empty: it is left as it is."""
     shows: bool = False
     """It shall say what may be shown of its options, in ``Hello``."""
 

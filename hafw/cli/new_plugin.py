@@ -14,6 +14,7 @@ from hafw.cli.client import FAILED
 from hafw.config.plugins import installed_plugins
 from hafw.scaffold import LICENCES, Order, render, write
 from hafw.scaffold.hooks import HOOKS
+from hafw.scaffold.kinds import KINDS
 from hafw.scaffold.names import Names, mistake
 
 _AUTHOR = re.compile(r"([^<>]*?)\s*(?:<([^<>@\s]+@[^<>@\s]+)>)?")
@@ -27,9 +28,12 @@ GIT_SECONDS = 5.0
     "hooks",
     multiple=True,
     type=click.Choice(list(HOOKS)),
-    default=("check",),
-    show_default=True,
-    help="What it begins with; more than once for several.",
+    help="What it begins with; more than once for several (default: check).",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    help="In place of hooks: notifier tells somebody what happens, role makes a service fit MASTER or BACKUP.",
 )
 @click.option(
     "--license",
@@ -48,17 +52,22 @@ GIT_SECONDS = 5.0
     help="The folder in which its folder is made.",
 )
 @click.option("--author", metavar="'NAME <MAIL>'", help="Whose it is (default: as git knows you).")
-def new(name: str, hooks: tuple[str, ...], licence: str, into: Path, author: str | None) -> None:
+def new(  # noqa: PLR0913 - click's options
+    name: str, *, hooks: tuple[str, ...], kind: str | None, licence: str, into: Path, author: str | None
+) -> None:
     """Write the package of a new plugin: hafw-NAME, with options, a passing test, and a workflow that releases it.
 
     Nothing that exists is overwritten. The first steps with it are told at the end.
     """
     if found := mistake(name, installed_plugins()):
         raise click.BadParameter(found, param_hint="NAME")
+    if kind and hooks:
+        raise click.UsageError(f"--kind {kind} brings its hooks: leave --hook out, and write others into the module")
     person, mail = _author(author) if author is not None else _git_author()
     order = Order(
         name=name,
-        hooks=tuple(dict.fromkeys(hooks)),
+        hooks=tuple(dict.fromkeys(hooks)) or ("check",),
+        kind=kind or "",
         licence=licence,
         author=person,
         email=mail,

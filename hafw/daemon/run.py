@@ -124,7 +124,6 @@ class Daemon:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; returns when everything is released."""
         apply(self.config.process, self.observer.log)
-        os.environ["HAFW_NODE"] = self.config.node_name  # plugins, and the programs that they run, say who they are
         commands = {
             "status": self.answers.status,
             "history": self.answers.history,

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final
 import hafw
 from hafw.scaffold.code import module_words, options_of, test_words
 from hafw.scaffold.hooks import HOOKS
+from hafw.scaffold.kinds import KINDS, Kind
 from hafw.scaffold.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LICENCES: Final = ("MIT", "Apache-2.0", "BSD-3-Clause", "GPL-3.0-or-later", "none")
 """By their SPDX names; ``none``: nobody else may use it, and nothing is published."""
@@ -37,7 +38,10 @@ class Order:
 
     name: str
     hooks: tuple[str, ...]
+    """Not used by a ``kind``, which brings its own."""
     licence: str
+    kind: str = ""
+    """Of ``KINDS``; empty: those of ``hooks``."""
     author: str = ""
     email: str = ""
     year: int
@@ -54,10 +58,10 @@ def render(order: Order) -> dict[str, str]:
         ".gitignore": _template("gitignore", words),
         ".github/workflows/release.yml": _template("release.yml", words),
         "config.toml": _template("config.toml", words),
-        f"{names.module}/__init__.py": _template("module.py", words | _filled(module_words(order.hooks), words)),
         f"{names.module}/py.typed": "",
-        f"tests/test_{names.plugin}.py": _template("test.py", words | _filled(test_words(order.hooks), words)),
     }
+    module, test = _code(order, words)
+    files |= {f"{names.module}/__init__.py": module, f"tests/test_{names.plugin}.py": test}
     if order.licence != "none":
         files["LICENSE"] = fill((_FOLDER / f"licences/{order.licence}.txt").read_text("utf-8"), words)
     return files
@@ -99,6 +103,14 @@ def _template(name: str, words: Mapping[str, str]) -> str:
     return fill((_FOLDER / f"templates/{name}.in").read_text("utf-8"), words).rstrip("\n") + "\n"
 
 
+def _code(order: Order, words: dict[str, str]) -> tuple[str, str]:
+    """The plugin and its test."""
+    if order.kind:
+        return _template(f"{order.kind}.py", words), _template(f"{order.kind}_test.py", words)
+    module, test = _filled(module_words(order.hooks), words), _filled(test_words(order.hooks), words)
+    return _template("module.py", words | module), _template("test.py", words | test)
+
+
 def _filled(pieces: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
     return {name: fill(text, words) for name, text in pieces.items()}
 
@@ -112,7 +124,7 @@ def _umask() -> int:
 
 def _words(order: Order, names: Names) -> dict[str, str]:
     """What the placeholders of all files stand for."""
-    options = options_of(order.hooks)
+    kind = KINDS.get(order.kind) or _of_hooks(order.hooks)
     holder = order.author or f"the authors of {names.distribution}"
     known = {
         "name": names.name,
@@ -126,12 +138,21 @@ def _words(order: Order, names: Names) -> dict[str, str]:
         "year": str(order.year),
         "holder": holder,
         "metadata": _metadata(order),
-        "sentence": HOOKS[order.hooks[0]].sentence,
-        "keys": "".join(each.rows for each in options).rstrip("\n"),
+        "sentence": kind.sentence,
+        "keys": kind.rows.rstrip("\n"),
         "licence": _licence(order, holder),
     }
-    known["example"] = fill("".join(each.example for each in options), known)
+    known["example"] = fill(kind.example, known)
     return known | _publication(order, known) | _configuration(order, names)
+
+
+def _of_hooks(hooks: Sequence[str]) -> Kind:
+    options = options_of(hooks)
+    return Kind(
+        sentence=HOOKS[hooks[0]].sentence,
+        example="".join(each.example for each in options),
+        rows="".join(each.rows for each in options),
+    )
 
 
 def _metadata(order: Order) -> str:
@@ -167,13 +188,14 @@ def _publication(order: Order, known: Mapping[str, str]) -> dict[str, str]:
 
 def _configuration(order: Order, names: Names) -> dict[str, str]:
     """The parts of config.toml that depend on the hooks."""
-    grouped = "group_changed" in order.hooks
-    checked = bool({"check", "monitor"} & set(order.hooks))
+    hooks = () if order.kind else order.hooks
+    grouped = "group_changed" in hooks
+    checked = bool({"check", "monitor"} & set(hooks))
     owner = "group.site" if grouped else "instance.VI_1"
     return {
         "instances": "\n".join(_instance(number, grouped=grouped) for number in ((1, 2) if grouped else (1,))),
         "checks": f"[{owner}.check.{names.plugin}]\nweight = -50\n\n" if checked else "",
-        "others": "\n[plugin.vip]\nenabled = false\n" if "takeover" in order.hooks else "",
+        "others": "\n[plugin.vip]\nenabled = false\n" if "takeover" in hooks else "",
     }
 
 

@@ -334,6 +334,7 @@ def _options(verb: str) -> set[str]:
     context = click.Context(cli)
     command = cli.get_command(context, verb)
     assert command is not None
-    commands = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+    under = command.list_commands(context) if isinstance(command, click.Group) else []
+    commands = [command, *filter(None, (command.get_command(context, each) for each in under))]
     found = {name for each in commands for option in each.params for name in (*option.opts, *option.secondary_opts)}
     return found | {"--help", "-h", "--socket"}

@@ -25,16 +25,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 
-PLAIN, FULL = "disk-space", "all-of-them"
+PLAIN, FULL, NOTIFIER, ROLE = "disk-space", "all-of-them", "pager", "primary"
+TESTS = {PLAIN: 2, FULL: 1 + len(HOOKS), NOTIFIER: 3, ROLE: 3}
+"""How many of them each package has."""
 
 
 @pytest.fixture(scope="module")
 def author(installed: Environment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two packages: the default one, and one with every hook."""
+    """A folder with four packages: the default one, one with every hook, and one of each kind."""
     folder = tmp_path_factory.mktemp("author")
     every = [word for hook in HOOKS for word in ("--hook", hook)]
     installed.hafw("plugins", "new", PLAIN, "--into", folder, "--author", "Jane Doe <jane@example.com>")
     installed.hafw("plugins", "new", FULL, "--into", folder, "--license", "GPL-3.0-or-later", *every)
+    installed.hafw("plugins", "new", NOTIFIER, "--into", folder, "--kind", "notifier")
+    installed.hafw("plugins", "new", ROLE, "--into", folder, "--kind", "role")
     return folder
 
 
@@ -57,14 +61,14 @@ def follow(commands: list[str], package: Path, environment: Environment, index: 
 @pytest.fixture(scope="module")
 def tested(author: Path, installed: Environment, index: Path) -> dict[str, list[str]]:
     """What each command of the job says that tests a package; the first installs it."""
-    packages = {name: author / f"hafw-{name}" for name in (PLAIN, FULL)}
+    packages = {name: author / f"hafw-{name}" for name in TESTS}
     return {name: follow(steps(path, "test"), path, installed, index) for name, path in packages.items()}
 
 
-@pytest.mark.parametrize("name", [PLAIN, FULL])
+@pytest.mark.parametrize("name", TESTS)
 def test_the_job_that_tests_it_passes(name: str, tested: dict[str, list[str]]):
     said = tested[name]
-    assert f"{1 + (len(HOOKS) if name == FULL else 1)} passed" in said[1]
+    assert f"{TESTS[name]} passed" in said[1]
     assert said[2].startswith("Success: no issues found")
     assert "node" in said[3]
 

@@ -162,6 +162,13 @@ def test_a_file_of_another_machine_is_not_configured_and_its_secrets_stay_unread
     )
 
 
+def test_a_plugin_knows_on_which_router_it_is(write, config, monkeypatch):
+    monkeypatch.setenv("HAFW_NODE", "of the shell that hafw check was typed into")
+    source = "import os\n@hookimpl\ndef configure(): raise ValueError(os.environ['HAFW_NODE'])"
+    (problem,) = examined(config, write(source))
+    assert problem.message == "lb1"
+
+
 def test_schemas_of_installed_plugins(config):
     found = schemas(["vip", "notify_script", "nowhere"])
     assert found.keys() == {"vip", "notify_script"}

@@ -71,9 +71,8 @@ plugin = Pager()
 
 
 @pytest.fixture
-def start(hafw_plugin, tmp_path, monkeypatch):
+def start(hafw_plugin, tmp_path):
     """As it stands on its page; the pager writes what it is told into a file, and fails while ``broken`` is there."""
-    monkeypatch.setenv("HAFW_NODE", "lb1")
     script = tmp_path / "pager.sh"
     script.write_text(f'#!/bin/sh\n[ ! -e {tmp_path}/broken ] || exit 3\necho "$HAFW_WORD: $@" >>{tmp_path}/log\n')
     script.chmod(0o755)

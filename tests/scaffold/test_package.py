@@ -25,6 +25,7 @@ from hafw.config.plugins import DEFAULT_PLUGINS, installed_plugins
 from hafw.daemon.plugins.visiting import examine
 from hafw.scaffold import LICENCES, Order, compatible, fill, render, write
 from hafw.scaffold.hooks import HOOKS
+from hafw.scaffold.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ ORDERS = [
     *(order(f"only-{hook}", (hook,)) for hook in HOOKS),
     *(order(name) for name in NAMES),
     *(order(f"under-{licence.lower().replace('.', '-')}", licence=licence) for licence in LICENCES),
+    *(order(f"of-kind-{kind}", kind=kind) for kind in KINDS),
     order("all-of-them", tuple(HOOKS), author='Jürgen "J" O\'Neil \\', email="j@example.com"),
 ]
 
@@ -201,7 +203,7 @@ def test_a_tag_that_is_not_the_version_is_not_published(tmp_path: Path, tag: str
     assert done.returncode == status
 
 
-@pytest.mark.parametrize("wanted", [order("only-check"), ORDERS[-1]], ids=lambda each: each.name)
+@pytest.mark.parametrize("wanted", [order("only-check"), *ORDERS[-1 - len(KINDS) :]], ids=lambda each: each.name)
 def test_its_configuration_is_fine_and_its_plugin_loads_in_a_process_of_its_own(folder: Path, wanted: Order):
     """As an installed package it is tried in tests/packages; here its file is named."""
     package = folder / wanted.name
@@ -289,6 +291,8 @@ def test_others_may_read_what_the_umask_lets_them(folder: Path):
     [
         (("new", "nginx"), 'NAME: "nginx": hafw has a plugin of this name'),
         (("new", "x", "--hook", "chek"), "'chek' is not one of 'check', 'monitor'"),
+        (("new", "x", "--kind", "mailer"), "'mailer' is not one of 'notifier', 'role'"),
+        (("new", "x", "--kind", "role", "--hook", "check"), "--kind role brings its hooks: leave --hook out"),
         (("new", "x", "--license", "WTF"), "'WTF' is not one of 'MIT'"),
         (("new", "x", "--into", "/nowhere"), "'/nowhere' does not exist"),
         (("new", "x", "--author", "<j@example.com>"), '--author: "<j@example.com>": must be NAME or NAME <MAIL>'),

@@ -144,6 +144,7 @@ class Plugins:
                     checks,
                     self._routers,
                     self._limits,
+                    node=config.node_name,
                     quarters=self._quarters,
                     verdict=self._verdict,
                     notice=self._notice,

@@ -43,8 +43,10 @@ PASSED_ON = {"PATH", "LANG", "TZ", "HOME", "CREDENTIALS_DIRECTORY", "VIRTUAL_ENV
 """Environment of a plugin, beside ``LC_*``, ``HAFW_*`` unless it sounds secret, and what its own options name with
 ``env:``."""
 
+NODE = "HAFW_NODE"
+"""The variable that tells a plugin's process, and its scripts, on which router they are."""
 RUN = "HAFW_RUN"
-"""The variable that tells a plugin's process, and its scripts, which daemon counts the ``seq`` of events."""
+"""The one that tells them which daemon counts the ``seq`` of events."""
 
 log = structlog.get_logger()
 
@@ -288,9 +290,9 @@ def environment(options: Any) -> dict[str, str]:  # noqa: ANN401 - any TOML valu
 
 
 def own_variables(start: Start) -> dict[str, str]:
-    """By which it is told from others, and its temporary folder."""
-    own = {RUN: start.run, "HAFW_PLUGIN": start.name}
-    return own | ({"TMPDIR": start.scratch} if start.scratch else {})
+    """By which it is told from others, the router that it is on, and its temporary folder."""
+    known = {NODE: start.node, "TMPDIR": start.scratch}
+    return {RUN: start.run, "HAFW_PLUGIN": start.name} | {name: value for name, value in known.items() if value}
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401

@@ -62,6 +62,7 @@ class Host:
         routers: Mapping[str, Router],
         limits: Limits,
         *,
+        node: str,
         quarters: Quarters,
         verdict: Callable[[VerdictReported], None],
         notice: Callable[[str, dict[str, Any]], None],
@@ -79,6 +80,7 @@ class Host:
         self.checks = checks
         self._routers = routers
         self._limits = limits
+        self._node = node
         self._quarters = quarters
         self._watched: Watched | None = None
         self._in_force: tuple[InForce, ...] = ()
@@ -146,7 +148,8 @@ class Host:
         killed = group.out_of_memory() if group else 0
         try:
             weighed = group is not None and "cpu" in group.controllers
-            child = Child(start_of(self.plugin, self.offers, run=self._run_id, weighed=weighed), self._witness)
+            start = start_of(self.plugin, self.offers, node=self._node, run=self._run_id, weighed=weighed)
+            child = Child(start, self._witness)
         except OSError as error:
             return f"cannot be started: {(error.strerror or str(error)).lower()}"
         why = ""

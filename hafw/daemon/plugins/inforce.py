@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hafw.daemon.plugins.cgroup import Group
 
 _MEMORY, _FILES, _TASKS = "Max data size", "Max open files", "Max processes"
-_OWN = ("HAFW_PLUGIN", "TMPDIR")
+_OWN = ("HAFW_NODE", "HAFW_PLUGIN", "HAFW_RUN", "TMPDIR")
 """Variables that hafw sets."""
 
 

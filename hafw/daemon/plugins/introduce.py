@@ -113,10 +113,19 @@ def nice_of(weight: int) -> int:
     return min(19, round(math.log(100 / weight) / math.log(1.25)))
 
 
-def start_of(
-    plugin: PluginConfig, offers: tuple[Offer, ...], *, machine: bool = True, run: str = "", weighed: bool = False
+def start_of(  # noqa: PLR0913 - each by name
+    plugin: PluginConfig,
+    offers: tuple[Offer, ...],
+    *,
+    node: str = "",
+    machine: bool = True,
+    run: str = "",
+    weighed: bool = False,
 ) -> Start:
-    """What a process of this plugin is told first; ``weighed``: its cgroup sees to its share of the processor."""
+    """What a process of this plugin is told first. ``node``: the name of this router; empty: it is told none.
+
+    ``weighed``: its cgroup sees to its share of the processor.
+    """
     limits = plugin.limits
     return Start(
         name=plugin.name,
@@ -132,4 +141,5 @@ def start_of(
         network=limits.network or not machine,
         machine=machine,
         run=run,
+        node=node,
     )

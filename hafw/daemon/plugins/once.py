@@ -79,7 +79,7 @@ class _Round:
         pending = _Pending(checks_of(self._config, plugin.name), self.ran)
         left: list[_Job] | None = None
         try:
-            start = start_of(plugin, self._offers.get(plugin.kind, ()))
+            start = start_of(plugin, self._offers.get(plugin.kind, ()), node=self._config.node_name)
             while left is None or left:  # a check that hangs costs the process, and the others get a new one
                 async with visit(start) as child:
                     hello = await introduce(child, tuple(self._routers.values()), self._limits)

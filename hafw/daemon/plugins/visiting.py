@@ -59,7 +59,7 @@ def examine(
 
     async def look_at(plugin: PluginConfig) -> None:
         try:
-            start = start_of(plugin, offers.get(plugin.kind, ()), machine=with_system)
+            start = start_of(plugin, offers.get(plugin.kind, ()), node=config.node_name, machine=with_system)
             async with visit(replace(start, shows=shows)) as child:
                 hello = await introduce(child, routers, limits, configure=with_system)
                 found[plugin.name] = [*misused(plugin.name, checks_of(config, plugin.name), hello)]
