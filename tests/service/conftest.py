@@ -203,6 +203,15 @@ class Router:
         os.kill(self.guard.pid, signal.SIGKILL)
         self.guard.wait(PATIENCE)
 
+    def kill_both(self) -> None:
+        """Guard and daemon, so that neither does anything about the death of the other."""
+        daemon, guard = self.pid, self.guard.pid
+        os.kill(guard, signal.SIGSTOP)
+        until(lambda: session_of(guard)[0] == "T", "the guard frozen")
+        os.kill(daemon, signal.SIGKILL)
+        self.kill_guard()
+        until(lambda: gone(daemon), "the daemon gone")
+
     # -- looks --------------------------------------------------------------------------------------------------
 
     def log(self) -> str:

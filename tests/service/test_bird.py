@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 
@@ -136,7 +134,7 @@ def until_best(segment, tools, via):
         raise TimeoutError(f"{error}\n{told}") from None
 
 
-def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_address(segment, tools, freeze):
+def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_address(segment, tools):
     until_best(segment, tools, "10.77.0.1")
     tools.until(lambda: "10.77.0.2" in segment.paths(), "the standby is known too, with a worse MED")
     tools.until(segment.answers, "the address answers at the upstream")
@@ -150,10 +148,7 @@ def test_the_best_path_follows_the_master_and_no_announcement_outlives_the_addre
     segment.birds["lb2"].start()
     until_best(segment, tools, "10.77.0.2")
 
-    guard, daemon = segment.lb2.guard.pid, segment.lb2.pid
-    freeze(guard)
-    for pid in (daemon, guard):
-        os.kill(pid, signal.SIGKILL)
+    segment.lb2.kill_both()
     tools.until(lambda: segment.lb1.instance()["state"] == "MASTER", "lb1 takes over")
     assert ADDRESS in segment.lb2.ip("address", "show", "lo"), "whoever could take it away is dead"
     assert segment.lb2.hafw("cleanup").returncode == 0

@@ -144,10 +144,7 @@ def test_a_reexec_leaves_what_is_under_way_to_the_next_daemon(at_work, tools):
 
 def test_what_is_left_when_daemon_and_guard_were_killed_is_said_by_the_next_start(at_work, tools):
     lb1, receivers = at_work
-    daemon = lb1.pid
-    lb1.kill_guard()
-    os.kill(daemon, signal.SIGKILL)
-    tools.until(lambda: tools.gone(daemon))
+    lb1.kill_both()
     receivers.gate.touch()
     lb1.start()
     with lb1.stream() as stream:

@@ -131,7 +131,7 @@ def test_history_shows_transitions_with_their_reasons(lb1):
     assert [each["to"] for each in json.loads(lb1.hafw("history", "VI_1", "--json").stdout)] == ["BACKUP", "MASTER"]
 
 
-def test_history_and_an_unknown_state_outlive_the_daemon(tools, freeze):
+def test_history_and_an_unknown_state_outlive_the_daemon(tools):
     with tools.two_routers() as (lb1, _):
         lb1.start(tools.instance(), prefix=["env", f"HAFW_STATE_DIR={lb1.run_directory}/state"])
         lb1.wait_until_it_serves()
@@ -148,11 +148,7 @@ def test_history_and_an_unknown_state_outlive_the_daemon(tools, freeze):
             ["VI_1", "BACKUP", "MASTER"],
         ]
         assert len(lb1.hafw("history", "-n", "2").stdout.splitlines()) == 3
-        daemon = lb1.pid
-        freeze(daemon)  # so that it does not hand over when its guard is gone
-        lb1.kill_guard()
-        os.kill(daemon, signal.SIGKILL)
-        tools.until(lambda: tools.gone(daemon), "the daemon is gone")
+        lb1.kill_both()
         done = lb1.hafw("status")
         assert done.returncode == 6
         assert done.stdout.startswith("VI_1: UNKNOWN: was MASTER when its daemon (pid ")

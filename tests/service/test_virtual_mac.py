@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -287,7 +285,7 @@ def test_the_switch_learns_where_the_virtual_mac_is_and_nothing_of_who_left(lan,
     tools.until(lambda: lan.lb1.instance()["state"] == lan.lb1.instance("VI_2")["state"] == "MASTER", "back")
 
 
-def test_a_daemon_that_dies_leaves_the_device_to_the_next_one_and_with_the_last_everything_goes(lan, tools, freeze):
+def test_a_daemon_that_dies_leaves_the_device_to_the_next_one_and_with_the_last_everything_goes(lan, tools):
     """By SIGKILL the guard takes over, and a reload, a stop or ``hafw cleanup`` leave the host as it was."""
     lb1, lb2 = lan.lb1, lan.lb2
     name = lb1.instance()["device"]["name"]
@@ -303,12 +301,7 @@ def test_a_daemon_that_dies_leaves_the_device_to_the_next_one_and_with_the_last_
     tools.until(lambda: (set(devices(lb2)), settings(lb2)) == ({MAC6}, ["0", "0"]), "undone")
     assert lb2.stop() == 0
     assert (devices(lb2), settings(lb2)) == ({}, ["0", "0"])
-    daemon = lb1.pid
-    freeze(daemon)  # it is not to hear that the guard dies
-    lb1.guard.kill()
-    os.kill(daemon, signal.SIGKILL)
-    lb1.guard.wait()
-    tools.until(lambda: tools.gone(daemon), "the daemon gone")
+    lb1.kill_both()
     assert (set(devices(lb1)), settings(lb1)) == ({MAC4, MAC6}, ["1", "2"])
     assert lb1.hafw("cleanup").returncode == 0
     assert (devices(lb1), settings(lb1)) == ({}, ["0", "0"])
