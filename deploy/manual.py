@@ -22,7 +22,7 @@ import hafw
 from hafw.cli.verbs import VERBS, cli
 from hafw.config.plugins import PACKAGES
 from hafw.config.schema import schema
-from hafw.daemon.plugins import schemas
+from hafw.daemon.plugins.visiting import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
