@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _is_test(node: Function) -> bool:
     return node.name.startswith("test_") or any(ast.unparse(each) == "invariant()" for each in node.decorator_list)
 
 
-def _is_marker(node: ast.AST) -> bool:
+def _is_marker(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == MARKER
 
 

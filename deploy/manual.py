@@ -217,9 +217,8 @@ def kind(each: Mapping[str, Any]) -> str:
         return "duration"
     if "minimum" in each:
         return f"{each['minimum']} to {each['maximum']}" if "maximum" in each else f"{each['minimum']} or more"
-    return {"boolean": "true or false", "array": "list", "object": "table"}.get(
-        each.get("type", ""), each.get("type", "")
-    )
+    known = str(each.get("type", ""))
+    return {"boolean": "true or false", "array": "list", "object": "table"}.get(known, known)
 
 
 def main(folder: str) -> None:

@@ -6,7 +6,7 @@ import io
 import json
 from functools import cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 from trio.testing import MockClock, memory_stream_pair
@@ -120,7 +120,7 @@ async def _talk(data: bytes, replies: list[bytes]) -> None:
             await client.send_all(data)
             await client.send_eof()
             with trio.move_on_after(PATIENCE):  # of a client that follows the events for ever
-                await daemon.control._serve(server)
+                await daemon.control._serve(cast("trio.SocketStream", server))  # all that it uses of one
         nursery.cancel_scope.cancel()
 
 

@@ -10,8 +10,7 @@ from fuzz.wire import VIP, VIP6
 from hafw.config.model import CheckConfig
 from hafw.daemon.plugins.health import Health
 from hafw.daemon.plugins.hearing import Hearing, Pending
-from hafw.daemon.plugins.host import why_failed
-from hafw.daemon.plugins.introduce import explain
+from hafw.daemon.plugins.introduce import explain, why_failed
 from hafw.daemon.plugins.printed import Printed
 from hafw.daemon.plugins.takeover import FRAMES_PER_ADDRESS, Draft, PlanRefused
 from hafw.node import CheckSettings, InstanceSettings, Node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 
 from hafw.daemon.addresses.kernelview import KernelView, listing_of
@@ -27,14 +28,14 @@ PEER, OWN = ip_address("10.77.0.1"), ip_address("10.77.0.2")
 PEER6, OWN6 = ip_address("fe80::ff:fe00:7701"), ip_address("fe80::ff:fe00:7702")
 GROUP = {4: ip_address("224.0.0.18"), 6: ip_address("ff02::12")}
 VIP, VIP6 = ip_address("10.77.0.250"), ip_address("fd77::250")
-OURS = {"name": "VI_1", "interface": "eth0", "vrid": 51}
+OURS = partial(RouterSettings, name="VI_1", interface="eth0", vrid=51)
 ROUTERS = (
-    RouterSettings(**OURS, virtual_addresses=(VIP,)),
-    RouterSettings(**OURS, virtual_addresses=(VIP,), unicast_peers=(PEER,)),
-    RouterSettings(**OURS, virtual_addresses=(ip_address("fe80::77:250"), VIP6)),
-    RouterSettings(**OURS, version=2, virtual_addresses=(VIP,)),
-    RouterSettings(**OURS, version=2, virtual_addresses=(VIP,), password=b"secret"),
-    RouterSettings(**OURS, virtual_addresses=(VIP,), owner=True, priority=255),
+    OURS(virtual_addresses=(VIP,)),
+    OURS(virtual_addresses=(VIP,), unicast_peers=(PEER,)),
+    OURS(virtual_addresses=(ip_address("fe80::77:250"), VIP6)),
+    OURS(version=2, virtual_addresses=(VIP,)),
+    OURS(version=2, virtual_addresses=(VIP,), password=b"secret"),
+    OURS(virtual_addresses=(VIP,), owner=True, priority=255),
 )
 """Append only: an input of the corpus names one by its number."""
 TTLS = (255, 255, 254, None)

@@ -107,7 +107,7 @@ def _names(module: libcst.Module) -> Iterator[tuple[libcst.CSTNode, str]]:
 
 def _differences(before: str, after: str) -> tuple[str, str]:
     """The lines that are gone and those that are new, without their indentation."""
-    lines = [[line.strip() for line in text.splitlines()] for text in (before, after)]
-    differing = list(ndiff(*lines))
-    gone, new = (" ".join(line[2:] for line in differing if line.startswith(sign)) for sign in ("- ", "+ "))
-    return gone, new
+    old, new = ([line.strip() for line in text.splitlines()] for text in (before, after))
+    differing = list(ndiff(old, new))
+    gone, come = (" ".join(line[2:] for line in differing if line.startswith(sign)) for sign in ("- ", "+ "))
+    return gone, come
