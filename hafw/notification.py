@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import socket
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, get_args
 
 from hafw.hookspecs import hookimpl
 
@@ -267,34 +268,44 @@ def unknown_instances(instances: Sequence[str], routers: Sequence[Router]) -> It
             yield f"instances[{number}]", f'= "{name}": must be one of {", ".join(known)}'
 
 
-class Notifier:
+class Notifier(ABC):
     """The hooks of a plugin that tells somebody, and who is MASTER as far as it has heard.
 
     Its event hooks are ``became_master``, ``became_backup``, ``faulted``, ``stopped``, ``group_changed`` and ``event``.
     ``options`` and ``configure`` are the plugin's own. ``node`` is this router's name: ``$HAFW_NODE``, or the host's.
     """
 
-    def __init__(self) -> None:
-        self.node = os.environ.get("HAFW_NODE") or socket.gethostname().partition(".")[0]
-        self._on: frozenset[str] = frozenset()
-        self._instances: frozenset[str] = frozenset()
-        self._masters: dict[str, str] = {}
-        """By instance, as of its last change."""
+    node: str
+    _on: frozenset[str] | None = None
+    """``None``: nobody has said what is worth a message."""
+    _instances: frozenset[str]
+    _masters: dict[str, str]
+    """By instance, as of its last change."""
+
+    def __new__(cls, *_arguments: object, **_named: object) -> Self:
+        """All of its state: it is there although a plugin's own ``__init__`` forgets to call this class's."""
+        notifier = super().__new__(cls)
+        notifier.node = os.environ.get("HAFW_NODE") or socket.gethostname().partition(".")[0]
+        notifier._instances, notifier._masters = frozenset(), {}
+        return notifier
 
     def listen_for(self, on: Sequence[Word], instances: Sequence[str] = ()) -> None:
         """From ``configure``: what is worth a message, states and event types. What is about the host is always meant.
 
-        No instances: all. Until it is called nothing is told.
+        No instances: all. Raises ``ValueError`` for what is no ``Word``. Events before it is called are failures.
         """
+        if unknown := [each for each in on if each not in get_args(Word)]:
+            words = f"the words are {', '.join(get_args(Word))}"
+            raise ValueError(f"listen_for: no state and no event type: {', '.join(map(repr, unknown))}; {words}")
         self._on, self._instances = frozenset(on), frozenset(instances)
 
+    @abstractmethod
     def tell(self, word: str, notification: Notification) -> Outcome | None:
         """Tell it, in the caller's time; what is returned is what the hook returns. To be overridden.
 
         ``word``: that of ``on`` by which it is told, of an event its type. What comes again is told again: see
         ``Notification.identity``.
         """
-        raise NotImplementedError
 
     @hookimpl
     def became_master(self, router: Router, change: StateChange) -> Outcome | None:
@@ -319,7 +330,7 @@ class Notifier:
     @hookimpl
     def group_changed(self, group: Group, change: GroupChange) -> Outcome | None:
         """``on = ["group_changed"]``, in order with what its members were told."""
-        if "group_changed" not in self._on or not self._means(*group.members):
+        if "group_changed" not in self._wanted or not self._means(*group.members):
             return None
         return self.tell("group_changed", of_group(self.node, change))
 
@@ -327,7 +338,7 @@ class Notifier:
     def event(self, event: Mapping[str, Any]) -> Outcome | None:
         """Any other word of ``on``; what has a hook of its own comes by that."""
         kind, instance = str(event.get("type")), str(event.get("instance", ""))
-        if kind in _BY_HOOK or not {kind, ALSO_KNOWN_AS.get(kind)} & self._on:
+        if kind in _BY_HOOK or not {kind, ALSO_KNOWN_AS.get(kind)} & self._wanted:
             return None
         if instance and not self._means(instance):
             return None
@@ -335,9 +346,15 @@ class Notifier:
 
     def _state_changed(self, router: Router, change: StateChange, word: State, master: str) -> Outcome | None:
         self._masters[change.instance] = master
-        if word not in self._on or not self._means(change.instance):
+        if word not in self._wanted or not self._means(change.instance):
             return None
         return self.tell(word, of_change(self.node, router, change, word.upper(), master))
+
+    @property
+    def _wanted(self) -> frozenset[str]:
+        if self._on is None:
+            raise RuntimeError("configure has not called listen_for, which says what is told")
+        return self._on
 
     def _means(self, *instances: str) -> bool:
         return not self._instances or not self._instances.isdisjoint(instances)

@@ -6,7 +6,8 @@ Such a plugin derives its class from ``RoleFollower``, which has the hooks, and 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Self
 
 from hafw.hookspecs import hookimpl
 from hafw.pipe import LATEST, GroupChange
@@ -35,7 +36,7 @@ def subject_mistakes(instance: str, group: str, routers: Sequence[Router]) -> It
         yield "instance", f"is missing: whose role is it? One of {', '.join(names)}{hint}"
 
 
-class RoleFollower:
+class RoleFollower(ABC):
     """The hooks of a plugin that makes the machine fit a role: ``docs/plugins/role.md`` has a whole one.
 
     Its event hooks are ``became_master``, ``became_backup``, ``faulted``, ``stopped``, ``group_changed`` and ``event``.
@@ -47,28 +48,40 @@ class RoleFollower:
     replay = True
     """A new process makes the machine fit the role that there is."""
 
-    def __init__(self) -> None:
-        self.subject = ""
-        """The instance, or the group, whose role it is."""
-        self._is_group = False
-        self._newest: tuple[str, str] = ("", "")
-        """Time and state of the last change that the stream told: ahead of the hooks, which come one at a time."""
-        self._news = threading.Condition()
+    subject = ""
+    """The instance, or the group, whose role it is."""
+    _is_group = False
+    _follows = False
+    """Whether somebody has said whose role it is."""
+    _newest: tuple[str, str] = ("", "")
+    """Time and state of the last change that the stream told: ahead of the hooks, which come one at a time."""
+    _news: threading.Condition
+
+    def __new__(cls, *_arguments: object, **_named: object) -> Self:
+        """All of its state: it is there although a plugin's own ``__init__`` forgets to call this class's."""
+        follower = super().__new__(cls)
+        follower._news = threading.Condition()
+        return follower
 
     def follow(self, instance: str, group: str, routers: Sequence[Router]) -> None:
-        """From ``configure``, when ``subject_mistakes`` has found nothing: whose role it is. Without it none is told.
+        """From ``configure``, when ``subject_mistakes`` has found nothing: whose role it is.
 
-        Neither ``instance`` nor ``group``: the first of ``routers``.
+        Neither ``instance`` nor ``group``: the first of ``routers``. Raises ``ValueError`` for one that is not there.
+        Changes before it is called are failures.
         """
+        wrong = [*subject_mistakes(instance, group, routers)] if instance or group else []
+        if wrong:
+            raise ValueError("\n".join(f"{key}: {message}" for key, message in wrong))
         self.subject = group or instance or (routers[0].name if routers else "")
         self._is_group = bool(group)
+        self._follows = True
 
+    @abstractmethod
     def fit(self, change: StateChange | GroupChange) -> Mapping[str, Any] | None:
         """Make it fit ``change.new``; what is returned is what the hook returns. To be overridden.
 
         MASTER, BACKUP, FAULT, STOP or, of an instance, DELETED; one change at a time, which may come twice.
         """
-        raise NotImplementedError
 
     def superseded(self, change: StateChange | GroupChange, seconds: float = 0.0) -> bool:
         """Whether the stream has told of a later change to another state by now: then this one is pointless.
@@ -118,5 +131,7 @@ class RoleFollower:
                 self._news.notify_all()
 
     def _changed(self, name: str, change: StateChange | GroupChange) -> Mapping[str, Any] | None:
+        if not self._follows:
+            raise RuntimeError("configure has not called follow, which says whose role it is")
         is_ours = name == self.subject and isinstance(change, GroupChange) == self._is_group
         return self.fit(change) if is_ours else None

@@ -33,6 +33,17 @@ class _Plugins(click.Group):
             return new
         return None if name.startswith("-") else _look_at(name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """More words behind one that is not ``new``: somebody has mistyped it."""
+        name, more = args[0], [each for each in args[1:] if not each.startswith("-")]
+        if name != "new" and more:
+            raise click.UsageError(
+                f"{name} {more[0]}: one NAME shows a plugin; hafw plugins new NAME writes a new one", ctx
+            )
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=_Plugins, invoke_without_command=True, subcommand_metavar="[NAME | new]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal, Union
 
 from hafw.config.problem import Problem, did_you_mean, enumerate_words, nearest, show
@@ -123,7 +124,8 @@ class Reader:
 
     def _read_scalar(self, value: object, kind: type, path: str) -> Any:  # noqa: ANN401
         if kind not in (str, bool, int, float):
-            raise TypeError(f"{path}: a value of type {kind!r} cannot be read from TOML")
+            hint = ": declare it str, and make a Path of it in configure" if issubclass(kind, PurePath) else ""
+            raise TypeError(f"{path}: a value of type {kind!r} cannot be read from TOML{hint}")
         if kind is float and type(value) is int:
             return self._parsed(value, kind, float, path)
         if type(value) is not kind:

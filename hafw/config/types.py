@@ -40,7 +40,11 @@ def is_enumeration(type_: Any) -> bool:  # noqa: ANN401 - any type at all
 @cache
 def keys_of(table: type) -> tuple[Key, ...]:
     """The keys of a dataclass or ``msgspec.Struct``, in order."""
-    hints = get_type_hints(table, include_extras=True)
+    try:
+        hints = get_type_hints(table, include_extras=True)
+    except NameError as error:
+        rule = "what types an option is imported when the module runs, not under TYPE_CHECKING"
+        raise NameError(f"{table.__qualname__}: {error}: {rule}") from error
     if issubclass(table, msgspec.Struct):
         return tuple(_struct_key(field, hints) for field in msgspec.structs.fields(table))
     return tuple(_dataclass_key(field, hints) for field in dataclasses.fields(cast("Any", table)) if field.init)

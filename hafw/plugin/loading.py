@@ -15,7 +15,7 @@ import pluggy
 import hafw.api
 from hafw import API, deprecation, hookspecs
 from hafw.config.problem import did_you_mean, enumerate_words
-from hafw.pipe import EVERY, LATEST
+from hafw.pipe import DEADLINE_MAX, EVERY, LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MARKED = f"{hookspecs.PROJECT}_impl"
 """What ``@hookimpl`` leaves on a function."""
+FLAGS = ("replay", "needs_root", "needs_privileges")
+"""Attributes that a plugin may have."""
 _HOOKS = {name: spec for name, spec in vars(hookspecs).items() if hasattr(spec, f"{hookspecs.PROJECT}_spec")}
 
 
@@ -61,8 +63,8 @@ def load(name: str, file: str, offers: Sequence[Offer] = ()) -> Loaded:
     callers = {each.name: each for each in registry.get_hookcallers(plugin) or ()}
     arguments = {hook: frozenset(caller.get_hookimpls()[0].argnames) for hook, caller in callers.items()}
     loaded = Loaded(plugin, package, version, arguments, dict(callers))
-    if (policy := loaded.declared("delivery", EVERY)) not in (EVERY, LATEST):
-        raise CannotLoadError(f'{package}: delivery = {policy!r:.100}: must be "{EVERY}" or "{LATEST}"')
+    if found := [*_wrong_attributes(plugin)]:
+        raise CannotLoadError("; ".join(f"{package}: {each}" for each in found))
     deprecation.look_at_hooks(arguments)
     deprecation.watch_fields(hafw.api)
     return loaded
@@ -102,10 +104,33 @@ def _written_for_another(plugin: object) -> str:
     """Why it does not fit this hafw: ``api`` is a number, or a tuple of those that it works with."""
     wanted = declared(plugin, "api", API)
     numbers = wanted if isinstance(wanted, tuple) else (wanted,)
+    if not all(type(each) is int for each in numbers):
+        return f"api = {wanted!r:.100}: must be a number, or a tuple of those that it works with"
     if API in numbers:
         return ""
     way_out = "install a version of it that is, or the hafw that it wants"
     return f"it is written for hafw API {' or '.join(map(str, numbers))}, this hafw has {API}: {way_out}"
+
+
+def deadline_of(plugin: object) -> float:
+    """Seconds that an event hook may take; 0: it does not say. Raises ``CannotLoadError`` for anything else."""
+    said = declared(plugin, "deadline", 0.0)
+    if type(said) not in (int, float) or not 0 <= said <= DEADLINE_MAX:
+        raise CannotLoadError(f"deadline = {said!r:.100}: must be seconds, a number from 0 to {DEADLINE_MAX:g}")
+    return float(said)
+
+
+def _wrong_attributes(plugin: object) -> Iterator[str]:
+    """What the plugin says of itself, and what hafw would understand as something else."""
+    if (policy := declared(plugin, "delivery", EVERY)) not in (EVERY, LATEST):
+        yield f'delivery = {policy!r:.100}: must be "{EVERY}" or "{LATEST}"'
+    for name in FLAGS:
+        if not isinstance(said := declared(plugin, name, False), bool):  # "no" is true
+            yield f"{name} = {said!r:.100}: must be True or False"
+    try:
+        deadline_of(plugin)
+    except CannotLoadError as error:
+        yield str(error)
 
 
 def _module_of(plugin: object) -> ModuleType | None:

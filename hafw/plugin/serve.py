@@ -32,7 +32,7 @@ from hafw.config.types import is_table, keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
 from hafw.plugin.confine import CannotConfineError, Needs, before_calling, before_loading
-from hafw.plugin.loading import CannotLoadError, Loaded, load
+from hafw.plugin.loading import CannotLoadError, Loaded, deadline_of, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +53,9 @@ TAKEN = frozenset({"enabled", "plugin", "file", "user", "delivery", "replay", "l
 """Keys of every ``[plugin.NAME]``, which are hafw's: an option of that name would never be given its value."""
 SWITCH_INTERVAL = 0.0005
 """Seconds. A monitor that has seen a death waits this long for a thread that computes, not Python's usual 5 ms."""
+ANSWER = frozenset({"output", "exit", "command"})
+RETURNED = 'return None or {"output": str, "exit": int}'
+"""What an event hook returns; ``command`` is what it has executed, for the log."""
 BY_ROUTER = (
     "; a value per router counts as such where another key names the routers: priority = { lb1 = 150, lb2 = 100 }"
 )
@@ -176,9 +179,9 @@ class Plugin:
             package=loaded.package,
             version=loaded.version,
             user=user_name(),
-            deadline=float(loaded.declared("deadline", 0.0)),
+            deadline=deadline_of(loaded.plugin),
             delivery=loaded.declared("delivery", EVERY),
-            replay=bool(loaded.declared("replay", False)),
+            replay=loaded.declared("replay", False),
             warnings=(
                 *self._placed("\n".join(warned)),
                 *((f"plugin.{self._name}", each) for each in deprecation.noticed()),
@@ -272,8 +275,8 @@ def problem_of(line: str, keys: set[str], path: str) -> tuple[str, str]:
 def needs_of(loaded: Loaded) -> Needs:
     """What decides the rights of this process."""
     return Needs(
-        root=bool(loaded.declared("needs_root", False)),
-        privileges=bool(loaded.declared("needs_privileges", False)),
+        root=loaded.declared("needs_root", False),
+        privileges=loaded.declared("needs_privileges", False),
         exposed=bool({"check", "monitor", "serve"} & loaded.implementations.keys()),
     )
 
@@ -312,7 +315,9 @@ def outcome_of(hook: str, result: object) -> Outcome | None:
     if result is None:
         return None
     if not isinstance(result, Mapping):
-        raise TypeError(f'{hook} returned {result!r:.100}: return None or {{"output": str, "exit": int}}')
+        raise TypeError(f"{hook} returned {result!r:.100}: {RETURNED}")
+    if unknown := sorted(map(str, result.keys() - ANSWER)):  # an exit status of another name would be a success
+        raise TypeError(f"{hook} returned the key {', '.join(unknown)}: {RETURNED}")
     return Outcome(
         output=str(result.get("output", ""))[-TEXT_MAX:],
         exit=int(result.get("exit", 0)),

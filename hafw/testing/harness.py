@@ -183,6 +183,8 @@ class PluginUnderTest(Life):
 
     def event(self, event: Mapping[str, Any]) -> Result:
         """Anything of the stream that ``hafw events --json`` shows; ``seq`` is given here, so is a missing ``time``."""
+        if "type" not in event:
+            raise ValueError(f"event {dict(event)}: has no type, which every event of the stream has")
         timed = {**event, "time": self._clock.next(event.get("time", ""))}
         return self._deliver(events.of_stream(timed, next(self._seq))).wait()
 

@@ -7,7 +7,8 @@ import pickle
 from collections.abc import Mapping, Sequence  # noqa: TC003 - the options' type is read at run time
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -18,9 +19,6 @@ from hafw.config.convert import Duration, Secret, convert, parse_duration
 from hafw.config.hiding import HIDDEN, as_written, in_force, untyped
 from hafw.config.schema import schema_of
 from hafw.config.values import format_duration
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Server(msgspec.Struct, rename="kebab"):
@@ -148,6 +146,8 @@ def test_every_mistake_is_collected():
 def test_type_that_toml_cannot_hold_is_the_plugin_authors_error():
     with pytest.raises(TypeError, match="p: a value of type <class 'complex'> cannot be read from TOML"):
         convert(1, complex, "p")
+    with pytest.raises(TypeError, match="cannot be read from TOML: declare it str, and make a Path of it in configure"):
+        convert("/etc", Path, "p")
 
 
 @given(st.floats(0, 366 * 24 * 3600).map(lambda seconds: round(seconds, 3)))

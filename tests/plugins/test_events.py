@@ -144,6 +144,7 @@ async def test_event_hears_the_whole_stream_but_not_its_own_trouble(write, play,
     ("returned", "error"),
     [
         ("42", 'became_master returned 42: return None or {"output": str, "exit": int}'),
+        ("{'exitcode': 1}", 'became_master returned the key exitcode: return None or {"output": str, "exit": int}'),
         ("{'exit': 'x'}", "invalid literal for int()"),
     ],
 )

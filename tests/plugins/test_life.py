@@ -252,6 +252,30 @@ async def test_an_import_that_never_ends_is_ended(write, play, limits):
             'cannot be loaded: FILE: delivery = \'last\': must be "every" or "latest"',
         ),
         (
+            "deadline = '3s'\n@hookimpl\ndef faulted(): pass",
+            "cannot be loaded: FILE: deadline = '3s': must be seconds, a number from 0 to 3600",
+        ),
+        (
+            "deadline = float('nan')\n@hookimpl\ndef faulted(): pass",
+            "cannot be loaded: FILE: deadline = nan: must be seconds, a number from 0 to 3600",
+        ),
+        (
+            "deadline = 1\n@hookimpl\ndef configure(): global deadline; deadline = 9999",
+            "configure raised deadline = 9999: must be seconds, a number from 0 to 3600",
+        ),
+        (
+            "replay = 'no'\nneeds_root = 0\n@hookimpl\ndef faulted(): pass",
+            "cannot be loaded: FILE: replay = 'no': must be True or False; FILE: needs_root = 0: must be True or False",
+        ),
+        (
+            "api = '1'\n@hookimpl\ndef faulted(): pass",
+            "cannot be loaded: FILE: api = '1': must be a number, or a tuple of those that it works with",
+        ),
+        (
+            "from dataclasses import make_dataclass as m\n@hookimpl\ndef options(): return m('O', [('x', 'Seconds')])",
+            "cannot be loaded: NameError: O: name 'Seconds' is not defined: what types an option is imported when",
+        ),
+        (
             "from dataclasses import make_dataclass as m\n@hookimpl\ndef options(): return m('O', [('user', str)])",
             "cannot be loaded: FILE: option user: every plugin has that key: choose another name",
         ),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from hafw.notification import SEVERITIES
 from hafw.testing import HookFailed, PluginRefused
 
 NOTIFIER = """\
@@ -29,7 +33,7 @@ class Options:
 
 class Pager(Notifier):
     def __init__(self):
-        super().__init__()  # sets self.node
+        super().__init__()
         self.lock = threading.Lock()
 
     @hookimpl
@@ -131,3 +135,62 @@ def test_every_mistake_is_told_with_its_key(start):
     ]
     with pytest.raises(PluginRefused, match=r'on\[0\] = "bakup".* \(did you mean backup\?\)'):
         start(on=["bakup"])
+
+
+BARE = """
+from hafw.api import hookimpl
+from hafw.notification import Notifier
+
+
+class Bare(Notifier):
+    def __init__(self): pass
+
+    @hookimpl
+    def configure(self): {does}
+
+    def tell(self, word, notification):
+        return {{"output": f"{{word}} on {{self.node}}", "exit": 0}}
+
+
+plugin = Bare()
+"""
+
+
+@pytest.fixture
+def bare(hafw_plugin, tmp_path):
+    """Its own ``__init__`` forgets that of hafw."""
+
+    def start(does, **renamed):
+        source = BARE.format(does=does)
+        for old, new in renamed.items():
+            source = source.replace(f"def {old}", f"def {new}")
+        (tmp_path / "bare.py").write_text(source)
+        return hafw_plugin(file=tmp_path / "bare.py")
+
+    return start
+
+
+def test_it_works_although_its_own_init_forgets_that_of_hafw(bare):
+    assert bare("self.listen_for(['master'])").become("MASTER").output == "master on lb1"
+
+
+def test_a_configure_that_does_not_say_what_is_told_is_a_failure_and_not_silence(bare):
+    with pytest.raises(HookFailed, match="configure has not called listen_for, which says what is told"):
+        bare("pass").become("MASTER")
+
+
+def test_a_word_that_there_is_not_is_refused(bare):
+    with pytest.raises(PluginRefused, match="listen_for: no state and no event type: 'mastr'; the words are master, "):
+        bare("self.listen_for(['master', 'mastr'])")
+
+
+def test_without_tell_it_is_not_loaded(bare):
+    with pytest.raises(PluginRefused, match="abstract class Bare with abstract method tell"):
+        bare("pass", tell="tells")
+
+
+def test_the_page_says_how_bad_each_is():
+    page = (Path(__file__).parents[2] / "docs/plugins/notifier.md").read_text("utf-8")
+    rows = re.findall(r"^  \| `(bad|warning|good)` \| (.+) \|$", page, re.MULTILINE)
+    said = {word: severity for severity, words in rows for word in re.findall(r"`(\w+)`", words)}
+    assert said == {word.lower(): severity for word, severity in SEVERITIES.items() if word != "DELETED"}

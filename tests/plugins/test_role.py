@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hafw.testing import PluginRefused
+from hafw.testing import HookFailed, PluginRefused
 
 FOLLOWER = """\
 import time
@@ -160,8 +160,38 @@ def test_only_the_latest_waits_and_a_new_process_is_told_how_things_are(shows):
     assert [line.split() for line in plugin.printed] == [["MASTER", "False"], ["MASTER", "replayed", "False"]]
 
 
-def test_nothing_is_told_before_it_follows_somebody(hafw_plugin, tmp_path):
+def test_a_configure_that_does_not_say_whose_role_it_is_is_a_failure_and_not_silence(hafw_plugin, tmp_path):
     (tmp_path / "shows.py").write_text(SHOWS.replace("self.follow({follows})", "pass"))
     plugin = hafw_plugin(file=tmp_path / "shows.py")
-    assert plugin.become("MASTER").output == ""
+    with pytest.raises(HookFailed, match="configure has not called follow, which says whose role it is"):
+        plugin.become("MASTER")
     assert plugin.printed == []
+
+
+@pytest.mark.parametrize(
+    ("follows", "wrong"),
+    [
+        ('"B", "", routers', 'instance: = "B": must be one of VI_1'),
+        ('"", "G", routers', 'group: = "G": there is no sync group'),
+    ],
+)
+def test_nobody_s_role_is_refused(shows, follows, wrong):
+    with pytest.raises(PluginRefused) as caught:
+        shows(follows)
+    assert caught.value.mistakes == [f"plugin.shows: {wrong}"]
+
+
+def test_it_works_although_its_own_init_forgets_that_of_hafw(hafw_plugin, tmp_path):
+    source = SHOWS.format(follows='"", "", routers').replace(
+        "class Shows(RoleFollower):", "class Shows(RoleFollower):\n    def __init__(self): pass"
+    )
+    (tmp_path / "shows.py").write_text(source)
+    plugin = hafw_plugin(file=tmp_path / "shows.py")
+    plugin.become("MASTER")
+    assert printed(plugin, 1) == ["MASTER"]
+
+
+def test_without_fit_it_is_not_loaded(hafw_plugin, tmp_path):
+    (tmp_path / "shows.py").write_text(SHOWS.format(follows='"", "", routers').replace("def fit", "def fits"))
+    with pytest.raises(PluginRefused, match="abstract class Shows with abstract method fit"):
+        hafw_plugin(file=tmp_path / "shows.py")

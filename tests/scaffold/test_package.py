@@ -297,6 +297,7 @@ def test_others_may_read_what_the_umask_lets_them(folder: Path):
         (("new", "x", "--into", "/nowhere"), "'/nowhere' does not exist"),
         (("new", "x", "--author", "<j@example.com>"), '--author: "<j@example.com>": must be NAME or NAME <MAIL>'),
         (("new", "x", "--author", "J\nK"), "must be NAME or NAME <MAIL>"),
+        (("nwe", "x"), "nwe x: one NAME shows a plugin; hafw plugins new NAME writes a new one"),
         (("--json", "new", "x"), "--json belongs to `hafw plugins`, without new"),
     ],
 )

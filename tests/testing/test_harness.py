@@ -78,6 +78,8 @@ def test_every_event_hook_is_called_with_what_the_test_says(hafw_plugin, write, 
     plugin.vip("vip_lost", culprit="NetworkManager")
     plugin.group("FAULT")
     plugin.event({"type": "split_brain"})
+    with pytest.raises(ValueError, match="has no type"):
+        plugin.event({"typ": "split_brain"})
     plugin.before_release(1.5)
     plugin.stop("B")
     assert (tmp_path / "log").read_text().splitlines() == [

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hafw.daemon.plugins.child import Child, ChildGone
-from hafw.pipe import Failure, Hello, Offer, Outcome, Router, Start
+from hafw.pipe import DEADLINE_MAX, Failure, Hello, Offer, Outcome, Router, Start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Limits:
     """``configure`` and ``takeover``."""
     event: float = 30.0
     """An event hook, when the plugin declares no ``deadline``."""
-    event_max: float = 3600.0
+    event_max: float = DEADLINE_MAX
     """What it may declare; more counts as nothing."""
     grace: float = 10.0
     """Without a process, until its checks have failed."""
