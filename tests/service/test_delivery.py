@@ -189,13 +189,19 @@ def scripts_of(pid: int) -> list[int]:
     return found
 
 
-def kill_something(lb1, rng: Random, kills: Counter) -> None:
-    """A plugin's process, its whole group, or a script of its, as chance has it."""
+def kill_something(lb1, rng: Random, kills: Counter, due: dict[str, int]) -> None:
+    """A plugin's process, its whole group, or a script of its, as chance has it.
+
+    A process not before all that the one before it was at work on is delivered: what has cost three is given up.
+    """
     what = rng.choice(["process", "group", "script"])
     name = "notify_script" if what == "script" else rng.choice(["notify_script", "webhook"])
-    pid = next(each["pid"] for each in lb1.ask("plugins")["plugins"] if each["name"] == name)
-    if not pid:
+    plugin = next(each for each in lb1.ask("plugins")["plugins"] if each["name"] == name)
+    pid, delivered = plugin["pid"], plugin["events"]["delivered"]
+    if not pid or (what != "script" and delivered < due[name]):
         return
+    if what != "script":
+        due[name] = delivered + plugin["queued"]
     for victim in some_script(pid) if what == "script" else [pid]:
         with suppress(ProcessLookupError):
             (os.killpg if what == "group" else os.kill)(victim, signal.SIGKILL)
@@ -212,7 +218,7 @@ def some_script(pid: int) -> list[int]:
 
 def test_200_transitions_of_a_running_daemon_arrive_in_order_though_processes_are_killed_at_random(pair, tools):
     lb1, _ = pair
-    folder, rng, kills = lb1.config.parent, Random(3), Counter()
+    folder, rng, kills, due = lb1.config.parent, Random(3), Counter(), defaultdict(int)
     receivers = Receivers(folder)
     receivers.gate.touch()
     hook = folder / "hook.book"
@@ -229,7 +235,7 @@ def test_200_transitions_of_a_running_daemon_arrive_in_order_though_processes_ar
                 elif event["to"] == "FAULT":
                     door.unlink(missing_ok=True)
                 if rng.random() < 0.2:
-                    kill_something(lb1, rng, kills)
+                    kill_something(lb1, rng, kills, due)
             for name in NAMES:
                 (folder / name).unlink(missing_ok=True)
             in_time(lambda: all(each["state"] == "MASTER" for each in lb1.ask()["instances"]), "all serve")

@@ -78,6 +78,7 @@ def test_a_daemon_that_is_killed_is_resumed_in_the_whole_group_or_in_nothing_of_
     settle(lb1, "MASTER")
     tools.until(lambda: addresses(lb1) == (True, True), "addresses of lb1")
     tools.until(lambda: wills(lb1) == ["VG_1", "VG_1"], "both in the will")
+    tools.until(lambda: {each["state"] for each in lb2.ask()["instances"]} == {"BACKUP"}, "both of lb2 BACKUP")
     before = lb2.ask("history")["transitions"]  # it may have been MASTER until lb1 was there
     lb1.kill_daemon()
     lb1.wait_until_ready()
