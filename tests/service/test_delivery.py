@@ -15,6 +15,8 @@ from random import Random
 
 import pytest
 
+from hafw.daemon.plugins.processes import children
+
 pytestmark = [pytest.mark.wire, pytest.mark.long]
 
 INTERVAL = "1s"
@@ -179,16 +181,6 @@ def flapping(tools, folder: Path) -> list[str]:
     return parts
 
 
-def scripts_of(pid: int) -> list[int]:
-    """The children of a plugin's process."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(path.parent.name))
-    return found
-
-
 def kill_something(lb1, rng: Random, kills: Counter, due: dict[str, int]) -> None:
     """A plugin's process, its whole group, or a script of its, as chance has it.
 
@@ -209,11 +201,13 @@ def kill_something(lb1, rng: Random, kills: Counter, due: dict[str, int]) -> Non
 
 
 def some_script(pid: int) -> list[int]:
-    """One that this plugin's process runs just now, if there is one within half a second."""
-    deadline = time.monotonic() + 0.5
-    while not (found := scripts_of(pid)[:1]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return found
+    """One that this plugin's process runs just now, if there is one within a second."""
+    deadline = time.monotonic() + 1.0
+    with suppress(OSError):  # the process has ended meanwhile
+        while not (found := [*children(pid)][:1]) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return found
+    return []
 
 
 def test_200_transitions_of_a_running_daemon_arrive_in_order_though_processes_are_killed_at_random(pair, tools):
