@@ -84,9 +84,8 @@ def _wire_denial() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """What needs a lab is left out by its markers here, not by an option of the authors of plugins."""
     config.option.hafw_lan = True
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # by a shell, in the background; our programs would inherit it
+    # A shell that starts us in the background has it ignored, and our programs would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

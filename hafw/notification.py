@@ -294,9 +294,10 @@ class Notifier(ABC):
 
         No instances: all. Raises ``ValueError`` for what is no ``Word``. Events before it is called are failures.
         """
-        if unknown := [each for each in on if each not in get_args(Word)]:
-            words = f"the words are {', '.join(get_args(Word))}"
-            raise ValueError(f"listen_for: no state and no event type: {', '.join(map(repr, unknown))}; {words}")
+        known = get_args(Word)
+        if unknown := [repr(each) for each in on if each not in known]:
+            words = f"the words are {', '.join(known)}"
+            raise ValueError(f"listen_for: no state and no event type: {', '.join(unknown)}; {words}")
         self._on, self._instances = frozenset(on), frozenset(instances)
 
     @abstractmethod

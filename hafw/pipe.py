@@ -84,9 +84,9 @@ class Verdict:
 
 
 EVERY, LATEST = "every", "latest"
+"""What becomes of events that a plugin has not taken yet when newer ones come: ``docs/plugins/delivery.md``."""
 DEADLINE_MAX = 3600.0
 """Seconds: the longest that a plugin may ask for one event."""
-"""What becomes of events that a plugin has not taken yet when newer ones come: ``docs/plugins/delivery.md``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ def new(  # noqa: PLR0913 - click's options
     person, mail = _author(author) if author is not None else _git_author()
     order = Order(
         name=name,
-        hooks=tuple(dict.fromkeys(hooks)) or ("check",),
+        hooks=tuple(dict.fromkeys(hooks)) if hooks or kind else ("check",),
         kind=kind or "",
         licence=licence,
         author=person,

@@ -63,7 +63,7 @@ def load(name: str, file: str, offers: Sequence[Offer] = ()) -> Loaded:
     callers = {each.name: each for each in registry.get_hookcallers(plugin) or ()}
     arguments = {hook: frozenset(caller.get_hookimpls()[0].argnames) for hook, caller in callers.items()}
     loaded = Loaded(plugin, package, version, arguments, dict(callers))
-    if found := [*_wrong_attributes(plugin)]:
+    if found := [*wrong_attributes(plugin)]:
         raise CannotLoadError("; ".join(f"{package}: {each}" for each in found))
     deprecation.look_at_hooks(arguments)
     deprecation.watch_fields(hafw.api)
@@ -112,25 +112,16 @@ def _written_for_another(plugin: object) -> str:
     return f"it is written for hafw API {' or '.join(map(str, numbers))}, this hafw has {API}: {way_out}"
 
 
-def deadline_of(plugin: object) -> float:
-    """Seconds that an event hook may take; 0: it does not say. Raises ``CannotLoadError`` for anything else."""
-    said = declared(plugin, "deadline", 0.0)
-    if type(said) not in (int, float) or not 0 <= said <= DEADLINE_MAX:
-        raise CannotLoadError(f"deadline = {said!r:.100}: must be seconds, a number from 0 to {DEADLINE_MAX:g}")
-    return float(said)
-
-
-def _wrong_attributes(plugin: object) -> Iterator[str]:
-    """What the plugin says of itself, and what hafw would understand as something else."""
+def wrong_attributes(plugin: object) -> Iterator[str]:
+    """What the plugin says of itself, and what hafw would understand as something else; ``configure`` may change it."""
     if (policy := declared(plugin, "delivery", EVERY)) not in (EVERY, LATEST):
         yield f'delivery = {policy!r:.100}: must be "{EVERY}" or "{LATEST}"'
     for name in FLAGS:
         if not isinstance(said := declared(plugin, name, False), bool):  # "no" is true
             yield f"{name} = {said!r:.100}: must be True or False"
-    try:
-        deadline_of(plugin)
-    except CannotLoadError as error:
-        yield str(error)
+    said = declared(plugin, "deadline", 0.0)
+    if type(said) not in (int, float) or not 0 <= said <= DEADLINE_MAX:  # NaN is in no range
+        yield f"deadline = {said!r:.100}: must be seconds, a number from 0 to {DEADLINE_MAX:g}"
 
 
 def _module_of(plugin: object) -> ModuleType | None:

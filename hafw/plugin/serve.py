@@ -32,7 +32,7 @@ from hafw.config.types import is_table, keys_of
 from hafw.pipe import EVERY, LINE_MAX, Address, Call, Failure, Frame, Group, Hello, Outcome, Reply, Start, Verdict
 from hafw.plugin.asking import Asker, Questions
 from hafw.plugin.confine import CannotConfineError, Needs, before_calling, before_loading
-from hafw.plugin.loading import CannotLoadError, Loaded, deadline_of, load
+from hafw.plugin.loading import CannotLoadError, Loaded, load, wrong_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,8 +54,9 @@ TAKEN = frozenset({"enabled", "plugin", "file", "user", "delivery", "replay", "l
 SWITCH_INTERVAL = 0.0005
 """Seconds. A monitor that has seen a death waits this long for a thread that computes, not Python's usual 5 ms."""
 ANSWER = frozenset({"output", "exit", "command"})
+"""What an event hook may return; ``command`` is what it has executed, for the log."""
 RETURNED = 'return None or {"output": str, "exit": int}'
-"""What an event hook returns; ``command`` is what it has executed, for the log."""
+"""The way out for one that returns anything else."""
 BY_ROUTER = (
     "; a value per router counts as such where another key names the routers: priority = { lb1 = 150, lb2 = 100 }"
 )
@@ -179,7 +180,7 @@ class Plugin:
             package=loaded.package,
             version=loaded.version,
             user=user_name(),
-            deadline=deadline_of(loaded.plugin),
+            deadline=float(loaded.declared("deadline", 0.0)),
             delivery=loaded.declared("delivery", EVERY),
             replay=loaded.declared("replay", False),
             warnings=(
@@ -232,6 +233,8 @@ class Plugin:
                 warnings.simplefilter("always")
                 if hook:
                     hook(**{name: available[name] for name in arguments_of(hook)})
+            if wrong := [*wrong_attributes(self._loaded.plugin)]:
+                raise CannotLoadError("; ".join(wrong))
             # Exactly what warnings.warn("...") makes: a library's DeprecationWarning is nothing for the operator.
             return [Reply(id=call.id, hello=self.hello([str(w.message) for w in caught if w.category is UserWarning]))]
         result = hook(**{name: available[name] for name in arguments_of(hook)}) if hook else None

@@ -38,7 +38,7 @@ class Order:
 
     name: str
     hooks: tuple[str, ...]
-    """Not used by a ``kind``, which brings its own."""
+    """Empty: of a ``kind``, which brings its own."""
     licence: str
     kind: str = ""
     """Of ``KINDS``; empty: those of ``hooks``."""
@@ -188,14 +188,13 @@ def _publication(order: Order, known: Mapping[str, str]) -> dict[str, str]:
 
 def _configuration(order: Order, names: Names) -> dict[str, str]:
     """The parts of config.toml that depend on the hooks."""
-    hooks = () if order.kind else order.hooks
-    grouped = "group_changed" in hooks
-    checked = bool({"check", "monitor"} & set(hooks))
+    grouped = "group_changed" in order.hooks
+    checked = bool({"check", "monitor"} & set(order.hooks))
     owner = "group.site" if grouped else "instance.VI_1"
     return {
         "instances": "\n".join(_instance(number, grouped=grouped) for number in ((1, 2) if grouped else (1,))),
         "checks": f"[{owner}.check.{names.plugin}]\nweight = -50\n\n" if checked else "",
-        "others": "\n[plugin.vip]\nenabled = false\n" if "takeover" in hooks else "",
+        "others": "\n[plugin.vip]\nenabled = false\n" if "takeover" in order.hooks else "",
     }
 
 

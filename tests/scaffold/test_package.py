@@ -44,7 +44,7 @@ ORDERS = [
     *(order(f"only-{hook}", (hook,)) for hook in HOOKS),
     *(order(name) for name in NAMES),
     *(order(f"under-{licence.lower().replace('.', '-')}", licence=licence) for licence in LICENCES),
-    *(order(f"of-kind-{kind}", kind=kind) for kind in KINDS),
+    *(order(f"of-kind-{kind}", (), kind=kind) for kind in KINDS),
     order("all-of-them", tuple(HOOKS), author='Jürgen "J" O\'Neil \\', email="j@example.com"),
 ]
 

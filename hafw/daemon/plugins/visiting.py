@@ -11,6 +11,7 @@ import trio
 from hafw.config.model import PluginConfig
 from hafw.config.plugins import DEFAULT_PLUGINS
 from hafw.config.problem import Problem
+from hafw.daemon.plugins import together
 from hafw.daemon.plugins.about import checks_of, router_of
 from hafw.daemon.plugins.child import Child, ChildGone
 from hafw.daemon.plugins.introduce import Limits, RefusedError, installed, introduce, start_of
@@ -108,9 +109,7 @@ def visit_all(look_at: Callable[[T], Awaitable[None]], whom: Iterable[T]) -> Non
             async with gate:
                 await look_at(each)
 
-        async with trio.open_nursery() as nursery:
-            for each in whom:
-                nursery.start_soon(gated, each)
+        await together(gated, whom)
 
     trio.run(main)
 
